@@ -1,0 +1,1 @@
+"""ringmain: Python functions over Kafka topics, in many processes."""

@@ -1,0 +1,1 @@
+"""argv becomes one command and one exit code."""

@@ -1,0 +1,252 @@
+"""The one source of truth about the config file: every key, its type, its default and its meaning.
+
+The loader, the reference (`ringmain settings`) and README's table are made from these classes. Nothing is
+read or checked here. What a struct holds is ready for use: bytes, seconds, absolute paths.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from ringmain.types import (
+    Backend,
+    Backoff,
+    Format,
+    LogExceptions,
+    LogFormat,
+    LogLevel,
+    Membership,
+    Mode,
+    OnBad,
+    OnTombstone,
+    Order,
+    QueueType,
+)
+
+MODES: tuple[Mode, ...] = ("stream-worker", "worker", "api-server", "management-api")
+MOST_SEATS = 1000
+
+
+def key(description: str, *, reads: str = "", default: str = "", **limits: Any) -> msgspec.Meta:
+    """Describe one key; `reads` names its spelling in the file (values.py), `default` says it in words."""
+    return msgspec.Meta(description=description, extra={"reads": reads, "default": default}, **limits)
+
+
+def derived(description: str) -> msgspec.Meta:
+    """Describe a field that the loader fills in and no file may set."""
+    return msgspec.Meta(description=description, extra={"reads": "derived"})
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all tables of the file."""
+
+
+class Retry(Table, frozen=True):
+    attempts: Annotated[int, key("calls a message gets, the first included", ge=1, le=1_000_000)] = 12
+    backoff: Annotated[Backoff, key("how the delay grows from one attempt to the next")] = "exponential"
+    first_s: Annotated[float, key("delay before the second call", ge=0, le=31_536_000)] = 5.0
+    max_s: Annotated[float, key("longest delay", ge=0, le=31_536_000)] = 3600.0
+
+
+class Flood(Table, frozen=True):
+    failed_ratio: Annotated[float, key("share of failed calls that pauses the route", gt=0, le=1)] = 0.5
+    window_s: Annotated[float, key("time over which calls are counted", gt=0, le=86_400)] = 30.0
+    messages: Annotated[int, key("fewest calls in the window to judge by", ge=1, le=1_000_000_000)] = 100
+    probe_s: Annotated[float, key("while paused, one message is tried this often", gt=0, le=86_400)] = 30.0
+
+
+class Overflow(Table, frozen=True):
+    after_s: Annotated[float | None, key("the ring was full this long", gt=0, le=86_400)] = None
+    lag: Annotated[int | None, key("the partition is this many messages behind", ge=1)] = None
+
+
+class Batch(Table, frozen=True):
+    messages: Annotated[int, key("most messages in one call", ge=1, le=1_000_000)] = 500
+    wait_s: Annotated[float, key("longest wait for a batch to fill", ge=0, le=3600)] = 0.1
+    bytes: Annotated[int, key("most bytes in one call", reads="size", ge=1)] = 4 << 20
+
+
+class Channel(Table, frozen=True):
+    handlers: Annotated[int, key("handler processes", default="the route's", ge=1, le=MOST_SEATS)] = 1
+    concurrency: Annotated[
+        int | None, key("calls at once in a process", default="the route's", ge=1, le=100_000)
+    ] = None
+    timeout_s: Annotated[float, key("longest call", default="the route's", gt=0, le=604_800)] = 30.0
+    retry: Annotated[Retry, key("retry policy; keys that are absent are the route's")] = Retry()
+
+
+class Producer(Table, frozen=True):
+    format: Annotated[Format, key("how values are encoded")] = "json"
+    schema: Annotated[str | None, key("schema of the values, for a format that has one")] = None
+    kafka: Annotated[dict[str, str], key("librdkafka properties over [kafka]", reads="properties")] = {}
+
+
+class Route(Table, frozen=True):
+    name: Annotated[str, derived("the route's key in [routes]")]
+    topics: Annotated[
+        tuple[str, ...], key("topics; one that starts with ^ is a regular expression", reads="topics")
+    ]
+    kafka: Annotated[
+        dict[str, str],
+        key(
+            "librdkafka properties over [kafka]; auto.offset.reset is earliest unless said",
+            reads="properties",
+        ),
+    ] = {}
+    consumers: Annotated[
+        int | None,
+        key("consumer processes here, or per-partition", reads="consumers", default='"per-partition"'),
+    ] = None
+    handlers: Annotated[
+        int,
+        key(
+            "handler processes",
+            default="cores allowed to this process, shared among routes",
+            ge=1,
+            le=MOST_SEATS,
+        ),
+    ] = 1
+    concurrency: Annotated[
+        int | None,
+        key("calls at once in a handler process", default="1; 100 for async def", ge=1, le=100_000),
+    ] = None
+    timeout_s: Annotated[float, key("longest call", gt=0, le=604_800)] = 30.0
+    max_messages: Annotated[int | None, key("a handler process is replaced after so many", ge=1)] = None
+    max_rss_bytes: Annotated[
+        int | None, key("a handler process above this size is replaced at once", reads="size", ge=1 << 20)
+    ] = None
+    order: Annotated[Order, key("which calls may overlap: any, one per key, one per partition")]
+    format: Annotated[Format, key("how values are decoded")] = "json"
+    on_bad: Annotated[OnBad, key("where a message goes that cannot be decoded")] = "dead"
+    on_tombstone: Annotated[
+        OnTombstone, key("where a message without a value goes if the handler does not take it")
+    ] = "skip"
+    max_crashes: Annotated[
+        int, key("handler processes one message may kill before it goes to the dead set", ge=1, le=60)
+    ] = 2
+    through: Annotated[str | None, key("the channel that takes this route's messages from Kafka")] = None
+    retry: Annotated[Retry, key("what happens after a failed call")] = Retry()
+    flood: Annotated[Flood | None, key("the circuit breaker; false = off", reads="flood")] = Flood()
+    overflow: Annotated[Overflow | None, key("when messages move to the queues; needs order none")] = None
+    batch: Annotated[Batch, key("size of the batches of a batch route")] = Batch()
+    channels: Annotated[dict[str, Channel], key("channels of the route", reads="names")] = {}
+    producer: Annotated[Producer | None, key("a producer of the route's own")] = None
+    schema_registry: Annotated[
+        dict[str, str], key("Confluent's keys over [schema_registry]", reads="properties")
+    ] = {}
+    membership: Annotated[Membership, derived("what `membership` and `group.protocol` come to")] = "static"
+
+
+class Tls(Table, frozen=True):
+    ca: Annotated[str | None, key("certificates to trust", reads="path")] = None
+    cert: Annotated[str | None, key("client certificate", reads="path")] = None
+    key: Annotated[str | None, key("key of the client certificate", reads="path")] = None
+
+
+class Queues(Table, frozen=True):
+    backend: Annotated[Backend, key("where retries and the dead set are kept")]
+    path: Annotated[
+        str, key("file of the sqlite backend", reads="path", default="queues.db in state_dir")
+    ] = ""
+    url: Annotated[
+        tuple[str, ...],
+        key("amqp or amqps URL, or a list", reads="urls", default='"amqp://127.0.0.1:5672/%2F"'),
+    ] = ("amqp://127.0.0.1:5672/%2F",)
+    username: Annotated[str | None, key("RabbitMQ user", default="the URL's")] = None
+    password: Annotated[str | None, key("its password", default="the URL's")] = None
+    tls: Annotated[Tls | None, key("files for amqps")] = None
+    type: Annotated[QueueType, key("kind of RabbitMQ queue")] = "quorum"
+
+
+class Ring(Table, frozen=True):
+    messages: Annotated[int, key("messages in memory per consumer process", ge=16, le=1 << 20)] = 8192
+    bytes: Annotated[
+        int,
+        key(
+            "their bytes; raised to 4x the topic's own message limit",
+            reads="size",
+            ge=1 << 16,
+            le=1 << 40,
+        ),
+    ] = 16 << 20
+
+
+class Commit(Table, frozen=True):
+    interval_s: Annotated[float, key("offsets are committed this often", gt=0, le=3600)] = 1.0
+    window: Annotated[
+        int,
+        key(
+            "offsets a partition may be ahead of its first unsettled one: the most a crash repeats",
+            ge=1,
+            le=1_000_000_000,
+        ),
+    ] = 1_000_000
+
+
+class Admin(Table, frozen=True):
+    bind: Annotated[str, key("address of the admin server", reads="bind")] = "127.0.0.1:8100"
+    token: Annotated[str | None, key("token that may do everything")] = None
+    read_token: Annotated[str | None, key("token that may only read")] = None
+    advertise: Annotated[str | None, key("URL at which other nodes reach it")] = None
+
+
+class Http(Table, frozen=True):
+    bind: Annotated[str, key("address of the app's own HTTP server", reads="bind")]
+    workers: Annotated[int, key("its processes", ge=1, le=MOST_SEATS)] = 2
+
+
+class Log(Table, frozen=True):
+    format: Annotated[
+        LogFormat | None, key("shape of a line", default='"console" on a terminal, else "json"')
+    ] = None
+    level: Annotated[LogLevel, key("least severity that is written")] = "info"
+    exceptions: Annotated[
+        LogExceptions, key("a handler's exception with its traceback, or its class only")
+    ] = "full"
+
+
+class Dead(Table, frozen=True):
+    keep_s: Annotated[float | None, key("age at which dead entries are removed", gt=0)] = None
+
+
+class Config(Table, frozen=True):
+    app: Annotated[str, key("the App, as module:attribute; the config file's folder is importable")]
+    name: Annotated[str, key("in process titles, queue names, metrics and client ids", reads="name")]
+    modes: Annotated[tuple[Mode, ...], key("what this node does", reads="modes", default="all")] = MODES
+    node: Annotated[str, key("this node's name among those of `name`", default="the host's name")] = (
+        "localhost"
+    )
+    membership: Annotated[
+        Membership | None,
+        key(
+            "static: a restart moves no partition; dynamic: a stop gives partitions away at once",
+            default='"static"; "dynamic" with group.protocol=consumer',
+        ),
+    ] = None
+    kafka: Annotated[dict[str, str], key("any librdkafka property", reads="properties")] = {}
+    queues: Annotated[Queues, key("where retries, the dead set and overflow are kept")]
+    routes: Annotated[dict[str, Route], key("the routes, by the names that the app uses", reads="names")]
+    ring: Annotated[Ring, key("shared memory")] = Ring()
+    commit: Annotated[Commit, key("how offsets are committed")] = Commit()
+    revoke_s: Annotated[
+        float, key("longest wait for calls when partitions are taken away", ge=0, le=3600)
+    ] = 10.0
+    stop_s: Annotated[float, key("longest graceful stop", ge=0, le=86_400)] = 25.0
+    runtime_dir: Annotated[
+        str,
+        key("control socket and lock", reads="path", default="$RUNTIME_DIRECTORY, or one per user and name"),
+    ] = ""
+    state_dir: Annotated[
+        str,
+        key("what outlives a restart", reads="path", default="$STATE_DIRECTORY, or one per user and name"),
+    ] = ""
+    admin: Annotated[Admin, key("the admin server")] = Admin()
+    http: Annotated[Http | None, key("a server of its own for the app's HTTP routes")] = None
+    log: Annotated[Log, key("the log")] = Log()
+    dead: Annotated[Dead, key("the dead set")] = Dead()
+    producers: Annotated[
+        dict[str, Producer], key("producers, by the names that the app uses", reads="names")
+    ] = {}
+    schema_registry: Annotated[dict[str, str], key("Confluent's own keys", reads="properties")] = {}
+    path: Annotated[str, derived("the file this was read from; empty if none")] = ""
+    folder: Annotated[str, derived("its folder, from which the app is imported")] = ""

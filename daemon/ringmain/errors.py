@@ -1,0 +1,43 @@
+"""Every exception class that ringmain raises itself, as one small tree.
+
+Everybody enters. Messages are one sentence: the thing, the place, the remedy. Exceptions of librdkafka, pika
+or sqlite3 never leave the room that talks to that system. The outcomes that a handler may raise are values
+of its author's language, not errors: they live in outcome.py.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+
+class RingmainError(Exception):
+    """The root: anything that ringmain has to say to a person in one or two lines."""
+
+    exit_code = 1
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a config: where it stands, which key, what was expected and found."""
+
+    where: str
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.key, self.message) if part)
+
+
+class ConfigError(RingmainError):
+    """The config file cannot be used; all that is wrong with it at once."""
+
+    exit_code = 3
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class AppError(RingmainError):
+    """The app cannot be imported, or does not fit the config."""
+
+    exit_code = 4
