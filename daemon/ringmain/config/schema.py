@@ -37,36 +37,36 @@ def derived(description: str) -> msgspec.Meta:
     return msgspec.Meta(description=description, extra={"reads": "derived"})
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class Table(msgspec.Struct, frozen=True):
     """Base of all tables of the file."""
 
 
-class Retry(Table, frozen=True):
+class Retry(Table, frozen=True, kw_only=True):
     attempts: Annotated[int, key("calls a message gets, the first included", ge=1, le=1_000_000)] = 12
     backoff: Annotated[Backoff, key("how the delay grows from one attempt to the next")] = "exponential"
     first_s: Annotated[float, key("delay before the second call", ge=0, le=31_536_000)] = 5.0
     max_s: Annotated[float, key("longest delay", ge=0, le=31_536_000)] = 3600.0
 
 
-class Flood(Table, frozen=True):
+class Flood(Table, frozen=True, kw_only=True):
     failed_ratio: Annotated[float, key("share of failed calls that pauses the route", gt=0, le=1)] = 0.5
     window_s: Annotated[float, key("time over which calls are counted", gt=0, le=86_400)] = 30.0
     messages: Annotated[int, key("fewest calls in the window to judge by", ge=1, le=1_000_000_000)] = 100
     probe_s: Annotated[float, key("while paused, one message is tried this often", gt=0, le=86_400)] = 30.0
 
 
-class Overflow(Table, frozen=True):
+class Overflow(Table, frozen=True, kw_only=True):
     after_s: Annotated[float | None, key("the ring was full this long", gt=0, le=86_400)] = None
     lag: Annotated[int | None, key("the partition is this many messages behind", ge=1)] = None
 
 
-class Batch(Table, frozen=True):
+class Batch(Table, frozen=True, kw_only=True):
     messages: Annotated[int, key("most messages in one call", ge=1, le=1_000_000)] = 500
     wait_s: Annotated[float, key("longest wait for a batch to fill", ge=0, le=3600)] = 0.1
     bytes: Annotated[int, key("most bytes in one call", reads="size", ge=1)] = 4 << 20
 
 
-class Channel(Table, frozen=True):
+class Channel(Table, frozen=True, kw_only=True):
     handlers: Annotated[int, key("handler processes", default="the route's", ge=1, le=MOST_SEATS)] = 1
     concurrency: Annotated[
         int | None, key("calls at once in a process", default="the route's", ge=1, le=100_000)
@@ -75,13 +75,13 @@ class Channel(Table, frozen=True):
     retry: Annotated[Retry, key("retry policy; keys that are absent are the route's")] = Retry()
 
 
-class Producer(Table, frozen=True):
+class Producer(Table, frozen=True, kw_only=True):
     format: Annotated[Format, key("how values are encoded")] = "json"
     schema: Annotated[str | None, key("schema of the values, for a format that has one")] = None
     kafka: Annotated[dict[str, str], key("librdkafka properties over [kafka]", reads="properties")] = {}
 
 
-class Route(Table, frozen=True):
+class Route(Table, frozen=True, kw_only=True):
     name: Annotated[str, derived("the route's key in [routes]")]
     topics: Annotated[
         tuple[str, ...], key("topics; one that starts with ^ is a regular expression", reads="topics")
@@ -137,13 +137,13 @@ class Route(Table, frozen=True):
     membership: Annotated[Membership, derived("what `membership` and `group.protocol` come to")] = "static"
 
 
-class Tls(Table, frozen=True):
+class Tls(Table, frozen=True, kw_only=True):
     ca: Annotated[str | None, key("certificates to trust", reads="path")] = None
     cert: Annotated[str | None, key("client certificate", reads="path")] = None
     key: Annotated[str | None, key("key of the client certificate", reads="path")] = None
 
 
-class Queues(Table, frozen=True):
+class Queues(Table, frozen=True, kw_only=True):
     backend: Annotated[Backend, key("where retries and the dead set are kept")]
     path: Annotated[
         str, key("file of the sqlite backend", reads="path", default="queues.db in state_dir")
@@ -158,7 +158,7 @@ class Queues(Table, frozen=True):
     type: Annotated[QueueType, key("kind of RabbitMQ queue")] = "quorum"
 
 
-class Ring(Table, frozen=True):
+class Ring(Table, frozen=True, kw_only=True):
     messages: Annotated[int, key("messages in memory per consumer process", ge=16, le=1 << 20)] = 8192
     bytes: Annotated[
         int,
@@ -171,7 +171,7 @@ class Ring(Table, frozen=True):
     ] = 16 << 20
 
 
-class Commit(Table, frozen=True):
+class Commit(Table, frozen=True, kw_only=True):
     interval_s: Annotated[float, key("offsets are committed this often", gt=0, le=3600)] = 1.0
     window: Annotated[
         int,
@@ -183,19 +183,19 @@ class Commit(Table, frozen=True):
     ] = 1_000_000
 
 
-class Admin(Table, frozen=True):
+class Admin(Table, frozen=True, kw_only=True):
     bind: Annotated[str, key("address of the admin server", reads="bind")] = "127.0.0.1:8100"
     token: Annotated[str | None, key("token that may do everything")] = None
     read_token: Annotated[str | None, key("token that may only read")] = None
     advertise: Annotated[str | None, key("URL at which other nodes reach it")] = None
 
 
-class Http(Table, frozen=True):
+class Http(Table, frozen=True, kw_only=True):
     bind: Annotated[str, key("address of the app's own HTTP server", reads="bind")]
     workers: Annotated[int, key("its processes", ge=1, le=MOST_SEATS)] = 2
 
 
-class Log(Table, frozen=True):
+class Log(Table, frozen=True, kw_only=True):
     format: Annotated[
         LogFormat | None, key("shape of a line", default='"console" on a terminal, else "json"')
     ] = None
@@ -205,11 +205,11 @@ class Log(Table, frozen=True):
     ] = "full"
 
 
-class Dead(Table, frozen=True):
+class Dead(Table, frozen=True, kw_only=True):
     keep_s: Annotated[float | None, key("age at which dead entries are removed", gt=0)] = None
 
 
-class Config(Table, frozen=True):
+class Config(Table, frozen=True, kw_only=True):
     app: Annotated[str, key("the App, as module:attribute; the config file's folder is importable")]
     name: Annotated[str, key("in process titles, queue names, metrics and client ids", reads="name")]
     modes: Annotated[tuple[Mode, ...], key("what this node does", reads="modes", default="all")] = MODES
