@@ -4,7 +4,7 @@ The loader, the reference (`ringmain settings`) and README's table are made from
 read or checked here. What a struct holds is ready for use: bytes, seconds, absolute paths.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -27,9 +27,9 @@ MODES: tuple[Mode, ...] = ("stream-worker", "worker", "api-server", "management-
 MOST_SEATS = 1000
 
 
-def key(description: str, *, reads: str = "", default: str = "", **limits: Any) -> msgspec.Meta:
+def about(description: str, *, reads: str = "", default: str = "", **limits: float) -> msgspec.Meta:
     """Describe one key; `reads` names its spelling in the file (values.py), `default` says it in words."""
-    return msgspec.Meta(description=description, extra={"reads": reads, "default": default}, **limits)
+    return msgspec.Meta(description=description, extra={"reads": reads, "default": default, "limits": limits})
 
 
 def derived(description: str) -> msgspec.Meta:
@@ -42,64 +42,64 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Retry(Table, frozen=True, kw_only=True):
-    attempts: Annotated[int, key("calls a message gets, the first included", ge=1, le=1_000_000)] = 12
-    backoff: Annotated[Backoff, key("how the delay grows from one attempt to the next")] = "exponential"
-    first_s: Annotated[float, key("delay before the second call", ge=0, le=31_536_000)] = 5.0
-    max_s: Annotated[float, key("longest delay", ge=0, le=31_536_000)] = 3600.0
+    attempts: Annotated[int, about("calls a message gets, the first included", ge=1, le=1_000_000)] = 12
+    backoff: Annotated[Backoff, about("how the delay grows from one attempt to the next")] = "exponential"
+    first_s: Annotated[float, about("delay before the second call", ge=0, le=31_536_000)] = 5.0
+    max_s: Annotated[float, about("longest delay", ge=0, le=31_536_000)] = 3600.0
 
 
 class Flood(Table, frozen=True, kw_only=True):
-    failed_ratio: Annotated[float, key("share of failed calls that pauses the route", gt=0, le=1)] = 0.5
-    window_s: Annotated[float, key("time over which calls are counted", gt=0, le=86_400)] = 30.0
-    messages: Annotated[int, key("fewest calls in the window to judge by", ge=1, le=1_000_000_000)] = 100
-    probe_s: Annotated[float, key("while paused, one message is tried this often", gt=0, le=86_400)] = 30.0
+    failed_ratio: Annotated[float, about("share of failed calls that pauses the route", gt=0, le=1)] = 0.5
+    window_s: Annotated[float, about("time over which calls are counted", gt=0, le=86_400)] = 30.0
+    messages: Annotated[int, about("fewest calls in the window to judge by", ge=1, le=1_000_000_000)] = 100
+    probe_s: Annotated[float, about("while paused, one message is tried this often", gt=0, le=86_400)] = 30.0
 
 
 class Overflow(Table, frozen=True, kw_only=True):
-    after_s: Annotated[float | None, key("the ring was full this long", gt=0, le=86_400)] = None
-    lag: Annotated[int | None, key("the partition is this many messages behind", ge=1)] = None
+    after_s: Annotated[float | None, about("the ring was full this long", gt=0, le=86_400)] = None
+    lag: Annotated[int | None, about("the partition is this many messages behind", ge=1)] = None
 
 
 class Batch(Table, frozen=True, kw_only=True):
-    messages: Annotated[int, key("most messages in one call", ge=1, le=1_000_000)] = 500
-    wait_s: Annotated[float, key("longest wait for a batch to fill", ge=0, le=3600)] = 0.1
-    bytes: Annotated[int, key("most bytes in one call", reads="size", ge=1)] = 4 << 20
+    messages: Annotated[int, about("most messages in one call", ge=1, le=1_000_000)] = 500
+    wait_s: Annotated[float, about("longest wait for a batch to fill", ge=0, le=3600)] = 0.1
+    bytes: Annotated[int, about("most bytes in one call", reads="size", ge=1)] = 4 << 20
 
 
 class Channel(Table, frozen=True, kw_only=True):
-    handlers: Annotated[int, key("handler processes", default="the route's", ge=1, le=MOST_SEATS)] = 1
+    handlers: Annotated[int, about("handler processes", default="the route's", ge=1, le=MOST_SEATS)] = 1
     concurrency: Annotated[
-        int | None, key("calls at once in a process", default="the route's", ge=1, le=100_000)
+        int | None, about("calls at once in a process", default="the route's", ge=1, le=100_000)
     ] = None
-    timeout_s: Annotated[float, key("longest call", default="the route's", gt=0, le=604_800)] = 30.0
-    retry: Annotated[Retry, key("retry policy; keys that are absent are the route's")] = Retry()
+    timeout_s: Annotated[float, about("longest call", default="the route's", gt=0, le=604_800)] = 30.0
+    retry: Annotated[Retry, about("retry policy; keys that are absent are the route's")] = Retry()
 
 
 class Producer(Table, frozen=True, kw_only=True):
-    format: Annotated[Format, key("how values are encoded")] = "json"
-    schema: Annotated[str | None, key("schema of the values, for a format that has one")] = None
-    kafka: Annotated[dict[str, str], key("librdkafka properties over [kafka]", reads="properties")] = {}
+    format: Annotated[Format, about("how values are encoded")] = "json"
+    schema: Annotated[str | None, about("schema of the values, for a format that has one")] = None
+    kafka: Annotated[dict[str, str], about("librdkafka properties over [kafka]", reads="properties")] = {}
 
 
 class Route(Table, frozen=True, kw_only=True):
     name: Annotated[str, derived("the route's key in [routes]")]
     topics: Annotated[
-        tuple[str, ...], key("topics; one that starts with ^ is a regular expression", reads="topics")
+        tuple[str, ...], about("topics; one that starts with ^ is a regular expression", reads="topics")
     ]
     kafka: Annotated[
         dict[str, str],
-        key(
+        about(
             "librdkafka properties over [kafka]; auto.offset.reset is earliest unless said",
             reads="properties",
         ),
     ] = {}
     consumers: Annotated[
         int | None,
-        key("consumer processes here, or per-partition", reads="consumers", default='"per-partition"'),
+        about("consumer processes here, or per-partition", reads="consumers", default='"per-partition"'),
     ] = None
     handlers: Annotated[
         int,
-        key(
+        about(
             "handler processes",
             default="cores allowed to this process, shared among routes",
             ge=1,
@@ -108,61 +108,61 @@ class Route(Table, frozen=True, kw_only=True):
     ] = 1
     concurrency: Annotated[
         int | None,
-        key("calls at once in a handler process", default="1; 100 for async def", ge=1, le=100_000),
+        about("calls at once in a handler process", default="1; 100 for async def", ge=1, le=100_000),
     ] = None
-    timeout_s: Annotated[float, key("longest call", gt=0, le=604_800)] = 30.0
-    max_messages: Annotated[int | None, key("a handler process is replaced after so many", ge=1)] = None
+    timeout_s: Annotated[float, about("longest call", gt=0, le=604_800)] = 30.0
+    max_messages: Annotated[int | None, about("a handler process is replaced after so many", ge=1)] = None
     max_rss_bytes: Annotated[
-        int | None, key("a handler process above this size is replaced at once", reads="size", ge=1 << 20)
+        int | None, about("a handler process above this size is replaced at once", reads="size", ge=1 << 20)
     ] = None
-    order: Annotated[Order, key("which calls may overlap: any, one per key, one per partition")]
-    format: Annotated[Format, key("how values are decoded")] = "json"
-    on_bad: Annotated[OnBad, key("where a message goes that cannot be decoded")] = "dead"
+    order: Annotated[Order, about("which calls may overlap: any, one per key, one per partition")]
+    format: Annotated[Format, about("how values are decoded")] = "json"
+    on_bad: Annotated[OnBad, about("where a message goes that cannot be decoded")] = "dead"
     on_tombstone: Annotated[
-        OnTombstone, key("where a message without a value goes if the handler does not take it")
+        OnTombstone, about("where a message without a value goes if the handler does not take it")
     ] = "skip"
     max_crashes: Annotated[
-        int, key("handler processes one message may kill before it goes to the dead set", ge=1, le=60)
+        int, about("handler processes one message may kill before it goes to the dead set", ge=1, le=60)
     ] = 2
-    through: Annotated[str | None, key("the channel that takes this route's messages from Kafka")] = None
-    retry: Annotated[Retry, key("what happens after a failed call")] = Retry()
-    flood: Annotated[Flood | None, key("the circuit breaker; false = off", reads="flood")] = Flood()
-    overflow: Annotated[Overflow | None, key("when messages move to the queues; needs order none")] = None
-    batch: Annotated[Batch, key("size of the batches of a batch route")] = Batch()
-    channels: Annotated[dict[str, Channel], key("channels of the route", reads="names")] = {}
-    producer: Annotated[Producer | None, key("a producer of the route's own")] = None
+    through: Annotated[str | None, about("the channel that takes this route's messages from Kafka")] = None
+    retry: Annotated[Retry, about("what happens after a failed call")] = Retry()
+    flood: Annotated[Flood | None, about("the circuit breaker; false = off", reads="flood")] = Flood()
+    overflow: Annotated[Overflow | None, about("when messages move to the queues; needs order none")] = None
+    batch: Annotated[Batch, about("size of the batches of a batch route")] = Batch()
+    channels: Annotated[dict[str, Channel], about("channels of the route", reads="names")] = {}
+    producer: Annotated[Producer | None, about("a producer of the route's own")] = None
     schema_registry: Annotated[
-        dict[str, str], key("Confluent's keys over [schema_registry]", reads="properties")
+        dict[str, str], about("Confluent's keys over [schema_registry]", reads="properties")
     ] = {}
     membership: Annotated[Membership, derived("what `membership` and `group.protocol` come to")] = "static"
 
 
 class Tls(Table, frozen=True, kw_only=True):
-    ca: Annotated[str | None, key("certificates to trust", reads="path")] = None
-    cert: Annotated[str | None, key("client certificate", reads="path")] = None
-    key: Annotated[str | None, key("key of the client certificate", reads="path")] = None
+    ca: Annotated[str | None, about("certificates to trust", reads="path")] = None
+    cert: Annotated[str | None, about("client certificate", reads="path")] = None
+    key: Annotated[str | None, about("key of the client certificate", reads="path")] = None
 
 
 class Queues(Table, frozen=True, kw_only=True):
-    backend: Annotated[Backend, key("where retries and the dead set are kept")]
+    backend: Annotated[Backend, about("where retries and the dead set are kept")]
     path: Annotated[
-        str, key("file of the sqlite backend", reads="path", default="queues.db in state_dir")
+        str, about("file of the sqlite backend", reads="path", default="queues.db in state_dir")
     ] = ""
     url: Annotated[
         tuple[str, ...],
-        key("amqp or amqps URL, or a list", reads="urls", default='"amqp://127.0.0.1:5672/%2F"'),
+        about("amqp or amqps URL, or a list", reads="urls", default='"amqp://127.0.0.1:5672/%2F"'),
     ] = ("amqp://127.0.0.1:5672/%2F",)
-    username: Annotated[str | None, key("RabbitMQ user", default="the URL's")] = None
-    password: Annotated[str | None, key("its password", default="the URL's")] = None
-    tls: Annotated[Tls | None, key("files for amqps")] = None
-    type: Annotated[QueueType, key("kind of RabbitMQ queue")] = "quorum"
+    username: Annotated[str | None, about("RabbitMQ user", default="the URL's")] = None
+    password: Annotated[str | None, about("its password", default="the URL's")] = None
+    tls: Annotated[Tls | None, about("files for amqps")] = None
+    type: Annotated[QueueType, about("kind of RabbitMQ queue")] = "quorum"
 
 
 class Ring(Table, frozen=True, kw_only=True):
-    messages: Annotated[int, key("messages in memory per consumer process", ge=16, le=1 << 20)] = 8192
+    messages: Annotated[int, about("messages in memory per consumer process", ge=16, le=1 << 20)] = 8192
     bytes: Annotated[
         int,
-        key(
+        about(
             "their bytes; raised to 4x the topic's own message limit",
             reads="size",
             ge=1 << 16,
@@ -172,10 +172,10 @@ class Ring(Table, frozen=True, kw_only=True):
 
 
 class Commit(Table, frozen=True, kw_only=True):
-    interval_s: Annotated[float, key("offsets are committed this often", gt=0, le=3600)] = 1.0
+    interval_s: Annotated[float, about("offsets are committed this often", gt=0, le=3600)] = 1.0
     window: Annotated[
         int,
-        key(
+        about(
             "offsets a partition may be ahead of its first unsettled one: the most a crash repeats",
             ge=1,
             le=1_000_000_000,
@@ -184,69 +184,71 @@ class Commit(Table, frozen=True, kw_only=True):
 
 
 class Admin(Table, frozen=True, kw_only=True):
-    bind: Annotated[str, key("address of the admin server", reads="bind")] = "127.0.0.1:8100"
-    token: Annotated[str | None, key("token that may do everything")] = None
-    read_token: Annotated[str | None, key("token that may only read")] = None
-    advertise: Annotated[str | None, key("URL at which other nodes reach it")] = None
+    bind: Annotated[str, about("address of the admin server", reads="bind")] = "127.0.0.1:8100"
+    token: Annotated[str | None, about("token that may do everything")] = None
+    read_token: Annotated[str | None, about("token that may only read")] = None
+    advertise: Annotated[str | None, about("URL at which other nodes reach it")] = None
 
 
 class Http(Table, frozen=True, kw_only=True):
-    bind: Annotated[str, key("address of the app's own HTTP server", reads="bind")]
-    workers: Annotated[int, key("its processes", ge=1, le=MOST_SEATS)] = 2
+    bind: Annotated[str, about("address of the app's own HTTP server", reads="bind")]
+    workers: Annotated[int, about("its processes", ge=1, le=MOST_SEATS)] = 2
 
 
 class Log(Table, frozen=True, kw_only=True):
     format: Annotated[
-        LogFormat | None, key("shape of a line", default='"console" on a terminal, else "json"')
+        LogFormat | None, about("shape of a line", default='"console" on a terminal, else "json"')
     ] = None
-    level: Annotated[LogLevel, key("least severity that is written")] = "info"
+    level: Annotated[LogLevel, about("least severity that is written")] = "info"
     exceptions: Annotated[
-        LogExceptions, key("a handler's exception with its traceback, or its class only")
+        LogExceptions, about("a handler's exception with its traceback, or its class only")
     ] = "full"
 
 
 class Dead(Table, frozen=True, kw_only=True):
-    keep_s: Annotated[float | None, key("age at which dead entries are removed", gt=0)] = None
+    keep_s: Annotated[float | None, about("age at which dead entries are removed", gt=0)] = None
 
 
 class Config(Table, frozen=True, kw_only=True):
-    app: Annotated[str, key("the App, as module:attribute; the config file's folder is importable")]
-    name: Annotated[str, key("in process titles, queue names, metrics and client ids", reads="name")]
-    modes: Annotated[tuple[Mode, ...], key("what this node does", reads="modes", default="all")] = MODES
-    node: Annotated[str, key("this node's name among those of `name`", default="the host's name")] = (
+    app: Annotated[str, about("the App, as module:attribute; the config file's folder is importable")]
+    name: Annotated[str, about("in process titles, queue names, metrics and client ids", reads="name")]
+    modes: Annotated[tuple[Mode, ...], about("what this node does", reads="modes", default="all")] = MODES
+    node: Annotated[str, about("this node's name among those of `name`", default="the host's name")] = (
         "localhost"
     )
     membership: Annotated[
         Membership | None,
-        key(
+        about(
             "static: a restart moves no partition; dynamic: a stop gives partitions away at once",
             default='"static"; "dynamic" with group.protocol=consumer',
         ),
     ] = None
-    kafka: Annotated[dict[str, str], key("any librdkafka property", reads="properties")] = {}
-    queues: Annotated[Queues, key("where retries, the dead set and overflow are kept")]
-    routes: Annotated[dict[str, Route], key("the routes, by the names that the app uses", reads="names")]
-    ring: Annotated[Ring, key("shared memory")] = Ring()
-    commit: Annotated[Commit, key("how offsets are committed")] = Commit()
+    kafka: Annotated[dict[str, str], about("any librdkafka property", reads="properties")] = {}
+    queues: Annotated[Queues, about("where retries, the dead set and overflow are kept")]
+    routes: Annotated[dict[str, Route], about("the routes, by the names that the app uses", reads="names")]
+    ring: Annotated[Ring, about("shared memory")] = Ring()
+    commit: Annotated[Commit, about("how offsets are committed")] = Commit()
     revoke_s: Annotated[
-        float, key("longest wait for calls when partitions are taken away", ge=0, le=3600)
+        float, about("longest wait for calls when partitions are taken away", ge=0, le=3600)
     ] = 10.0
-    stop_s: Annotated[float, key("longest graceful stop", ge=0, le=86_400)] = 25.0
+    stop_s: Annotated[float, about("longest graceful stop", ge=0, le=86_400)] = 25.0
     runtime_dir: Annotated[
         str,
-        key("control socket and lock", reads="path", default="$RUNTIME_DIRECTORY, or one per user and name"),
+        about(
+            "control socket and lock", reads="path", default="$RUNTIME_DIRECTORY, or one per user and name"
+        ),
     ] = ""
     state_dir: Annotated[
         str,
-        key("what outlives a restart", reads="path", default="$STATE_DIRECTORY, or one per user and name"),
+        about("what outlives a restart", reads="path", default="$STATE_DIRECTORY, or one per user and name"),
     ] = ""
-    admin: Annotated[Admin, key("the admin server")] = Admin()
-    http: Annotated[Http | None, key("a server of its own for the app's HTTP routes")] = None
-    log: Annotated[Log, key("the log")] = Log()
-    dead: Annotated[Dead, key("the dead set")] = Dead()
+    admin: Annotated[Admin, about("the admin server")] = Admin()
+    http: Annotated[Http | None, about("a server of its own for the app's HTTP routes")] = None
+    log: Annotated[Log, about("the log")] = Log()
+    dead: Annotated[Dead, about("the dead set")] = Dead()
     producers: Annotated[
-        dict[str, Producer], key("producers, by the names that the app uses", reads="names")
+        dict[str, Producer], about("producers, by the names that the app uses", reads="names")
     ] = {}
-    schema_registry: Annotated[dict[str, str], key("Confluent's own keys", reads="properties")] = {}
+    schema_registry: Annotated[dict[str, str], about("Confluent's own keys", reads="properties")] = {}
     path: Annotated[str, derived("the file this was read from; empty if none")] = ""
     folder: Annotated[str, derived("its folder, from which the app is imported")] = ""
