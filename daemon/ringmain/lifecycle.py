@@ -1,0 +1,156 @@
+"""How a child of the supervisor lives: the codes it exits with and the link on which the two talk.
+
+Every role and the supervisor enter. A child holds a `Link` (it reports and gets orders), the supervisor holds
+the other end, a `Leash`. No message of a topic, no payload and no offset ever travels here, and neither end
+ever blocks: what does not fit is refused and the sender says it again later.
+"""
+
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import msgspec
+
+OK = 0
+"""Done: asked to stop, retired, or a short-lived child that has reported."""
+CANNOT_BOOT = 70
+"""It never came to work and would not next time either: an import that fails, a setting that is refused."""
+FATAL = 71
+"""A client (librdkafka, the queues) is beyond repair in this process; a new process may be well."""
+RECYCLE = 72
+"""A handler ended by its own limit (`max_messages`): nothing is lost, a fresh one is wanted at once."""
+CRASHED = 73
+"""An exception left the role's run()."""
+
+_PACKET_BYTES = 1 << 18
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """Finish what is begun and exit before `deadline_s` (monotonic clock)."""
+
+    deadline_s: float
+
+
+class Quiet(msgspec.Struct, frozen=True, tag="quiet"):
+    """Take nothing new; only Stop follows."""
+
+
+class Retire(msgspec.Struct, frozen=True, tag="retire"):
+    """A feeder: leave the group so that its partitions move at once. A handler: finish and exit."""
+
+    deadline_s: float
+
+
+Order = Stop | Quiet | Retire
+
+
+class Booted(msgspec.Struct, frozen=True, tag="booted"):
+    """The role is at work; before this, CANNOT_BOOT is believed and backoff grows."""
+
+
+class Status(msgspec.Struct, frozen=True, tag="status"):
+    """What an operator should know of this child: `state` is a word ("ok", "unreachable"), `detail` why."""
+
+    state: str
+    detail: str = ""
+
+
+class Assigned(msgspec.Struct, frozen=True, tag="assigned"):
+    """The (topic, partition) pairs that a feeder owns now, all of them; an empty list is a spare."""
+
+    partitions: list[tuple[str, int]]
+
+
+class KillHandler(msgspec.Struct, frozen=True, tag="kill-handler"):
+    """A feeder asks for the end of a handler of its route, e.g. one that runs past the revoke deadline."""
+
+    seat: int
+    cause: int
+    detail: str = ""
+
+
+class Scouted(msgspec.Struct, frozen=True, tag="scouted"):
+    """The scout's word on one route; with a `reason`, Kafka could not be asked and the rest means nothing."""
+
+    route: str
+    partitions: int = 0
+    nodes: int = 1
+    reason: str = ""
+
+
+class Probed(msgspec.Struct, frozen=True, tag="probed"):
+    """The probe's word on the app; an empty `reason` means that it imports and fits the config."""
+
+    reason: str = ""
+    exit_code: int = OK
+
+
+Report = Booted | Status | Assigned | KillHandler | Scouted | Probed
+
+Sent = TypeVar("Sent")
+Received = TypeVar("Received")
+
+
+class _End(Generic[Sent, Received]):
+    """One end of a SOCK_SEQPACKET pair: whole packets, never a half one, never blocking."""
+
+    def __init__(self, sock: socket.socket, decode: Callable[[bytes], Received]) -> None:
+        sock.setblocking(False)
+        self._socket = sock
+        self._decode = decode
+        self._encoder = msgspec.msgpack.Encoder()
+        self.closed = False
+
+    def send(self, message: Sent) -> bool:
+        """Send one packet; False when the other end is gone or too far behind to take it."""
+        try:
+            self._socket.send(self._encoder.encode(message))
+        except BlockingIOError:
+            return False
+        except OSError:
+            self.closed = True
+            return False
+        return True
+
+    def receive(self) -> list[Received]:
+        """All that has arrived; sets `closed` when the other end is gone. Foreign packets are dropped."""
+        messages: list[Received] = []
+        while not self.closed:
+            try:
+                packet = self._socket.recv(_PACKET_BYTES)
+            except BlockingIOError:
+                break
+            except OSError:
+                packet = b""
+            if not packet:
+                self.closed = True
+                break
+            with contextlib.suppress(msgspec.DecodeError):
+                messages.append(self._decode(packet))
+        return messages
+
+    def fileno(self) -> int:
+        """Readable when something has arrived, or when the other end is gone."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Let go of this end; the other one sees `closed`."""
+        self.closed = True
+        self._socket.close()
+
+
+class Link(_End[Report, Order]):
+    """The child's end: reports out, orders in."""
+
+
+class Leash(_End[Order, Report]):
+    """The supervisor's end: orders out, reports in."""
+
+
+def pair() -> tuple[Leash, Link]:
+    """A connected (leash, link), made before the fork that parts them."""
+    above, below = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    report: msgspec.msgpack.Decoder[Report] = msgspec.msgpack.Decoder(Report)
+    order: msgspec.msgpack.Decoder[Order] = msgspec.msgpack.Decoder(Order)
+    return Leash(above, report.decode), Link(below, order.decode)

@@ -1,0 +1,140 @@
+"""Saying what happens: one line per event on stderr, the same shape from every process.
+
+Everybody logs through the standard library (`logging.getLogger(__name__).info("assigned", extra={...})`);
+`configure` is called once in each process and binds who is speaking. An event is a short constant text, what
+varies is in `extra` (any names but LogRecord's own). Payloads never come here, and a log that nobody reads
+any more (a closed pipe, a full disk) never stops a process.
+"""
+
+import logging
+import os
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+_STDERR = 2
+_OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def configure(
+    level: str = "info",
+    line_format: str | None = None,
+    exceptions: str = "full",
+    bound: Mapping[str, object] | None = None,
+) -> None:
+    """Set up this process's log: `line_format` console or json (None: by terminal), `bound` on every line."""
+    _ensure_stderr()
+    if line_format is None:
+        line_format = "console" if os.isatty(_STDERR) else "json"
+    formatter_type = ConsoleFormatter if line_format == "console" else JsonFormatter
+    handler = StderrHandler()
+    handler.setFormatter(formatter_type(bound or {}, full=exceptions == "full"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.captureWarnings(True)
+
+
+class StderrHandler(logging.Handler):
+    """Whole lines straight to descriptor 2: no buffer that a fork could duplicate or a crash could lose."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one event; a reader that is gone or a full disk is not worth a process."""
+        try:
+            line = memoryview((self.format(record) + "\n").encode("utf-8", "backslashreplace"))
+        except Exception:
+            self.handleError(record)
+            return
+        try:
+            while line:
+                line = line[os.write(_STDERR, line) :]
+        except OSError:
+            return
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, bound: Mapping[str, object], *, full: bool) -> None:
+        super().__init__()
+        self._bound = {name: value for name, value in bound.items() if value not in ("", None)}
+        self._full = full
+
+    def _fields(self, record: logging.LogRecord) -> dict[str, object]:
+        return {name: value for name, value in vars(record).items() if name not in _OWN_ATTRIBUTES}
+
+    def _error(self, record: logging.LogRecord) -> dict[str, str]:
+        if not record.exc_info or record.exc_info[0] is None:
+            return {}
+        kind, error, trace = record.exc_info
+        named = {"error_class": f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")}
+        if self._full:
+            named["error_message"] = str(error)
+            named["traceback"] = "".join(traceback.format_exception(kind, error, trace))
+        return named
+
+
+class JsonFormatter(_Formatter):
+    """One JSON object a line, for machines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """`{"time":…,"level":…,"event":…,"logger":…, bound…, fields…, error…}`."""
+        line: dict[str, object] = {
+            "time": _when(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+            **self._bound,
+            "pid": record.process,
+            **self._fields(record),
+            **self._error(record),
+        }
+        return msgspec.json.encode(line, enc_hook=_as_text).decode()
+
+
+class ConsoleFormatter(_Formatter):
+    """One line an event for people; only a traceback goes on below it, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """`12:30:01.123 info  handler orders/3 [71] event  name=value …`."""
+        error = self._error(record)
+        trace = error.pop("traceback", "")
+        named = {**self._fields(record), **error}
+        pairs = "".join(f"  {name}={_shown(value)}" for name, value in named.items())
+        clock = _when(record).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        head = f"{clock} {record.levelname.lower():<8} {self._speaker()} [{record.process}]"
+        line = f"{head} {_one_line(record.getMessage())}{pairs}"
+        return line + "".join(f"\n    {row}" for row in trace.splitlines())
+
+    def _speaker(self) -> str:
+        role, route, seat = (self._bound.get(name, "") for name in ("role", "route", "seat"))
+        return f"{role} {route}/{seat}" if route else str(role or "ringmain")
+
+
+def _when(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created, UTC)
+
+
+def _as_text(value: Any) -> str:
+    return str(value)
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else f"{value:.3f}" if isinstance(value, float) else str(value)
+    return repr(text) if not text or any(letter.isspace() or letter == '"' for letter in text) else text
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _ensure_stderr() -> None:
+    """With descriptor 2 closed, the next file opened would get that number and receive our log."""
+    try:
+        os.fstat(_STDERR)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        if nowhere != _STDERR:
+            os.dup2(nowhere, _STDERR)
+            os.close(nowhere)

@@ -1,0 +1,53 @@
+"""What a role is given when it comes to life: who it is, what it may touch, whom it talks to.
+
+The supervisor makes one Seat for every fork; the role's `run(seat)` reads it. Nothing here acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ringmain.lifecycle import Link
+
+if TYPE_CHECKING:
+    from ringmain.config import Config
+    from ringmain.rings import Board, Segment
+
+NOUNS = {"feed": "feeder", "handle": "handler"}
+"""The word people read for a role, where it is not the role's own name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One child's place in the node."""
+
+    role: str
+    """feed, handle, courier, probe, scout: a key of roles.ROLES."""
+    config: Config
+    segments: Mapping[str, Segment] = field(repr=False)
+    """Route -> its shared memory and doorbells."""
+    board: Board = field(repr=False)
+    beat: int
+    """This process's row on the board."""
+    link: Link = field(repr=False)
+    route: str = ""
+    """Empty when the role is not of one route."""
+    source: str = ""
+    """A feeder's: "kafka" or "queue"."""
+    index: int = 0
+    """The seat number in the route's ring; feeders and handlers are numbered apart."""
+    incarnation: int = 1
+    """1, 2, ... at each new process in the same seat, modulo 256, never 0."""
+
+    @property
+    def title(self) -> str:
+        """As people read it: `feeder orders/3`, `courier`."""
+        return title(self.role, self.route, self.index)
+
+
+def title(role: str, route: str, index: int) -> str:
+    """`feeder orders/3` of a role with a route, the bare noun of one without."""
+    noun = NOUNS.get(role, role)
+    return f"{noun} {route}/{index}" if route else noun
