@@ -67,7 +67,9 @@ class EmbeddedBroker:
             if code is not None:
                 raise RingmainError(f"the embedded broker ended at once with exit code {code}")
             if clock.monotonic_s() > end_s:
-                raise RingmainError(f"the embedded broker at {self.address} did not answer within {BOOT_S:g} s")
+                raise RingmainError(
+                    f"the embedded broker at {self.address} did not answer within {BOOT_S:g} s"
+                )
             clock.sleep_s(_PAUSE_S)
 
 
@@ -106,7 +108,7 @@ def free_port() -> int:
 def answers(port: int) -> bool:
     """Does a broker at `port` answer a metadata request?
 
-    Spoken by hand, because a Kafka client would bring threads into a process that still has children to start.
+    Spoken by hand: a Kafka client would bring threads into a process that still has children to start.
     """
     request = struct.pack(">i", len(_METADATA_OF_ALL_TOPICS)) + _METADATA_OF_ALL_TOPICS
     with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1) as connection:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from ringmain.errors import RingmainError
 
@@ -49,7 +49,9 @@ class Seeder:
             asked[self.topic].result(_ANSWER_S)
         except KafkaException as refused:
             if refused.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise RingmainError(f"topic {self.topic} cannot be created: {refused.args[0].str()}") from None
+                raise RingmainError(
+                    f"topic {self.topic} cannot be created: {refused.args[0].str()}"
+                ) from None
 
     def send(self, partition: int, value: bytes, key: bytes | None = None) -> None:
         """Queue one message; waits only while too many are on their way."""
@@ -70,7 +72,9 @@ class Seeder:
         """Wait until all that was sent is confirmed; RingmainError if that does not happen."""
         left = self._producer.flush(deadline_s)
         if left or self.error:
-            raise RingmainError(f"{left} messages to {self.topic} were not confirmed: {self.error or 'no answer'}")
+            raise RingmainError(
+                f"{left} messages to {self.topic} were not confirmed: {self.error or 'no answer'}"
+            )
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:

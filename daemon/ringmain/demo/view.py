@@ -1,0 +1,145 @@
+"""Shows the demo: a live table on a terminal, a line now and then elsewhere.
+
+run.py enters with one Snapshot a tick. Nothing is measured or decided here.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+from ringmain.demo.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.live import Live
+    from rich.table import Table
+
+LINE_EVERY_S = 2.0
+DEAD_SHOWN = 5
+
+
+class View(Protocol):
+    """Something that shows snapshots for the time of a `with` block."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def show(self, snapshot: Snapshot) -> None: ...
+    def say(self, text: str) -> None: ...
+
+
+def view_for(stream: TextIO) -> View:
+    """A live table if people look at `stream`, else lines."""
+    return LiveTable(stream) if stream.isatty() else Lines(stream)
+
+
+class Lines:
+    """One plain line every other second, for logs and pipes."""
+
+    def __init__(self, stream: TextIO = sys.stdout) -> None:
+        self._stream = stream
+        self._due_s = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+    def show(self, snapshot: Snapshot) -> None:
+        """A line if the last one is long enough ago."""
+        if snapshot.seconds >= self._due_s or snapshot.complete:
+            self._due_s = snapshot.seconds + LINE_EVERY_S
+            self.say(line(snapshot))
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        print(text, file=self._stream, flush=True)
+
+
+class LiveTable:
+    """The table, redrawn in place."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+
+        self._console = Console(file=stream)
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        from rich.live import Live
+
+        # FORK: no refresh thread, because children may still be started from this process.
+        self._live = Live(console=self._console, auto_refresh=False)
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw it."""
+        if self._live:
+            self._live.update(picture(snapshot), refresh=True)
+
+    def say(self, text: str) -> None:
+        """A line above the table."""
+        self._console.print(text, markup=False, highlight=False)
+
+
+def line(snapshot: Snapshot) -> str:
+    """The snapshot in one line."""
+    return (
+        f"{snapshot.seconds:6.1f} s  settled {snapshot.settled}/{snapshot.end}  done {snapshot.done}"
+        f"  retry {snapshot.counted.retry} ({snapshot.queued.waiting} waiting)"
+        f"  dead {snapshot.queued.dead}  {snapshot.rate:.0f} msg/s"
+    )
+
+
+def picture(snapshot: Snapshot) -> Group:
+    """The snapshot as tables."""
+    from rich.console import Group
+
+    return Group(_partitions(snapshot), _outcomes(snapshot), _dead(snapshot))
+
+
+def _partitions(snapshot: Snapshot) -> Table:
+    table = _table("partition", "end", "committed", "lag", "msg/s")
+    for each in snapshot.partitions:
+        numbers = (each.end, each.committed, each.lag)
+        table.add_row(f"orders/{each.number}", *(f"{number:,}" for number in numbers), f"{each.rate:,.0f}")
+    return table
+
+
+def _outcomes(snapshot: Snapshot) -> Table:
+    table = _table("done", "retry", "waiting", "skip", "dead", "handlers", "crashes")
+    counted, queued = snapshot.counted, snapshot.queued
+    numbers = (snapshot.done, counted.retry, queued.waiting, counted.skip, queued.dead)
+    table.add_row(*(f"{number:,}" for number in (*numbers, counted.handlers, counted.crashes)))
+    return table
+
+
+def _dead(snapshot: Snapshot) -> Table:
+    table = _table("latest in the dead set", "why")
+    table.columns[0].justify = table.columns[1].justify = "left"
+    for entry in snapshot.queued.latest[:DEAD_SHOWN]:
+        table.add_row(entry.message_id, entry.reason)
+    return table
+
+
+def _table(*headings: str) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(expand=True, pad_edge=False)
+    for heading in headings:
+        table.add_column(Text(heading), justify="right", no_wrap=True, overflow="ellipsis")
+    return table
