@@ -4,6 +4,7 @@
 # fetches from those queues (rings know no Kafka, queues know no ring).
 # What never happens here: control. Subscribing, assigning, committing, pausing stay in confluent_kafka.Consumer.
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int32_t, int64_t
 from posix.unistd cimport close as close_descriptor
 
@@ -152,6 +153,10 @@ cdef class PartitionQueue:
             self.last.next = made
         self.last = made
         self.waiting += 1
+
+    def discard(self):
+        """Drops what was pushed and not yet fetched: after a seek it belongs to the old position."""
+        self._discard_pushed()
 
     def take(self, int limit):
         """Up to `limit` as (err, offset, timestamp_ms, key, value, headers' blob): for a look, not for the hot path."""

@@ -1,0 +1,93 @@
+"""Asks the broker beside the loop: the partitions' ends, and whether it answers at all.
+
+KafkaSource enters. The one thread of this room lives here, asleep between questions. It never polls, commits or
+touches a queue; its answers are read by the loop, which therefore never waits for a broker.
+"""
+
+import threading
+from collections.abc import Iterable
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from ringmain.kafka.assignment import OFFSET_LATEST, Partition
+
+EVERY_S = 2.0
+LONELY_EVERY_S = 10.0
+ANSWER_S = 2.0
+
+
+class Outlook:
+    """End offsets that are true while the partitions are paused, not drained, or idle."""
+
+    def __init__(self, consumer: Consumer, topics: Iterable[str]) -> None:
+        self._consumer = consumer
+        self._topics = [topic for topic in topics if not topic.startswith("^")]
+        self._partitions: frozenset[Partition] = frozenset()
+        self._ends: dict[Partition, int] = {}
+        self._answers = 0
+        self.missing_topics: frozenset[str] = frozenset()
+        self.refused: tuple[int, str] | None = None
+        self._wanted = threading.Event()
+        self._over = False
+        self._thread = threading.Thread(target=self._run, name="kafka-outlook", daemon=True)
+        self._thread.start()
+
+    @property
+    def answers(self) -> int:
+        """How often the broker has answered: one that grows is one that is there."""
+        return self._answers
+
+    def watch(self, partitions: Iterable[Partition]) -> None:
+        """The partitions to ask for from here on; asks at once."""
+        self._partitions = frozenset(partitions)
+        self._wanted.set()
+
+    def ends(self) -> dict[Partition, int]:
+        """The last known next offset of each watched partition; one that never answered is left out."""
+        known = self._ends
+        return {pair: known[pair] for pair in self._partitions if pair in known}
+
+    def close(self) -> None:
+        """ORDER: before the consumer is closed. Waits for a question under way, at most ANSWER_S each."""
+        self._over = True
+        self._wanted.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over:
+            self._ask()
+            self._wanted.wait(EVERY_S if self._partitions or self.refused else LONELY_EVERY_S)
+            self._wanted.clear()
+
+    def _ask(self) -> None:
+        try:
+            if self._partitions:
+                self._ask_ends(sorted(self._partitions))
+            else:
+                self._ask_topics()
+        except KafkaException as refused:
+            self.refused = refused.args[0].code(), refused.args[0].str()
+        else:
+            self.refused = None
+            self._answers += 1
+
+    def _ask_ends(self, partitions: list[Partition]) -> None:
+        asked = [TopicPartition(*pair, OFFSET_LATEST) for pair in partitions]
+        answers = self._consumer.offsets_for_times(asked, timeout=ANSWER_S)
+        told = {(one.topic, one.partition): one.offset for one in answers if one.error is None}
+        self._ends = {**self._ends, **told}
+
+    def _ask_topics(self) -> None:
+        """With nothing assigned (a spare, or topics that do not exist) only their names can be asked for."""
+        missing = set()
+        for topic in self._topics or [None]:
+            if self._over:
+                return
+            known = self._consumer.list_topics(topic, timeout=ANSWER_S) if topic else self._any_answer()
+            if topic and known.topics[topic].error is not None:
+                missing.add(topic)
+        self.missing_topics = frozenset(missing)
+
+    def _any_answer(self) -> object:
+        """A pattern's topics are not listed (there may be thousands): any answer will do."""
+        return self._consumer.list_topics("ringmain-is-anybody-there", timeout=ANSWER_S)

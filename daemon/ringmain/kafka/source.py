@@ -1,0 +1,314 @@
+"""A member of a consumer group: partitions and their queues in, settled offsets out.
+
+A Kafka feeder enters, with itself as the `Assignment`. All control goes through confluent_kafka.Consumer; the
+messages do not pass here (the feeder fetches them from the queues it was given). Nothing but `commit_now`,
+`close` and an assignment's own questions waits for a broker, each with a deadline.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from ringmain import clock
+from ringmain._fastpath import Drain, PartitionQueue
+from ringmain.kafka.assignment import UNKNOWN, Assignment, Offsets, Partition, ends_of, starts_of
+from ringmain.kafka.failures import FatalKafkaError
+from ringmain.kafka.health import BROKER, GROUP, TOPIC, Health
+from ringmain.kafka.outlook import Outlook
+from ringmain.kafka.properties import (
+    Member,
+    Properties,
+    consumer_properties,
+    cooperative,
+    group_protocol,
+)
+from ringmain.kafka.reading import Copied, Direct, Reading, plugin_properties
+
+NOBODY = "^ringmain-retired-no-such-topic$"
+_CONFIRM_S = 0.5
+
+
+class KafkaSource:
+    """One consumer and the partitions it owns. Make it after the fork, `start()` it, `poll()` it, `close()` it."""
+
+    def __init__(
+        self,
+        member: Member,
+        topics: Sequence[str],
+        properties: Properties,
+        assignment: Assignment,
+        direct: bool = True,
+    ) -> None:
+        self._member = member
+        self._topics = list(topics)
+        self._properties = consumer_properties(member, properties)
+        self._assignment = assignment
+        self._drain = Drain()
+        self._queues: dict[Partition, PartitionQueue] = {}
+        self._health = Health(self._properties.get("bootstrap.servers", "no bootstrap.servers"))
+        self._consumer = self._make_consumer(direct)
+        self._reading: Reading = Direct(self._consumer) if self._drain.available else Copied(self._consumer)
+        self._outlook: Outlook | None = None
+        self._answers_seen = 0
+        self._retiring = False
+        self._closed = False
+
+    # ---- state -----------------------------------------------------------------------------------------------
+
+    @property
+    def slow_because(self) -> str:
+        """Why messages go through Python objects; "" = they do not. To be said once."""
+        return "" if self._drain.available else self._drain.reason
+
+    @property
+    def longest_wait_s(self) -> float:
+        """Poll at least this often, whatever fileno() says."""
+        return self._reading.longest_wait_s
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps Kafka from serving us, None = nothing known."""
+        return self._health.problem
+
+    @property
+    def retired(self) -> bool:
+        """After retire(): nothing is ours any more, close() gives nothing away."""
+        return self._retiring and not self._queues
+
+    def fileno(self) -> int:
+        """Readable when there is something to poll or fetch."""
+        return int(self._drain.fileno())
+
+    def partitions(self) -> list[Partition]:
+        """What is assigned now."""
+        return sorted(self._queues)
+
+    def end_offsets(self) -> dict[Partition, int]:
+        """The next offset of each assigned partition, asked beside the loop; true while idle and while paused."""
+        return self._outlook.ends() if self._outlook else {}
+
+    # ---- life ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Join the group."""
+        self._subscribe(self._topics)
+        self._outlook = Outlook(self._consumer, self._topics)
+
+    def poll(self) -> None:
+        """Serve what the client has to say: assignments, commits' answers, errors. Then fetch from the queues.
+
+        ORDER: the bell is read first, so that whatever comes while we look rings again.
+        """
+        self._drain.hush()
+        try:
+            errors = self._reading.poll(self._queues)
+        except KafkaException as failed:
+            errors = [failed.args[0]]
+        for error in errors:
+            self._note(error)
+        self._note_outlook()
+
+    def retire(self) -> None:
+        """Give all partitions away, for good; poll() on until `retired`, then close().
+
+        Under the consumer protocol even a static member's partitions move at once if it subscribes to nothing
+        that exists. On the classic protocol close() does it for a dynamic member; for a static one only the
+        session timeout does, so there is nothing to wait for.
+        """
+        self._retiring = True
+        if group_protocol(self._properties) == "consumer":
+            self._subscribe([NOBODY])
+
+    @property
+    def retires_by_closing(self) -> bool:
+        """Is close() all there is to do (the classic protocol)?"""
+        return group_protocol(self._properties) != "consumer"
+
+    def close(self) -> None:
+        """Leave (the revocation comes from in here), then let go of everything. Reading is forbidden afterwards."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._outlook:
+            self._outlook.close()
+        self._drain.release()
+        try:
+            self._consumer.close()
+        except KafkaException as failed:
+            self._note(failed.args[0])
+        finally:
+            self._let_go(list(self._queues))
+
+    # ---- offsets ---------------------------------------------------------------------------------------------
+
+    def commit(self, offsets: Offsets) -> None:
+        """Commit without waiting; the answer comes to `Assignment.committed` from a later poll()."""
+        if not offsets:
+            return
+        try:
+            self._consumer.commit(offsets=_positions(offsets), asynchronous=True)
+        except KafkaException as failed:
+            self._assignment.committed(dict(offsets), failed.args[0].str())
+
+    def commit_now(self, offsets: Offsets, timeout_s: float) -> bool:
+        """Commit and see it stand; False = not seen within the time (it may stand all the same).
+
+        librdkafka's synchronous commit has no deadline. So: commit, and ask the same coordinator on the same
+        connection, which answers in order.
+        """
+        if not offsets:
+            return True
+        self.commit(offsets)
+        deadline_s = clock.monotonic_s() + timeout_s
+        while (left_s := deadline_s - clock.monotonic_s()) > 0:
+            if self._stands(offsets, min(left_s, max(_CONFIRM_S, timeout_s / 4))):
+                return True
+        return False
+
+    # ---- one partition ---------------------------------------------------------------------------------------
+
+    def pause(self, topic: str, partition: int) -> None:
+        """Stop fetching for long (it throws the prefetch away); for a moment, just do not drain."""
+        self._reading.forget([(topic, partition)])
+        self._consumer.pause([TopicPartition(topic, partition)])
+
+    def resume(self, topic: str, partition: int) -> None:
+        """Fetch again, from where the feeder had read to."""
+        self._consumer.resume([TopicPartition(topic, partition)])
+
+    def seek(self, topic: str, partition: int, offset: int) -> None:
+        """Read on from here; what was fetched before is dropped. The committed offset is the feeder's to move."""
+        try:
+            self._consumer.seek(TopicPartition(topic, partition, offset))
+        except KafkaException as failed:
+            self._note(failed.args[0])
+            return
+        self._queues[topic, partition].discard()
+
+    def offset_for(self, topic: str, partition: int, when: str | int, timeout_s: float) -> int:
+        """The offset at "earliest", "latest" or the first message not older than a time in ms; UNKNOWN = not told."""
+        pair = topic, partition
+        if isinstance(when, str):
+            return ends_of(self._consumer, [pair], when, timeout_s).get(pair, UNKNOWN)
+        with contextlib.suppress(KafkaException):
+            (answer,) = self._consumer.offsets_for_times([TopicPartition(*pair, when)], timeout=timeout_s)
+            if answer.error is None and answer.offset >= 0:
+                return int(answer.offset)
+        return ends_of(self._consumer, [pair], "latest", timeout_s).get(pair, UNKNOWN)
+
+    def note_event(self, code: int, text: str) -> None:
+        """What a fetch brought that is neither a message nor a partition's end."""
+        self._note(KafkaError(code, text))
+
+    # ---- callbacks -------------------------------------------------------------------------------------------
+
+    def _make_consumer(self, direct: bool) -> Consumer:
+        plugin = plugin_properties(self._drain) if direct else {}
+        callbacks = {"error_cb": self._note, "on_commit": self._on_commit, "logger": _Silent()}
+        consumer = Consumer({**self._properties, **plugin, **callbacks})
+        if plugin:
+            self._drain.capture(consumer)
+        return consumer
+
+    def _subscribe(self, topics: list[str]) -> None:
+        self._consumer.subscribe(
+            topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
+        starts = starts_of(consumer, given, self._properties["auto.offset.reset"])
+        # ORDER: the queues are split off before the assignment: what is fetched earlier goes elsewhere for good.
+        for one in given:
+            pair = one.topic, one.partition
+            self._queues[pair] = self._drain.queue(*pair)
+            if (offset := starts.offset(pair)) != UNKNOWN:
+                one.offset = offset
+        if cooperative(self._properties):
+            consumer.incremental_assign(given)
+        else:
+            consumer.assign(given)
+        self._health.well(GROUP)
+        for one in given:
+            pair = one.topic, one.partition
+            self._assignment.assigned(*pair, self._queues[pair], starts.offset(pair))
+        # LOSS: without it, a restart before the first commit would start at another "latest".
+        self.commit({pair: offset for pair, offset in starts.first.items() if pair in self._queues})
+        self._watch()
+
+    def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
+        self._give_up(consumer, taken, lost=False)
+
+    def _on_lost(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
+        self._give_up(consumer, taken, lost=True)
+
+    def _give_up(self, consumer: Consumer, taken: list[TopicPartition], lost: bool) -> None:
+        pairs = [(one.topic, one.partition) for one in taken if (one.topic, one.partition) in self._queues]
+        try:
+            if pairs:
+                self._assignment.revoked(pairs, lost)
+        finally:
+            if cooperative(self._properties):
+                consumer.incremental_unassign(taken)
+            else:
+                consumer.unassign()
+            self._let_go(pairs)
+            self._watch()
+
+    def _on_commit(self, error: KafkaError | None, answers: list[TopicPartition]) -> None:
+        refused: dict[str, dict[Partition, int]] = {}
+        for one in answers:
+            reason = one.error or error
+            said = "" if reason is None else reason.str()
+            refused.setdefault(said, {})[one.topic, one.partition] = one.offset
+        for said, offsets in refused.items():
+            self._assignment.committed(offsets, said)
+
+    # ---- helpers ---------------------------------------------------------------------------------------------
+
+    def _note(self, error: KafkaError) -> None:
+        if error.fatal():
+            raise FatalKafkaError(
+                f"{self._member.id}: Kafka's client cannot go on: {error.str()}; a new process may"
+            )
+        self._health.error(error.code(), error.str())
+
+    def _note_outlook(self) -> None:
+        outlook = self._outlook
+        if outlook is None:
+            return
+        if outlook.answers != self._answers_seen:
+            self._answers_seen = outlook.answers
+            self._health.well(BROKER)
+            if not outlook.missing_topics:
+                self._health.well(TOPIC)
+        elif (refused := outlook.refused) is not None:
+            self._health.error(*refused)
+
+    def _stands(self, offsets: Offsets, timeout_s: float) -> bool:
+        try:
+            answers = self._consumer.committed([TopicPartition(*pair) for pair in offsets], timeout=timeout_s)
+        except KafkaException:
+            return False
+        return all(offsets[one.topic, one.partition] == one.offset for one in answers)
+
+    def _let_go(self, pairs: list[Partition]) -> None:
+        self._reading.forget(pairs)
+        for pair in pairs:
+            self._queues.pop(pair).close()
+
+    def _watch(self) -> None:
+        if self._outlook and not self._closed:
+            self._outlook.watch(self._queues)
+
+
+class _Silent:
+    """librdkafka's own log lines: what matters of them comes as errors too, once, and is said by the feeder."""
+
+    def log(self, *_line: Any) -> None:
+        """Drop it."""
+
+
+def _positions(offsets: Offsets) -> list[TopicPartition]:
+    return [TopicPartition(*pair, offset) for pair, offset in offsets.items()]
