@@ -1,0 +1,85 @@
+"""Fixtures that every suite may ask for: the real servers, and the check that nothing is left behind.
+
+A server that cannot be had skips its tests on a user's machine and fails them where CI=true.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from support.kafka_jars import ServerUnavailable
+from support.kafka_server import KafkaServer
+from support.leftovers import Leftovers, adopt_orphans
+
+
+def unavailable(reason: ServerUnavailable) -> None:
+    """Skip with the reason; where CI=true a missing server is a failure."""
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(f"CI=true and no server: {reason}", pytrace=False)
+    pytest.skip(str(reason))
+
+
+def _started(directory: Path, properties: Mapping[str, object] | None = None) -> KafkaServer:
+    try:
+        server = KafkaServer(directory, properties)
+        server.start()
+    except ServerUnavailable as reason:
+        unavailable(reason)
+        raise
+    return server
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """One Kafka for the whole session; never stop it: `own_kafka` is for that."""
+    server = _started(tmp_path_factory.mktemp("kafka"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
+    """A Kafka of this test alone, which it may stop, freeze and start again."""
+    server = _started(tmp_path / "kafka")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def make_kafka(tmp_path: Path) -> Iterator[Callable[..., KafkaServer]]:
+    """Makes a Kafka of this test alone with other server properties: make_kafka({"some.property": 1})."""
+    servers: list[KafkaServer] = []
+
+    def make(properties: Mapping[str, object] | None = None) -> KafkaServer:
+        servers.append(_started(tmp_path / f"kafka{len(servers)}", properties))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def leftovers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Leftovers]:
+    """Fails the test if a process, a memfd or eventfd, or a file in TMPDIR or XDG_RUNTIME_DIR is left over.
+
+    Ask for it before the fixtures that start things, so that it looks after they have ended.
+    """
+    if "kafka" in request.fixturenames:
+        request.getfixturevalue("kafka")  # the session's server is there before the test and stays after it
+    before = Leftovers()
+    scratch = before.watch(tmp_path_factory.mktemp("scratch"))
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    adopt_orphans(True)
+    try:
+        yield before
+        before.assert_none()
+    finally:
+        adopt_orphans(False)
