@@ -119,7 +119,7 @@ def result(last: Snapshot, seconds: float) -> Result:
 
 
 class Rates:
-    """Committed offsets over time as messages a second, smoothed so that a commit interval does not flicker."""
+    """Committed offsets over time as messages a second, smoothed over a few commits."""
 
     def __init__(self, partitions: int, over_s: float = 3.0) -> None:
         self._over_s = over_s

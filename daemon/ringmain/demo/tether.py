@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
+from ringmain import clock
+
+_PAUSE_S = 0.05
 _PR_SET_PDEATHSIG = 1
 
 
@@ -41,14 +44,16 @@ def start(command: Command) -> subprocess.Popen[bytes]:
     )
 
 
-def stop(process: subprocess.Popen[bytes], deadline_s: float) -> int:
-    """Ask with TERM, and after `deadline_s` kill; the exit code."""
+def stop(process: subprocess.Popen[bytes], deadline_s: float, hurry: Callable[[], bool]) -> int:
+    """Ask with TERM; kill after `deadline_s`, or as soon as `hurry` says so; the exit code."""
+    end_s = clock.monotonic_s() + deadline_s
     if process.poll() is None:
         process.terminate()
-    try:
-        return process.wait(deadline_s)
-    except subprocess.TimeoutExpired:
-        return kill(process)
+    while process.poll() is None:
+        if hurry() or clock.monotonic_s() > end_s:
+            return kill(process)
+        clock.sleep_s(_PAUSE_S)
+    return process.wait()
 
 
 def kill(process: subprocess.Popen[bytes]) -> int:
