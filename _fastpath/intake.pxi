@@ -1,0 +1,149 @@
+# Kafka's messages into the ring: from librdkafka's memory straight into the arena, no Python object between.
+
+cdef enum:
+    FETCH_AT_ONCE = 256
+    ERR_PARTITION_EOF = -191
+
+cdef struct Carry:
+    # Messages that were fetched and did not fit: at most one batch, waiting for room.
+    rd_kafka_message_t **messages
+    int at
+    int count
+
+
+@cython.final
+cdef class Intake:
+    """Moves what a partition's queue holds into a feeder's ring, in order.
+
+    `oversize_failure`: the encoded failure of a message that is larger than the whole arena.
+    """
+    cdef FeederSide side
+    cdef Carry *carries
+    cdef bytes oversize_failure
+    cdef readonly bint stalled      # the last take() stopped for want of room
+    cdef list events
+
+    def __cinit__(self, FeederSide side, bytes oversize_failure):
+        self.side, self.oversize_failure = side, oversize_failure
+        self.carries = <Carry *>calloc(PARTITION_ROOM, sizeof(Carry))
+        self.events = []
+
+    def __dealloc__(self):
+        cdef int i
+        if self.carries == NULL:
+            return
+        for i in range(PARTITION_ROOM):
+            self.discard(i)
+            free(self.carries[i].messages)
+        free(self.carries)
+
+    def take(self, PartitionQueue queue, int index, int limit):
+        """Place up to about `limit` messages. Returns how many; fewer = the queue is empty or the ring is full."""
+        cdef Carry *carry = &self.carries[index]
+        cdef int taken = 0, got
+        cdef bint room = True
+        if carry.messages == NULL:
+            carry.messages = <rd_kafka_message_t **>calloc(FETCH_AT_ONCE, sizeof(void *))
+            if carry.messages == NULL:
+                raise MemoryError("no memory for a batch of messages")
+        with nogil:
+            while room and taken < limit:
+                if carry.at == carry.count:
+                    if self.side.free_count == 0 or not window_has_room(
+                            &self.side.windows[index], self.side.windows[index].position):
+                        window_low_water(&self.side.windows[index])
+                        room = self.side.free_count != 0 and window_has_room(
+                            &self.side.windows[index], self.side.windows[index].position)
+                        if not room:
+                            break
+                    got = queue.fetch(carry.messages, min(FETCH_AT_ONCE, <int>self.side.free_count))
+                    if got <= 0:
+                        break
+                    carry.at, carry.count = 0, got
+                room = self.place_batch(carry, index, &taken)
+            self.side.flush_nogil()
+        self.stalled = not room
+        return taken
+
+    cdef bint place_batch(self, Carry *carry, int index, int *taken) noexcept nogil:
+        """Place what was fetched. False = no room; the rest stays carried."""
+        cdef rd_kafka_message_t *m
+        while carry.at < carry.count:
+            m = carry.messages[carry.at]
+            if m.err:
+                self.note(m, index)
+            elif m.offset >= self.side.windows[index].position:
+                if not self.place_one(m, index):
+                    return False
+                taken[0] += 1
+            # LOSS: an offset below the position was taken before in this epoch; it is already accounted for.
+            message_destroy(m)
+            carry.at += 1
+        return True
+
+    cdef bint place_one(self, rd_kafka_message_t *m, int index) noexcept nogil:
+        cdef uint32_t key = ABSENT if m.key == NULL else <uint32_t>m.key_len
+        cdef uint32_t value = ABSENT if m.payload == NULL else <uint32_t>m.len
+        cdef uint32_t headers = <uint32_t>headers_size(m)
+        cdef int64_t slot
+        cdef char *at
+        cdef char *mapped = NULL
+        cdef Slot *s
+        if not window_has_room(&self.side.windows[index], m.offset):
+            window_low_water(&self.side.windows[index])
+            if not window_has_room(&self.side.windows[index], m.offset) and self.side.windows[index].outstanding:
+                return False
+        slot = self.side.reserve(key, headers, 0, value)
+        if slot == -2:
+            slot = self.side.place_annex(key, headers, value, &mapped)
+        if slot < 0:
+            return False
+        s = &self.side.slots[slot]
+        at = mapped if mapped != NULL else self.side.ring.bytes_of(self.side.seat, s)
+        if key != ABSENT:
+            memcpy(at, m.key, key)
+            at += key
+        if headers:
+            write_headers(m, at)
+            at += headers
+        if value != ABSENT:
+            memcpy(at, m.payload, value)
+        s.timestamp_ms = message_timestamp(m)
+        s.attempt, s.crashes = 1, 0
+        self.side.tags[slot] = 0
+        if mapped != NULL:
+            munmap(mapped, <size_t>headers + (0 if key == ABSENT else key) + (0 if value == ABSENT else value))
+            self.refuse(<uint32_t>slot, index, m.offset)
+        else:
+            self.side.admit_slot(<uint32_t>slot, index, m.offset)
+        return True
+
+    cdef void refuse(self, uint32_t slot, int index, int64_t offset) noexcept nogil:
+        """A message larger than the arena: to the dead set, handlers never see it."""
+        cdef Slot *s = &self.side.slots[slot]
+        s.partition, s.offset, s.epoch = index, offset, self.side.windows[index].epoch
+        window_take(&self.side.windows[index], offset)
+        with gil:
+            self.side.fail(slot, V_DEAD, self.oversize_failure)
+
+    cdef void note(self, rd_kafka_message_t *m, int index) noexcept nogil:
+        if m.err == ERR_PARTITION_EOF:
+            window_reach(&self.side.windows[index], m.offset)
+        else:
+            with gil:
+                self.events.append((index, m.err, m.offset))
+
+    cdef void discard(self, int index) noexcept nogil:
+        cdef Carry *carry = &self.carries[index]
+        while carry.at < carry.count:
+            message_destroy(carry.messages[carry.at])
+            carry.at += 1
+
+    def drop(self, int index):
+        """Forget what was fetched of the partition and not placed. ORDER: before its queue is closed."""
+        self.discard(index)
+
+    def take_events(self):
+        """Errors met in the queues since the last call: list of (partition index, librdkafka error, offset)."""
+        events, self.events = self.events, []
+        return events

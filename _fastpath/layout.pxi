@@ -1,0 +1,381 @@
+# The shape of a route's shared memory. Every process of the route enters through `Ring`; nothing here moves
+# a message.
+#
+#   header | handler seats | feeder areas ............................. | arenas
+#                            head, ready ring, suspect ring, courier     one per feeder, mapped
+#                            ring, slots, partition table, verdict       read-only by handlers
+#                            pages, ack rings (one a handler + courier)  and the courier
+#
+# All of it is one sparse memfd: room that nobody uses costs address space only.
+
+
+cdef enum:
+    PAGE_BYTES = 4096
+    LINE_BYTES = 64
+    MAX_HANDLERS = 1024
+    SLEEPER_WORDS = 16
+    MAX_FEEDERS = 1024
+    PARTITION_ROOM = 2048
+    TOPIC_ROOM = 256
+    VERDICT_ROOM = 4096
+    MAX_CLAIM = 64
+    BUCKETS = 40
+
+# states of a slot
+cdef enum:
+    FREE = 0
+    FILLED = 1          # has bytes, hangs behind an earlier slot of its key
+    READY = 2           # in a ready ring, anybody's
+    CLAIMED = 3         # one handler's, not begun
+    EXECUTING = 4       # inside the user's code
+    COURIER = 5         # on its way to the queues
+    WAITING = 6         # has a due time
+    VERDICT = 16        # VERDICT + code: executed, the code says how it went
+
+# verdict codes, the same numbers as in verdict.py
+cdef enum:
+    V_DONE = 1
+    V_SKIP = 2
+    V_RETRY = 3
+    V_DEAD = 4
+    V_CHANNEL = 5
+    V_PAUSE = 6
+    V_RETURNED = 7
+
+# states of a handler's, a feeder's and the courier's seat
+cdef enum:
+    SEAT_FREE = 0
+    SEAT_ADMITTED = 1
+    SEAT_DEAD = 2
+
+# gates, the same numbers as in rings/
+cdef enum:
+    G_STOP = 1
+    G_QUIET = 2
+    G_FLOOD = 4
+    G_OPERATOR = 8
+
+cdef enum:
+    FLAG_ANNEX = 1      # the bytes are in the annex, not in the arena
+    FLAG_SUSPECT = 2
+
+ctypedef struct Header:
+    uint64_t magic
+    uint32_t feeders, handlers, slots, block_bytes
+    uint64_t arena_bytes, feeder_bytes, feeders_at, arenas_at, total_bytes
+    uint64_t ready_at, suspect_at, courier_at, slots_at, partitions_at, verdicts_at, acks_at, ack_bytes
+    char pad0[LINE_BYTES]
+    uint32_t gate
+    uint32_t probes
+    uint64_t paused_until_ns
+    char pad1[LINE_BYTES]
+    uint32_t suspects
+    uint32_t courier_sleeping
+    uint32_t courier_state
+    uint32_t courier_incarnation
+    char pad2[LINE_BYTES]
+    uint64_t sleeping[SLEEPER_WORDS]
+
+ctypedef struct HandlerSeat:
+    uint32_t state, incarnation, pid, cause
+    uint32_t executing, claim_feeder, claim_ring, claim_count
+    uint64_t claim_head, busy_since_ns
+    char pad0[LINE_BYTES]
+    uint64_t calls, done, skip, retry, dead, channel, bad, busy_ns, claims, claimed
+    uint64_t histogram[BUCKETS]
+    uint32_t detail_bytes
+    char detail[VERDICT_ROOM]
+
+ctypedef struct FeederHead:
+    uint64_t tail
+    char pad0[LINE_BYTES - 8]
+    uint64_t head
+    char pad1[LINE_BYTES - 8]
+    uint64_t suspect_tail
+    uint64_t suspect_head
+    char pad2[LINE_BYTES - 16]
+    uint64_t courier_tail
+    char pad3[LINE_BYTES - 8]
+    uint64_t courier_head
+    char pad4[LINE_BYTES - 8]
+    uint32_t state, incarnation, pid, epoch
+    uint64_t seq
+    uint32_t partitions
+    char pad5[LINE_BYTES - 28]
+    uint32_t sleeping
+    char pad6[LINE_BYTES - 4]
+    uint64_t taken, settled, late, refused_acks, taken_back, oversize, in_flight, arena_free_blocks
+    uint32_t resolved[MAX_HANDLERS]
+
+ctypedef struct Slot:
+    uint64_t word
+    int64_t offset
+    int64_t timestamp_ms
+    uint32_t epoch
+    uint16_t partition
+    uint16_t flags
+    uint16_t attempt
+    uint8_t crashes
+    uint8_t verdict             # what the courier carries
+    uint32_t block
+    uint32_t key_bytes          # ABSENT = no key
+    uint32_t headers_bytes
+    uint32_t value_bytes        # ABSENT = no value: a tombstone
+    uint16_t meta_bytes
+    uint16_t detail_bytes       # VERDICT_ROOM at most
+    uint32_t run_next           # slot number + 1 of the next of the same key, claimed as one piece
+
+ctypedef struct PartitionName:
+    int32_t partition
+    uint32_t topic_bytes
+    char topic[TOPIC_ROOM - 8]
+
+ctypedef struct AckRing:
+    uint64_t tail
+    char pad0[LINE_BYTES - 8]
+    uint64_t head
+    char pad1[LINE_BYTES - 8]
+
+cdef uint64_t MAGIC = 0x31676e6972
+cdef uint32_t ABSENT = 0xFFFFFFFF
+
+# A slot's word: seq 40 | seat 10 | incarnation 8 | state 6. Whoever compares and swaps it proves in one step
+# which publication, which claimer and which stage it means.
+cdef inline uint64_t pack(uint64_t seq, uint32_t seat, uint32_t incarnation, uint32_t state) noexcept nogil:
+    return (seq << 24) | (<uint64_t>(seat & 1023) << 14) | (<uint64_t>(incarnation & 255) << 6) | state
+
+cdef inline uint64_t word_seq(uint64_t word) noexcept nogil:
+    return word >> 24
+
+cdef uint64_t SEQ_ROOM = <uint64_t>1 << 40
+
+cdef inline uint64_t next_seq(uint64_t seq) noexcept nogil:
+    return seq + 1 if seq + 1 < SEQ_ROOM else 1
+
+cdef inline uint32_t word_seat(uint64_t word) noexcept nogil:
+    return <uint32_t>(word >> 14) & 1023
+
+cdef inline uint32_t word_incarnation(uint64_t word) noexcept nogil:
+    return <uint32_t>(word >> 6) & 255
+
+cdef inline uint32_t word_state(uint64_t word) noexcept nogil:
+    return <uint32_t>word & 63
+
+# An entry of a ready, courier or ack ring: seq 40 | slot 24. The seq says which publication of the slot is meant.
+cdef inline uint64_t entry(uint64_t seq, uint32_t slot) noexcept nogil:
+    return (seq << 24) | slot
+
+cdef inline uint64_t entry_seq(uint64_t e) noexcept nogil:
+    return e >> 24
+
+cdef inline uint32_t entry_slot(uint64_t e) noexcept nogil:
+    return <uint32_t>e & 0xFFFFFF
+
+cdef inline uint64_t pages(uint64_t size) noexcept nogil:
+    return (size + PAGE_BYTES - 1) // PAGE_BYTES * PAGE_BYTES
+
+
+cdef Header describe(uint32_t feeders, uint32_t handlers, uint32_t slots, uint32_t block_bytes,
+                     uint64_t arena_bytes):
+    """Offsets of everything, from the five numbers that decide them."""
+    cdef Header h
+    memset(&h, 0, sizeof(Header))
+    h.magic = MAGIC
+    h.feeders, h.handlers, h.slots, h.block_bytes = feeders, handlers, slots, block_bytes
+    h.arena_bytes = pages(arena_bytes)
+    h.feeders_at = pages(sizeof(Header)) + pages(handlers * sizeof(HandlerSeat))
+    h.ready_at = pages(sizeof(FeederHead))
+    h.suspect_at = h.ready_at + pages(slots * 8)
+    h.courier_at = h.suspect_at + pages(slots * 8)
+    h.slots_at = h.courier_at + pages(slots * 16)
+    h.partitions_at = h.slots_at + pages(slots * sizeof(Slot))
+    h.verdicts_at = h.partitions_at + pages(PARTITION_ROOM * sizeof(PartitionName))
+    h.acks_at = h.verdicts_at + <uint64_t>slots * VERDICT_ROOM
+    h.ack_bytes = pages(sizeof(AckRing) + slots * 8)
+    h.feeder_bytes = h.acks_at + (handlers + 1) * h.ack_bytes
+    h.arenas_at = h.feeders_at + feeders * h.feeder_bytes
+    h.total_bytes = h.arenas_at + feeders * h.arena_bytes
+    return h
+
+
+@cython.final
+cdef class Ring:
+    """One process's view of a route's shared memory.
+
+    `doorbells` are eventfds: the feeders', then the handlers', then the courier's. The arena is mapped
+    writable only for a feeder. Raises ValueError when the memory is not a ring.
+    """
+    cdef char *control
+    cdef char *arenas
+    cdef Header *h
+    cdef size_t control_bytes, arenas_bytes
+    cdef int *bells
+    cdef readonly int fd
+    cdef readonly int annex_fd
+
+    def __cinit__(self, int fd, int annex_fd, list doorbells, bint arena_writable=False):
+        cdef void *at
+        cdef Header *h
+        cdef int protection = PROT_READ | PROT_WRITE if arena_writable else PROT_READ
+        self.fd, self.annex_fd = fd, annex_fd
+        at = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0)
+        if at == MAP_FAILED:
+            raise OSError(errno, "cannot map the ring")
+        h = <Header *>at
+        if h.magic != MAGIC:
+            munmap(at, PAGE_BYTES)
+            raise ValueError("this shared memory is not a ring")
+        self.control_bytes = h.arenas_at
+        self.arenas_bytes = h.total_bytes - h.arenas_at
+        munmap(at, PAGE_BYTES)
+        at = mmap(NULL, self.control_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0)
+        if at == MAP_FAILED:
+            raise OSError(errno, "cannot map the ring")
+        self.control = <char *>at
+        self.h = <Header *>at
+        at = mmap(NULL, self.arenas_bytes, protection, MAP_SHARED | MAP_NORESERVE, fd, <off_t>self.control_bytes)
+        if at == MAP_FAILED:
+            raise OSError(errno, "cannot map the arenas")
+        self.arenas = <char *>at
+        self.bells = <int *>calloc(len(doorbells) + 1, sizeof(int))
+        for i, bell in enumerate(doorbells):
+            self.bells[i] = bell
+        if len(doorbells) != self.h.feeders + self.h.handlers + 1:
+            raise ValueError("a ring needs a doorbell for each feeder, each handler and the courier")
+
+    def __dealloc__(self):
+        if self.control != NULL:
+            munmap(self.control, self.control_bytes)
+        if self.arenas != NULL:
+            munmap(self.arenas, self.arenas_bytes)
+        free(self.bells)
+
+    @staticmethod
+    def room(int feeders, int handlers, int slots, int block_bytes, long arena_bytes):
+        """Bytes of (sparse) shared memory that this geometry needs."""
+        cdef Header h = describe(feeders, handlers, slots, block_bytes, arena_bytes)
+        return h.total_bytes
+
+    @staticmethod
+    def format(int fd, int feeders, int handlers, int slots, int block_bytes, long arena_bytes):
+        """Write the header of a new ring into `fd`, which must be as large as `room()` says and all zero."""
+        if not (0 < feeders <= MAX_FEEDERS and 0 < handlers <= MAX_HANDLERS):
+            raise ValueError(f"a ring has room for 1 to {MAX_FEEDERS} feeders and 1 to {MAX_HANDLERS} handlers")
+        if slots < 8 or slots & (slots - 1) or slots > 1 << 22:
+            raise ValueError("slots must be a power of two from 8 to 4194304")
+        if block_bytes < 64 or arena_bytes < block_bytes * 8:
+            raise ValueError("an arena has at least 8 blocks of at least 64 bytes")
+        cdef Header h = describe(feeders, handlers, slots, block_bytes, arena_bytes)
+        if pwrite(fd, &h, sizeof(Header), 0) != sizeof(Header):
+            raise OSError(errno, "cannot write the ring's header")
+
+    # -- places ------------------------------------------------------------------------------------------
+    cdef inline HandlerSeat *seat(self, uint32_t n) noexcept nogil:
+        return <HandlerSeat *>(self.control + pages(sizeof(Header))) + n
+
+    cdef inline char *area(self, uint32_t feeder) noexcept nogil:
+        return self.control + self.h.feeders_at + feeder * self.h.feeder_bytes
+
+    cdef inline FeederHead *feeder(self, uint32_t feeder) noexcept nogil:
+        return <FeederHead *>self.area(feeder)
+
+    cdef inline Slot *slots(self, uint32_t feeder) noexcept nogil:
+        return <Slot *>(self.area(feeder) + self.h.slots_at)
+
+    cdef inline uint64_t *ready(self, uint32_t feeder, uint32_t ring) noexcept nogil:
+        return <uint64_t *>(self.area(feeder) + (self.h.suspect_at if ring else self.h.ready_at))
+
+    cdef inline uint64_t *courier_ring(self, uint32_t feeder) noexcept nogil:
+        return <uint64_t *>(self.area(feeder) + self.h.courier_at)
+
+    cdef inline PartitionName *partition_name(self, uint32_t feeder, uint32_t n) noexcept nogil:
+        return <PartitionName *>(self.area(feeder) + self.h.partitions_at) + n
+
+    cdef inline char *verdict_page(self, uint32_t feeder, uint32_t slot) noexcept nogil:
+        return self.area(feeder) + self.h.verdicts_at + <uint64_t>slot * VERDICT_ROOM
+
+    cdef inline AckRing *acks(self, uint32_t feeder, uint32_t seat) noexcept nogil:
+        return <AckRing *>(self.area(feeder) + self.h.acks_at + seat * self.h.ack_bytes)
+
+    cdef inline char *bytes_of(self, uint32_t feeder, Slot *s) noexcept nogil:
+        return self.arenas + feeder * self.h.arena_bytes + <uint64_t>s.block * self.h.block_bytes
+
+    # -- doorbells ---------------------------------------------------------------------------------------
+    cdef void ring_bell(self, uint32_t n) noexcept nogil:
+        cdef uint64_t one = 1
+        write(self.bells[n], &one, 8)
+
+    cdef bint wake_handler(self) noexcept nogil:
+        """Wake one sleeping handler. The waker clears the bit, so that two wakers never pick the same."""
+        cdef uint32_t w, words = (self.h.handlers + 63) // 64
+        cdef uint64_t mask, bit
+        for w in range(words):
+            mask = load_relaxed_64(&self.h.sleeping[w])
+            while mask:
+                bit = mask & (~mask + 1)
+                if fetch_and_64(&self.h.sleeping[w], ~bit) & bit:
+                    self.ring_bell(self.h.feeders + w * 64 + lowest_bit(bit))
+                    return True
+                mask = load_relaxed_64(&self.h.sleeping[w])
+        return False
+
+    cdef void wake_all_handlers(self) noexcept nogil:
+        while self.wake_handler():
+            pass
+
+    cdef void wake_feeder(self, uint32_t feeder) noexcept nogil:
+        if load_relaxed_32(&self.feeder(feeder).sleeping) and exchange_32(&self.feeder(feeder).sleeping, 0):
+            self.ring_bell(feeder)
+
+    cdef void wake_courier(self) noexcept nogil:
+        if load_relaxed_32(&self.h.courier_sleeping) and exchange_32(&self.h.courier_sleeping, 0):
+            self.ring_bell(self.h.feeders + self.h.handlers)
+
+    cdef object topic_of(self, uint32_t feeder, uint32_t n):
+        cdef PartitionName *name = self.partition_name(feeder, n)
+        return PyUnicode_DecodeUTF8(name.topic, min(name.topic_bytes, TOPIC_ROOM - 8), "replace")
+
+
+cdef object copy_or_none(const char *at, uint32_t length):
+    return None if length == ABSENT else PyBytes_FromStringAndSize(at, length)
+
+
+cdef list parse_headers(bytes blob):
+    """u32 count, then per header u32 name bytes, i32 value bytes (-1 = None), name, value -> list of pairs."""
+    cdef const char *at = blob
+    cdef Py_ssize_t left = len(blob), name_bytes, value_bytes
+    cdef uint32_t count, i, n
+    cdef int32_t v
+    headers = []
+    if left < 4:
+        return headers
+    memcpy(&count, at, 4)
+    at += 4
+    left -= 4
+    for i in range(count):
+        if left < 8:
+            break
+        memcpy(&n, at, 4)
+        memcpy(&v, at + 4, 4)
+        name_bytes, value_bytes = n, v if v > 0 else 0
+        if left < 8 + name_bytes + value_bytes:
+            break
+        name = PyUnicode_DecodeUTF8(at + 8, name_bytes, "surrogateescape")
+        headers.append((name, None if v < 0 else PyBytes_FromStringAndSize(at + 8 + name_bytes, value_bytes)))
+        at += 8 + name_bytes + value_bytes
+        left -= 8 + name_bytes + value_bytes
+    return headers
+
+
+def pack_headers(headers):
+    """The reverse of what a slot's headers are read from; b"" for no headers."""
+    if not headers:
+        return b""
+    parts = [len(headers).to_bytes(4, "little")]
+    for name, value in headers:
+        encoded = name.encode("utf-8", "surrogateescape")
+        parts.append(len(encoded).to_bytes(4, "little"))
+        parts.append((-1 if value is None else len(value)).to_bytes(4, "little", signed=True))
+        parts.append(encoded)
+        parts.append(b"" if value is None else bytes(value))
+    return b"".join(parts)

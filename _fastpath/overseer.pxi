@@ -1,0 +1,132 @@
+# The supervisor's side: who sits where, who is dead, what the counters say. It never touches a message.
+
+@cython.final
+cdef class Overseer:
+    """Seats, gates and counters of one route."""
+    cdef readonly Ring ring
+    cdef Header *h
+
+    def __cinit__(self, Ring ring):
+        self.ring, self.h = ring, ring.h
+
+    # -- handlers ----------------------------------------------------------------------------------------
+    def free_seat(self):
+        """A handler seat that nobody has and that every feeder is done with, or -1."""
+        cdef uint32_t n, f
+        cdef HandlerSeat *seat
+        for n in range(self.h.handlers):
+            seat = self.ring.seat(n)
+            if seat.state == SEAT_DEAD and self.is_resolved(n, seat.incarnation):
+                seat.state = SEAT_FREE
+            if seat.state == SEAT_FREE:
+                return n
+        return -1
+
+    cdef bint is_resolved(self, uint32_t n, uint32_t incarnation) noexcept:
+        cdef uint32_t f
+        cdef FeederHead *fh
+        for f in range(self.h.feeders):
+            fh = self.ring.feeder(f)
+            if (load_acquire_32(&fh.state) != SEAT_FREE
+                    and load_acquire_32(&fh.resolved[n]) != ((incarnation & 255) | 0x100)):
+                return False
+        return True
+
+    def admit(self, int seat):
+        """Give the seat to a new handler. Returns its incarnation."""
+        cdef HandlerSeat *hs = self.ring.seat(seat)
+        hs.incarnation = (hs.incarnation + 1) & 255
+        hs.cause = 0
+        hs.detail_bytes = 0
+        hs.claim_count = 0
+        hs.executing = 0
+        hs.busy_since_ns = 0
+        store_release_32(&hs.state, SEAT_ADMITTED)
+        return hs.incarnation
+
+    def bury(self, int seat, int cause, bytes detail=b""):
+        """The handler of this seat is dead, reaped, and cannot write any more. Feeders are told."""
+        cdef HandlerSeat *hs = self.ring.seat(seat)
+        cdef uint32_t f, n = min(len(detail), VERDICT_ROOM)
+        if n:
+            memcpy(hs.detail, <const char *>detail, n)
+        hs.detail_bytes = n
+        hs.cause = cause
+        # It may have been asleep: nobody must spend a wake on the dead.
+        fetch_and_64(&self.h.sleeping[seat >> 6], ~(<uint64_t>1 << (seat & 63)))
+        store_release_32(&hs.state, SEAT_DEAD)
+        self.ring.wake_handler()
+        for f in range(self.h.feeders):
+            if load_acquire_32(&self.ring.feeder(f).state) == SEAT_ADMITTED:
+                exchange_32(&self.ring.feeder(f).sleeping, 0)
+                self.ring.ring_bell(f)
+
+    def handler(self, int seat):
+        """(state, pid, incarnation, executing, busy since in monotonic ns or 0) of a handler seat."""
+        cdef HandlerSeat *hs = self.ring.seat(seat)
+        return load_acquire_32(&hs.state), hs.pid, hs.incarnation, hs.executing, hs.busy_since_ns
+
+    def handler_counters(self, int seat):
+        """Totals of a seat over all its incarnations."""
+        cdef HandlerSeat *hs = self.ring.seat(seat)
+        return {"calls": hs.calls, "done": hs.done, "skip": hs.skip, "retry": hs.retry, "dead": hs.dead,
+                "channel": hs.channel, "busy_ns": hs.busy_ns, "claims": hs.claims, "claimed": hs.claimed,
+                "histogram": [hs.histogram[i] for i in range(BUCKETS)]}
+
+    def totals(self):
+        """(done, skip, retry, dead, channel) over all handlers of the route."""
+        cdef uint32_t n
+        cdef HandlerSeat *hs
+        cdef uint64_t done = 0, skip = 0, retry = 0, dead = 0, channel = 0
+        for n in range(self.h.handlers):
+            hs = self.ring.seat(n)
+            done += hs.done
+            skip += hs.skip
+            retry += hs.retry
+            dead += hs.dead
+            channel += hs.channel
+        return done, skip, retry, dead, channel
+
+    # -- feeders -----------------------------------------------------------------------------------------
+    def feeder_state(self, int seat):
+        return load_acquire_32(&self.ring.feeder(seat).state)
+
+    def bury_feeder(self, int seat):
+        """The feeder of this seat is dead: nothing is claimed from its ring until the next one adopts it."""
+        store_release_32(&self.ring.feeder(seat).state, SEAT_DEAD)
+
+    def free_feeder(self, int seat):
+        """The feeder of this seat ended well and nobody follows."""
+        store_release_32(&self.ring.feeder(seat).state, SEAT_FREE)
+
+    def feeder_counters(self, int seat):
+        cdef FeederHead *fh = self.ring.feeder(seat)
+        return {"taken": fh.taken, "settled": fh.settled, "late": fh.late, "refused_acks": fh.refused_acks,
+                "taken_back": fh.taken_back, "oversize": fh.oversize,
+                "unclaimed": load_acquire_64(&fh.tail) - load_acquire_64(&fh.head)}
+
+    # -- gates -------------------------------------------------------------------------------------------
+    @property
+    def gate(self):
+        return load_acquire_32(&self.h.gate)
+
+    def close_gate(self, int bit):
+        """Handlers claim nothing new."""
+        fetch_or_32(&self.h.gate, bit)
+
+    def open_gate(self, int bit):
+        """Handlers claim again, as far as no other gate is closed."""
+        fetch_and_32(&self.h.gate, ~<uint32_t>bit)
+        self.ring.wake_all_handlers()
+
+    def allow_probe(self, int n):
+        """Let `n` messages through a closed FLOOD gate."""
+        exchange_32(&self.h.probes, n)
+        self.ring.wake_all_handlers()
+
+    @property
+    def paused_until_ns(self):
+        return self.h.paused_until_ns
+
+    def wake_all(self):
+        self.ring.wake_all_handlers()

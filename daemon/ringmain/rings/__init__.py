@@ -1,0 +1,61 @@
+"""Shared memory: what it is made of and who gets which side of it. The Python face of `_fastpath`.
+
+The supervisor makes a Segment per route and one Board before it forks; each role opens its own side after the
+fork. No other room maps memory or makes a doorbell. No message is looked at here.
+"""
+
+from ringmain._fastpath import (
+    CallPlan,
+    Claim,
+    CourierSide,
+    FeederSide,
+    HandlerSide,
+    Intake,
+    Message,
+    Overseer,
+    Parcel,
+    histogram_bounds_s,
+    pack_headers,
+)
+from ringmain.rings.board import Board
+from ringmain.rings.segments import Geometry, Segment, bell
+
+GATE_STOP = 1
+GATE_QUIET = 2
+GATE_FLOOD = 4
+GATE_OPERATOR = 8
+
+CRASH = 1
+TIMEOUT = 2
+RSS = 3
+RECYCLE = 4
+STUCK = 5
+REVOKED = 6
+
+__all__ = [
+    "CRASH",
+    "GATE_FLOOD",
+    "GATE_OPERATOR",
+    "GATE_QUIET",
+    "GATE_STOP",
+    "RECYCLE",
+    "REVOKED",
+    "RSS",
+    "STUCK",
+    "TIMEOUT",
+    "Board",
+    "CallPlan",
+    "Claim",
+    "CourierSide",
+    "FeederSide",
+    "Geometry",
+    "HandlerSide",
+    "Intake",
+    "Message",
+    "Overseer",
+    "Parcel",
+    "Segment",
+    "bell",
+    "histogram_bounds_s",
+    "pack_headers",
+]

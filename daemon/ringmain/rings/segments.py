@@ -1,0 +1,128 @@
+"""A route's shared memory and its doorbells.
+
+The supervisor creates a Segment before forking and inherits it to every child; nothing has a name, so nothing
+can be left behind. Each role maps its own side after the fork, and no side outlives its process.
+"""
+
+import os
+from dataclasses import dataclass
+
+from ringmain._fastpath import CourierSide, FeederSide, HandlerSide, Overseer, Ring
+
+_ANNEX_BYTES = 1 << 31
+"""Room of one message that is larger than the arena: Kafka's own limit of a value."""
+
+_SPARE_SEATS = 8
+ORDERS = {"none": 0, "key": 1, "partition": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How much of everything a segment has room for; unused room costs address space only."""
+
+    feeders: int
+    handlers: int
+    slots: int = 8192
+    arena_bytes: int = 16 << 20
+    block_bytes: int = 256
+
+    @classmethod
+    def for_pool(cls, feeders: int, handlers: int, messages: int, arena_bytes: int) -> "Geometry":
+        """Room for twice the pool and some spare seats: a dead handler's seat is not free at once."""
+        slots = max(16, 1 << (messages - 1).bit_length())
+        return cls(
+            feeders=max(2 * feeders, 16),
+            handlers=min(2 * handlers + _SPARE_SEATS, 1024),
+            slots=slots,
+            arena_bytes=arena_bytes,
+            block_bytes=_block_bytes(arena_bytes, slots),
+        )
+
+
+def bell() -> int:
+    """An eventfd that never blocks: the courier's doorbell, shared by all segments of a node."""
+    return os.eventfd(0, os.EFD_NONBLOCK)
+
+
+class Segment:
+    """One route's memory: made by the supervisor, opened by each of its children as what they are."""
+
+    def __init__(self, geometry: Geometry, courier_bell: int) -> None:
+        self.geometry = geometry
+        shape = (
+            geometry.feeders,
+            geometry.handlers,
+            geometry.slots,
+            geometry.block_bytes,
+            geometry.arena_bytes,
+        )
+        self._memory = os.memfd_create("ringmain-ring")
+        os.ftruncate(self._memory, Ring.room(*shape))
+        Ring.format(self._memory, *shape)
+        self._annex = os.memfd_create("ringmain-annex")
+        os.ftruncate(self._annex, geometry.feeders * _ANNEX_BYTES)
+        self._bells = [bell() for _ in range(geometry.feeders + geometry.handlers)] + [courier_bell]
+        self._stacks: dict[int, int] = {}
+
+    @classmethod
+    def create(cls, geometry: Geometry, courier_bell: int) -> "Segment":
+        """A fresh, empty segment. Raises OSError when memory or file descriptors are refused."""
+        return cls(geometry, courier_bell)
+
+    def open_feeder(
+        self,
+        seat: int,
+        incarnation: int,
+        *,
+        order: str = "none",
+        run_limit: int = 1,
+        commit_window: int = 1_000_000,
+        tagged: bool = False,
+    ) -> FeederSide:
+        """The feeder's side of seat `seat`; takes over what an earlier incarnation left."""
+        return FeederSide(
+            self._ring(arena_writable=True),
+            seat,
+            incarnation,
+            order=ORDERS[order],
+            run_limit=run_limit,
+            commit_window=commit_window,
+            tagged=tagged,
+        )
+
+    def open_handler(self, seat: int, incarnation: int) -> HandlerSide:
+        """The handler's side; the seat was admitted by the overseer."""
+        return HandlerSide(self._ring(), seat, incarnation)
+
+    def open_courier(self, incarnation: int) -> CourierSide:
+        """The courier's side; whatever an earlier courier had is sent again."""
+        return CourierSide(self._ring(), incarnation)
+
+    def overseer(self) -> Overseer:
+        """The supervisor's side."""
+        return Overseer(self._ring())
+
+    def stack_fd(self, seat: int) -> int:
+        """A file without a name into which the handler of this seat can write its stack when asked."""
+        if seat not in self._stacks:
+            self._stacks[seat] = os.memfd_create("ringmain-stack", 0)
+        return self._stacks[seat]
+
+    def fds(self) -> list[int]:
+        """Every file descriptor of this segment, for a child that keeps some and closes the rest."""
+        return [self._memory, self._annex, *self._bells, *self._stacks.values()]
+
+    def close(self) -> None:
+        """Let go of the memory; children that have it mapped keep it until they end."""
+        for fd in (self._memory, self._annex, *self._bells[:-1], *self._stacks.values()):
+            os.close(fd)
+        self._stacks.clear()
+
+    def _ring(self, *, arena_writable: bool = False) -> Ring:
+        return Ring(self._memory, self._annex, self._bells, arena_writable)
+
+
+def _block_bytes(arena_bytes: int, slots: int) -> int:
+    """Eighth parts of an average message's share, from 64 to 4096 bytes: little waste, short maps."""
+    share = arena_bytes // slots // 8
+    return min(max(64, 1 << max(share, 1).bit_length() - 1), 4096)
