@@ -210,12 +210,14 @@ class Dead(Table, frozen=True, kw_only=True):
 
 
 class Config(Table, frozen=True, kw_only=True):
-    app: Annotated[str, about("the App, as module:attribute; the config file's folder is importable")]
+    app: Annotated[
+        str, about("the App, as module:attribute; the config file's folder is importable", reads="app")
+    ]
     name: Annotated[str, about("in process titles, queue names, metrics and client ids", reads="name")]
     modes: Annotated[tuple[Mode, ...], about("what this node does", reads="modes", default="all")] = MODES
-    node: Annotated[str, about("this node's name among those of `name`", default="the host's name")] = (
-        "localhost"
-    )
+    node: Annotated[
+        str, about("this node's name among those of `name`", reads="node", default="the host's name")
+    ] = "localhost"
     membership: Annotated[
         Membership | None,
         about(
@@ -246,9 +248,7 @@ class Config(Table, frozen=True, kw_only=True):
     http: Annotated[Http | None, about("a server of its own for the app's HTTP routes")] = None
     log: Annotated[Log, about("the log")] = Log()
     dead: Annotated[Dead, about("the dead set")] = Dead()
-    producers: Annotated[
-        dict[str, Producer], about("producers, by the names that the app uses", reads="names")
-    ] = {}
+    producers: Annotated[dict[str, Producer], about("producers, by the names that the app uses")] = {}
     schema_registry: Annotated[dict[str, str], about("Confluent's own keys", reads="properties")] = {}
     path: Annotated[str, derived("the file this was read from; empty if none")] = ""
     folder: Annotated[str, derived("its folder, from which the app is imported")] = ""

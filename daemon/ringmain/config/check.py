@@ -1,0 +1,164 @@
+"""Rules over several keys: what is fine key by key and impossible together.
+
+load.py enters with the complete config and with the tree that tells what the file says itself. Pure: nothing
+is opened, resolved or asked. Rules about one key are in values.py.
+"""
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+from urllib.parse import urlsplit
+
+from ringmain.config.report import Report
+from ringmain.config.schema import Config, Retry, Route
+from ringmain.kafka.properties import refusals
+
+RABBIT_ONLY = ("url", "username", "password", "tls", "type")
+CONSUMER_TIMEOUT_S = 1800.0
+MAX_POLL_INTERVAL_MS = "300000"
+_LOOPBACK = ("127.", "localhost:", "[::1]:")
+
+Tree = Mapping[str, Any]
+
+
+def check(config: Config, tree: Tree, report: Report) -> None:
+    """Report every combination that cannot work."""
+    _routes(config, report)
+    _queues(config, tree, report)
+    _admin(config, report)
+    _producers(config, report)
+    for route in config.routes.values():
+        _route(config, route, report)
+        _kafka(config, route, tree, report)
+    _groups(config, tree, report)
+
+
+def _routes(config: Config, report: Report) -> None:
+    if not config.routes and {"stream-worker", "worker"} & set(config.modes):
+        report.clash(["routes"], "there is none: add [routes.NAME] with topics and order")
+
+
+def _queues(config: Config, tree: Tree, report: Report) -> None:
+    queues, said = config.queues, _table(tree, "queues")
+    if queues.backend == "sqlite":
+        for key in RABBIT_ONLY:
+            if key in said:
+                report.clash(
+                    [f"queues.{key}", "queues.backend"],
+                    'belongs to backend = "rabbitmq", and backend is "sqlite"',
+                )
+        return
+    if "path" in said:
+        report.clash(
+            ["queues.path", "queues.backend"], 'belongs to backend = "sqlite", and backend is "rabbitmq"'
+        )
+    if queues.tls and any(url.startswith("amqp://") for url in queues.url):
+        report.clash(["queues.tls", "queues.url"], "needs amqps:// in queues.url")
+    if queues.tls and bool(queues.tls.cert) != bool(queues.tls.key):
+        report.clash(["queues.tls"], "cert and key go together")
+    if queues.password and not queues.username:
+        report.clash(["queues.password", "queues.username"], "needs queues.username")
+    if queues.username and any("@" in urlsplit(url).netloc for url in queues.url):
+        report.clash(["queues.username", "queues.url"], "is in queues.url as well; say it once")
+
+
+def _admin(config: Config, report: Report) -> None:
+    bind = config.admin.bind
+    if not config.admin.token and not bind.startswith(_LOOPBACK):
+        report.clash(
+            ["admin.bind", "admin.token"], f"{bind} is open to others: set admin.token, or bind to 127.0.0.1"
+        )
+    if config.admin.read_token and config.admin.read_token == config.admin.token:
+        report.clash(
+            ["admin.read_token", "admin.token"], "is the same as admin.token, which may do everything"
+        )
+
+
+def _producers(config: Config, report: Report) -> None:
+    for name in config.producers:
+        if name in config.routes and config.routes[name].producer:
+            report.clash([f"producers.{name}"], f"routes.{name}.producer has the same name; rename one")
+
+
+def _route(config: Config, route: Route, report: Report) -> None:
+    path = f"routes.{route.name}"
+    _retry(route.retry, f"{path}.retry", report)
+    _call_time(config, route.timeout_s, path, report)
+    for name, channel in route.channels.items():
+        _retry(channel.retry, f"{path}.channels.{name}.retry", report)
+        _call_time(config, channel.timeout_s, f"{path}.channels.{name}", report)
+    for key in ("overflow", "through"):
+        if getattr(route, key) is not None and route.order != "none":
+            report.clash(
+                [f"{path}.{key}", f"{path}.order"], f'needs order = "none", found order = "{route.order}"'
+            )
+    if route.overflow and route.overflow.after_s is None and route.overflow.lag is None:
+        report.clash([f"{path}.overflow"], "needs after_s or lag")
+
+
+def _retry(retry: Retry, path: str, report: Report) -> None:
+    if retry.max_s < retry.first_s:
+        report.clash(
+            [f"{path}.max_s", f"{path}.first_s"], f"{retry.max_s:g} is less than first_s = {retry.first_s:g}"
+        )
+
+
+def _call_time(config: Config, timeout_s: float, path: str, report: Report) -> None:
+    if config.queues.backend == "rabbitmq" and timeout_s >= CONSUMER_TIMEOUT_S:
+        report.clash(
+            [f"{path}.timeout_s", "queues.backend"],
+            f"{timeout_s:g} is not below RabbitMQ's consumer_timeout of {CONSUMER_TIMEOUT_S:g} s",
+        )
+
+
+def _kafka(config: Config, route: Route, tree: Tree, report: Report) -> None:
+    for name, reason in refusals(route.kafka):
+        report.clash([_spelled(route, name, tree)], f"is not for the file: {reason}")
+    path = f"routes.{route.name}.kafka"
+    for name in ("bootstrap.servers", "group.id"):
+        if not route.kafka.get(name) and not (name == "group.id" and len(config.routes) > 1):
+            report.clash([f"{path}.{name}", "kafka", path], f"is required, here or as kafka.{name}")
+    interval_ms = route.kafka.get("max.poll.interval.ms", MAX_POLL_INTERVAL_MS)
+    if interval_ms.isdecimal() and config.revoke_s * 1000 >= int(interval_ms):
+        report.clash(
+            ["revoke_s", f"{path}.max.poll.interval.ms"],
+            f"{config.revoke_s:g} s is not below max.poll.interval.ms = {interval_ms} of route {route.name}: "
+            "the group would evict the consumer that waits",
+        )
+
+
+def _groups(config: Config, tree: Tree, report: Report) -> None:
+    if len(config.routes) < 2:
+        return
+    grouped = []
+    for route in config.routes.values():
+        path = f"routes.{route.name}.kafka.group.id"
+        if _own(route, tree).get("group.id"):
+            grouped.append((path, route))
+        else:
+            report.clash(
+                [path, f"routes.{route.name}.kafka"],
+                "is required with more than one route: routes in one group would silently share messages",
+            )
+    for (path, route), (other_path, other) in combinations(grouped, 2):
+        if route.kafka["group.id"] == other.kafka["group.id"] and _servers(route) & _servers(other):
+            report.clash(
+                [other_path, path], f"is that of route {route.name} too: they would silently share messages"
+            )
+
+
+def _servers(route: Route) -> set[str]:
+    return {server.strip() for server in route.kafka.get("bootstrap.servers", "").split(",")}
+
+
+def _own(route: Route, tree: Tree) -> Tree:
+    return _table(_table(_table(tree, "routes"), route.name), "kafka")
+
+
+def _spelled(route: Route, name: str, tree: Tree) -> str:
+    return f"routes.{route.name}.kafka.{name}" if name in _own(route, tree) else f"kafka.{name}"
+
+
+def _table(tree: Tree, name: str) -> Tree:
+    value = tree.get(name)
+    return value if isinstance(value, Mapping) else {}

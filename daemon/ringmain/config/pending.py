@@ -1,0 +1,48 @@
+"""What the schema knows and this version cannot do yet: said in one line, never silently accepted.
+
+load.py enters. Whoever builds a feature deletes its row; an empty table means this file can go.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ringmain.config.report import Report
+
+ANY: tuple[str, ...] = ()
+
+# key (* = any name) -> the values that are not there yet (ANY = the whole key)
+PENDING: dict[str, tuple[str, ...]] = {
+    "queues.backend": ("rabbitmq",),
+    "modes": ("api-server", "management-api"),
+    "admin": ANY,
+    "http": ANY,
+    "producers": ANY,
+    "schema_registry": ANY,
+    "dead.keep_s": ANY,
+    "routes.*.format": ("msgpack", "protobuf", "avro", "json-schema"),
+    "routes.*.through": ANY,
+    "routes.*.overflow": ANY,
+    "routes.*.batch": ANY,
+    "routes.*.channels": ANY,
+    "routes.*.producer": ANY,
+    "routes.*.schema_registry": ANY,
+}
+
+
+def refuse_pending(tree: Mapping[str, Any], report: Report) -> None:
+    """Report every key of the file that this version cannot honour."""
+    for pattern, words in PENDING.items():
+        for path, value in _found(tree, pattern.split("."), ()):
+            said = [word for word in words if word in (value if isinstance(value, list) else [value])]
+            if said or not words:
+                what = f'"{said[0]}" is' if said else "is"
+                report.add(path, f"{what} not available in this version of ringmain")
+
+
+def _found(tree: Any, parts: list[str], path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    if not parts:
+        yield ".".join(path), tree
+    elif isinstance(tree, Mapping):
+        for name in tree if parts[0] == "*" else [parts[0]]:
+            if name in tree:
+                yield from _found(tree[name], parts[1:], (*path, name))
