@@ -1,0 +1,174 @@
+"""What every queue backend owes its users; tests/contract/test_queues_*.py holds each of them to it.
+
+The courier holds a Publisher, a queue feeder a Taker, the admin and the command line a DeadSet and Depths.
+Nothing here blocks on a server: a backend that cannot be reached is a state (`away()`), never an exception,
+and never a reason to drop a message. LOSS: only a ticket in `Settled.confirmed` may settle a slot.
+
+    publish -> pump … pump -> settled()            take -> handlers -> ack
+    wait on fileno() for at most timeout_s(), then pump()   (both publishers and takers)
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from ringmain.queues.entry import Entry
+from ringmain.queues.envelope import Envelope
+from ringmain.queues.filters import Filter
+
+Ticket = int
+"""A published message's number, unique within its publisher."""
+Tag = int
+"""A delivery's number, unique within its taker; one of a lost connection is ignored by `ack`."""
+
+
+class Away(msgspec.Struct, frozen=True):
+    """The queues cannot be used now: why, in words for an operator, and since when (monotonic clock)."""
+
+    reason: str
+    since_s: float
+
+
+class Refused(NamedTuple):
+    """A message that this backend will never take as it is (not: not now)."""
+
+    ticket: Ticket
+    reason: str
+
+
+class Settled(NamedTuple):
+    """What became known since the last call: each ticket appears once, in one of the three."""
+
+    confirmed: list[Ticket]
+    """Safe: on disk, on a majority."""
+    lost: list[Ticket]
+    """Not known to be safe, since the queues went away: publish again."""
+    refused: list[Refused]
+
+
+class Delivery(NamedTuple):
+    """A taken message, this taker's until acked, given back, or the taker's end."""
+
+    tag: Tag
+    queue: str
+    envelope: Envelope
+
+
+class Depth(NamedTuple):
+    """How much is in a queue."""
+
+    messages: int
+    """Waiting and held."""
+    held: int
+    """Taken and not acked."""
+    oldest_ms: int | None
+    """Wall clock at which the oldest waiting one became ready (a delay queue: was published)."""
+
+
+class Pumped(Protocol):
+    """A connection that its owner's loop drives."""
+
+    def pump(self) -> None:
+        """Do what can be done now without waiting: write, read, reconnect when its backoff is over."""
+
+    def fileno(self) -> int | None:
+        """Readable when pump() has something to read; None for a backend that needs none."""
+
+    def timeout_s(self) -> float | None:
+        """pump() again after this long even if fileno() stays silent; 0 now, None only on fileno()."""
+
+    def away(self) -> Away | None:
+        """Why nothing goes through now; None while all is well."""
+
+    def close(self) -> None:
+        """Let go at once; what is not confirmed is not safe, what is held goes back."""
+
+
+class Publisher(Pumped, Protocol):
+    """Messages in, confirms out, many in flight."""
+
+    limit_bytes: int
+    """The largest value this backend takes; `envelope.withhold` cuts what is above."""
+
+    def room(self) -> int:
+        """How many more messages it wants now; 0 while away or with a full window."""
+
+    def publish(self, batch: Sequence[tuple[str, Envelope]]) -> list[Ticket]:
+        """Hand over (queue, envelope) pairs in order; never fails: see settled(). May exceed room()."""
+
+    def settled(self) -> Settled:
+        """What became of tickets since the last call."""
+
+
+class Taker(Pumped, Protocol):
+    """Messages out, each to one taker at a time; a taker that dies gives back what it held."""
+
+    def ready(self) -> bool:
+        """Would take() find something? Then who has room does not sleep; timeout_s() leaves it out."""
+
+    def take(self, limit: int) -> list[Delivery]:
+        """Up to `limit` messages that are ready, oldest due first in each queue; [] when there are none."""
+
+    def ack(self, tags: Sequence[Tag]) -> None:
+        """These are settled and may be forgotten; kept and said again by pump() while away."""
+
+    def give_back(self, tags: Sequence[Tag]) -> None:
+        """These were not begun: others may take them at once."""
+
+
+class Page(NamedTuple):
+    """Some entries, oldest first, and where to go on: None when there are no more."""
+
+    entries: list[Entry]
+    cursor: str | None
+
+
+class Count(NamedTuple):
+    """One row of a summary: the values of its axes (by "route", "channel", "error", "hour", "topic")."""
+
+    group: tuple[str, ...]
+    messages: int
+    oldest_ms: int
+    newest_ms: int
+
+
+AXES = ("error", "route", "channel", "topic", "hour")
+
+
+class DeadSet(Protocol):
+    """The dead messages of one app: look now, act on `picked` ids. RingmainError when away."""
+
+    def summary(self, chosen: Filter, by: Sequence[str]) -> list[Count]:
+        """Counts by axes of AXES, largest first."""
+
+    def page(self, chosen: Filter, limit: int, cursor: str | None = None) -> Page:
+        """A page of entries that pass the filter; pages of a standing filter neither overlap nor skip."""
+
+    def get(self, entry_id: str) -> Entry | None:
+        """One entry; None when there is none (any more) of this id."""
+
+    def pick(self, chosen: Filter, before: str | None = None) -> Iterator[list[str]]:
+        """Ids that pass the filter in batches, oldest first, up to the mark `before`."""
+
+    def mark(self) -> str:
+        """The dead set's end as of now: what comes later is not touched by a job that began here."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+class Queues(Protocol):
+    """A backend for one app, made before the work begins; each call opens a connection of its own."""
+
+    def publisher(self) -> Publisher:
+        """For a courier. FORK: only after the fork."""
+
+    def taker(self, queues: Sequence[str]) -> Taker:
+        """For a queue feeder over ready, channel and overflow queues. FORK: only after the fork."""
+
+    def dead_set(self) -> DeadSet:
+        """For whoever looks at the dead set."""
+
+    def depths(self) -> dict[str, Depth]:
+        """Every queue of the app that holds something; RingmainError when away."""

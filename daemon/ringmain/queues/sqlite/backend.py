@@ -1,0 +1,79 @@
+"""The queue file as contract.Queues: hands out connections, and counts.
+
+Whoever is given the config's `[queues]` with backend "sqlite" enters, through queues.connect.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from ringmain.clock import wall_ms
+from ringmain.errors import RingmainError
+from ringmain.queues import names
+from ringmain.queues.contract import Depth
+from ringmain.queues.sqlite.deadset import SqliteDeadSet
+from ringmain.queues.sqlite.publisher import SqlitePublisher
+from ringmain.queues.sqlite.store import Store
+from ringmain.queues.sqlite.taker import SqliteTaker
+
+_DEPTHS = """
+SELECT q.route, q.channel, q.kind, CASE WHEN m.due_ms > :now THEN m.delay_s ELSE 0 END AS step,
+       count(*), count(m.taker), min(CASE WHEN m.taker IS NULL THEN m.due_ms END)
+FROM message m JOIN queue q ON q.id = m.queue WHERE q.app = :app GROUP BY 1, 2, 3, 4
+UNION ALL
+SELECT q.route, q.channel, q.kind, 0, count(*), 0, min(d.dead_ms)
+FROM dead d JOIN queue q ON q.id = d.queue WHERE q.app = :app GROUP BY 1, 2, 3
+"""
+
+
+class SqliteQueues:
+    """All queues of one app in one file."""
+
+    def __init__(self, app: str, path: Path) -> None:
+        self._app = app
+        self._path = path
+
+    def publisher(self) -> SqlitePublisher:
+        """A connection that writes."""
+        return SqlitePublisher(Store(self._path))
+
+    def taker(self, queues: Sequence[str]) -> SqliteTaker:
+        """A connection that takes."""
+        return SqliteTaker(Store(self._path), queues)
+
+    def dead_set(self) -> SqliteDeadSet:
+        """A connection that looks."""
+        return SqliteDeadSet(self._app, Store(self._path))
+
+    def depths(self) -> dict[str, Depth]:
+        """Every queue that holds something; a file that is not there yet holds nothing."""
+        if not self._path.exists():
+            return {}
+        store = Store(self._path)
+        found = store.read(self._count, None)
+        away = store.away
+        store.close()
+        if found is None:
+            raise RingmainError(away.reason if away else str(self._path))
+        return found
+
+    def _count(self, connection: sqlite3.Connection) -> dict[str, Depth]:
+        counted = connection.execute(_DEPTHS, {"now": wall_ms(), "app": self._app}).fetchall()
+        return dict(self._depth(*row) for row in counted)
+
+    def _depth(self, *row: object) -> tuple[str, Depth]:
+        route, channel, kind, step, messages, held, oldest_ms = row
+        oldest = int(str(oldest_ms)) if oldest_ms is not None else None
+        name = _name(self._app, (str(route), str(channel)), str(kind), int(str(step)))
+        if step and oldest is not None:
+            oldest -= int(str(step)) * 1000
+        return name, Depth(int(str(messages)), int(str(held)), oldest)
+
+
+def _name(app: str, owner: tuple[str, str], kind: str, step: int) -> str:
+    route, channel = owner
+    if step:
+        return names.delay(app, route, step, channel)
+    if kind == "overflow":
+        return names.overflow(app, route)
+    return (names.dead if kind == "dead" else names.ready)(app, route, channel)
