@@ -3,60 +3,51 @@
 run.py enters once a tick. Nothing here changes a queue or asks the daemon to do anything.
 """
 
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from ringmain.demo.snapshot import DeadEntry, Queued
 from ringmain.errors import RingmainError
 from ringmain.queues import names
-from ringmain.queues.contract import Depth, Queues
-from ringmain.queues.entry import Entry
 from ringmain.queues.filters import Filter
+
+if TYPE_CHECKING:
+    from ringmain.queues.contract import Depth, Queues
+    from ringmain.queues.entry import Entry
 
 _PAGE = 100
 _LATEST = 5
 
 
 class QueueObserver:
-    """The demo's look at the queues; empty until the daemon has made them."""
+    """The demo's look at the queues; nothing is in them until the daemon has made them."""
 
-    def __init__(self, open_queues: Callable[[], Queues]) -> None:
-        self._open = open_queues
-        self._queues: Queues | None = None
+    def __init__(self, queues: Queues) -> None:
+        self._queues = queues
         self._last = Queued()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._queues = None
 
     def queued(self) -> Queued:
         """What waits and what is dead now; the last known where the queues do not answer."""
         try:
-            self._queues = self._queues or self._open()
             depths = self._queues.depths()
         except RingmainError:
             return self._last
         waiting, dead = waiting_and_dead(depths)
-        latest = self._last.latest if dead == self._last.dead else self._latest(self._queues)
+        latest = self._last.latest if dead == self._last.dead else self._latest()
         self._last = Queued(waiting, dead, latest)
         return self._last
 
-    def _latest(self, queues: Queues) -> list[DeadEntry]:
-        dead_set = queues.dead_set()
+    def _latest(self) -> list[DeadEntry]:
+        dead_set = self._queues.dead_set()
+        entries: list[Entry] = []
         try:
-            cursor: str | None = None
-            entries: list[Entry] = []
+            page = dead_set.list(Filter(), _PAGE)
             while True:  # oldest first, so the latest are at the end
-                page = dead_set.list(Filter(), _PAGE, cursor)
-                entries = (entries + page.entries)[-_LATEST:]
-                cursor = page.cursor
-                if cursor is None:
+                entries = [*entries, *page.entries][-_LATEST:]
+                if page.cursor is None:
                     return [dead_entry(entry) for entry in reversed(entries)]
+                page = dead_set.list(Filter(), _PAGE, page.cursor)
         finally:
             dead_set.close()
 

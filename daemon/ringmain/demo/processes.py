@@ -62,7 +62,9 @@ class Daemon:
         """RingmainError with its last words if it has ended by itself."""
         code = self._process.poll() if self._process else None
         if code is not None:
-            raise RingmainError(f"the daemon ended with exit code {code}; its last words:\n{self.last_words()}")
+            raise RingmainError(
+                f"the daemon ended with exit code {code}; its last words:\n{self.last_words()}"
+            )
 
     def last_words(self) -> str:
         """The end of its log."""

@@ -19,12 +19,13 @@ from ringmain import clock
 from ringmain.demo import sample
 from ringmain.demo.broker import EmbeddedBroker
 from ringmain.demo.interrupts import Interrupts
-from ringmain.demo.observer import Observer
+from ringmain.demo.observer import QueueObserver
 from ringmain.demo.processes import Daemon, Load
 from ringmain.demo.snapshot import Partition, Rates, Snapshot, result
 from ringmain.demo.view import View, view_for
+from ringmain.queues.sqlite import SqliteQueues
 
-TICK_S = 0.1
+TICK_S = 0.2
 
 _FILES = ("orders.py", "ringmain.toml")
 
@@ -72,7 +73,7 @@ class Demo:
 
     load: Load
     daemon: Daemon
-    observer: Observer
+    queues: QueueObserver
     welcome: str
     rates: Rates
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
@@ -88,8 +89,8 @@ class Demo:
         snapshot = Snapshot(
             seconds=now_s - self.started_s,
             partitions=[Partition(number, *row) for number, row in enumerate(rows)],
-            queued=self.observer.queued(),
-            counted=self.observer.counted(),
+            queued=self.queues.queued(),
+            counted=self.daemon.counted(),
             load_finished=tick.finished,
         )
         self.stopwatch.update(snapshot, now_s)
@@ -119,7 +120,7 @@ def _open(stack: ExitStack, interrupts: Interrupts, size: Size) -> Demo:
     return Demo(
         load=load,
         daemon=daemon,
-        observer=stack.enter_context(Observer(daemon)),
+        queues=QueueObserver(SqliteQueues(sample.NAME, folder / "queues.db")),
         welcome=f"broker {broker.address}; app, config and log in {folder}; Ctrl-C ends",
         rates=Rates(size.partitions),
     )

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import msgspec
 
+# What ringmain.toml of this room says too.
+NAME = "demo"
+GROUP = "demo"
 TOPIC = "orders"
 ROUTE = "orders"
-GROUP = "demo"
 
 FINE = ""
 BANK_IS_AWAY = "bank is away"

@@ -45,6 +45,7 @@ class Queued:
 class Counted:
     """What the daemon's own counters say; a repeat after a crash is counted again."""
 
+    calls: int = 0
     retry: int = 0
     skip: int = 0
     handlers: int = 0

@@ -24,7 +24,7 @@ class Command:
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     stdout: int | IO[bytes] = subprocess.DEVNULL
-    stderr: int | IO[bytes] = subprocess.DEVNULL
+    stderr: int | IO[bytes] | None = subprocess.DEVNULL
 
 
 def start(command: Command) -> subprocess.Popen[bytes]:

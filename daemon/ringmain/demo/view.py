@@ -128,18 +128,22 @@ def _outcomes(snapshot: Snapshot) -> Table:
 
 
 def _dead(snapshot: Snapshot) -> Table:
+    from rich.text import Text
+
     table = _table("latest in the dead set", "why")
     table.columns[0].justify = table.columns[1].justify = "left"
     for entry in snapshot.queued.latest[:DEAD_SHOWN]:
-        table.add_row(entry.message_id, entry.reason)
+        # As text: what a handler says in its errors is nobody's markup.
+        table.add_row(Text(entry.message_id), Text(entry.reason))
     return table
 
 
 def _table(*headings: str) -> Table:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(expand=True, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        table.add_column(Text(heading), justify="right", no_wrap=True, overflow="ellipsis")
+        table.add_column(Text(heading), justify="right", no_wrap=True, overflow="ellipsis", min_width=9)
     return table
