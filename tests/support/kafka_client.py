@@ -15,7 +15,9 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from support.waiting import eventually
 
@@ -73,11 +75,11 @@ class KafkaClient:
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The next offset of each partition."""
-        return self._offsets(topic, OffsetSpec.latest())
+        return self._offsets(topic, OffsetSpec.latest())  # type: ignore[no-untyped-call]
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
         """The first offset still there of each partition."""
-        return self._offsets(topic, OffsetSpec.earliest())
+        return self._offsets(topic, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """The committed offsets of a group; partitions without one are left out."""

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from support.waiting import eventually
 
@@ -22,7 +22,7 @@ SHARED_KINDS = ("/memfd:", "anon_inode:[eventfd]", "/dev/shm/")
 def alive(pid: int) -> bool:
     """Is there a process of this id that still runs? A zombie does not."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
