@@ -567,6 +567,11 @@ cdef class FeederSide:
         self.slots[slot].crashes += 1
         return self.slots[slot].crashes
 
+    def again(self, uint32_t slot):
+        """Publish a slot once more, nothing counted."""
+        self.slots[slot].run_next = 0
+        self.publish_again(slot, 0)
+
     def isolate(self, uint32_t slot):
         """Publish a slot to be executed alone in a process."""
         self.slots[slot].run_next = 0

@@ -131,7 +131,8 @@ cdef class Intake:
             window_reach(&self.side.windows[index], m.offset)
         else:
             with gil:
-                self.events.append((index, m.err, m.offset))
+                text = b"" if m.payload == NULL else PyBytes_FromStringAndSize(<char *>m.payload, m.len)
+                self.events.append((index, m.err, m.offset, text.decode("utf-8", "replace")))
 
     cdef void discard(self, int index) noexcept nogil:
         cdef Carry *carry = &self.carries[index]
@@ -144,6 +145,6 @@ cdef class Intake:
         self.discard(index)
 
     def take_events(self):
-        """Errors met in the queues since the last call: list of (partition index, librdkafka error, offset)."""
+        """Errors met in the queues since the last call: list of (partition index, librdkafka error, offset, text)."""
         events, self.events = self.events, []
         return events

@@ -1,0 +1,65 @@
+"""Who is to blame when a handler process is gone: a verdict for each message that it was executing.
+
+A feeder enters. Pure: causes and counts in, a sentence out.
+"""
+
+from typing import NamedTuple
+
+from ringmain import retry, verdict
+from ringmain.rings import CRASH, REVOKED, TIMEOUT
+from ringmain.verdict import DEAD, Failure
+
+AGAIN = "again"
+ALONE = "alone"
+FAIL = "fail"
+
+
+class Sentence(NamedTuple):
+    """What becomes of one message: again, again but alone in a process, or failed with a verdict."""
+
+    act: str
+    code: int = 0
+    detail: bytes = b""
+
+
+class Death(NamedTuple):
+    """How a handler ended: a cause of rings/, words for people, and how many calls were under way in it."""
+
+    cause: int
+    detail: str
+    executing: int
+
+
+def innocent(death: Death) -> bool:
+    """The handler was killed for reasons that have nothing to do with what it was executing."""
+    return death.cause == REVOKED
+
+
+def suspected(death: Death) -> bool:
+    """Several calls were under way, so nobody knows which one did it."""
+    return death.executing > 1 and death.cause != TIMEOUT
+
+
+def for_timeout(policy: retry.Policy, attempt: int, detail: str) -> Sentence:
+    """The call passed its time and its process was killed: the message failed once."""
+    failure = Failure(error_class="TimeoutError", error_message=_first_line(detail), traceback=detail)
+    code, decided = retry.decide(policy, attempt, failure)
+    return Sentence(FAIL, code, verdict.encode(decided))
+
+
+def for_crash(crashes: int, max_crashes: int, detail: str) -> Sentence:
+    """The message killed its process for the `crashes`-th time."""
+    if crashes < max_crashes:
+        return Sentence(ALONE)
+    times = "once" if crashes == 1 else f"{crashes} times"
+    message = f"its handler process died while executing it, {times}; the last time: {_first_line(detail)}"
+    return Sentence(FAIL, DEAD, verdict.encode(Failure(error_class="HandlerCrash", error_message=message)))
+
+
+def words(cause: int, detail: str) -> str:
+    """The detail, or what the cause says when there is none."""
+    return detail or ("the process died" if cause == CRASH else "the process was killed")
+
+
+def _first_line(detail: str) -> str:
+    return detail.strip().split("\n", 1)[0]

@@ -1,0 +1,121 @@
+"""The queue source of a feeder: retries that are due come back into the ring, acked when they are settled.
+
+The loop enters by the Source protocol. A delivery is acked only when its message is settled; what is not
+begun when the feeder leaves is given back. Nothing is decoded here: the value goes into the ring as it came.
+"""
+
+from ringmain import clock
+from ringmain.config.schema import Route
+from ringmain.feed.loop import BEAT_S, Feeder
+from ringmain.queues import names
+from ringmain.queues.connect import connect
+from ringmain.queues.contract import Delivery
+from ringmain.queues.envelope import encode_meta, meta_of
+from ringmain.rings import FeederSide, pack_headers
+from ringmain.seat import Seat
+
+_AT_ONCE = 512
+_WINDOW = 64
+"""Queue deliveries have tags instead of offsets; the ring's windows stay as small as they can be."""
+
+
+def run_over_queues(seat: Seat) -> int:
+    """A feeder over the route's ready queue."""
+    route = seat.config.routes[seat.route]
+    side = seat.segments[seat.route].open_feeder(
+        seat.index, seat.incarnation, order="none", commit_window=_WINDOW, tagged=True
+    )
+    feeder = Feeder(seat, route, side)
+    return feeder.run(Deliveries(seat, route, side))
+
+
+class Deliveries:
+    """What this feeder holds of the route's queues."""
+
+    def __init__(self, seat: Seat, route: Route, side: FeederSide) -> None:
+        self._side = side
+        self._taker = connect(seat.config).taker([names.ready(seat.config.name, route.name)])
+        self._pending: list[Delivery] = []
+        self._opened: set[int] = set()
+        self._quiet = False
+
+    def take(self) -> bool:
+        """Place what was taken earlier and did not fit, then take more."""
+        self._taker.pump()
+        if self._quiet:
+            return False
+        room = min(_AT_ONCE, self._side.room) - len(self._pending)
+        if room > 0:
+            self._pending += self._taker.take(room)
+        placed = self._place_pending()
+        return placed > 0 and not self._pending
+
+    def _place_pending(self) -> int:
+        placed = 0
+        for delivery in self._pending:
+            if not self._place(delivery):
+                break
+            placed += 1
+        self._pending = self._pending[placed:]
+        self._side.flush()
+        return placed
+
+    def _place(self, delivery: Delivery) -> bool:
+        message = delivery.envelope
+        index = self._side.partition_index(message.topic, message.partition)
+        if index not in self._opened:
+            self._opened.add(index)
+            self._side.open_partition(index, 0)
+        return self._side.place(
+            index,
+            message.offset,
+            message.value,
+            key=message.key,
+            headers=pack_headers(message.headers),
+            timestamp_ms=message.timestamp_ms,
+            attempt=message.attempt,
+            crashes=message.crashes,
+            meta=encode_meta(meta_of(message, "")),
+            tag=delivery.tag,
+        )
+
+    def commit(self) -> None:
+        """Ack what is settled, at once: the queue file batches."""
+        if tags := self._side.take_tags():
+            self._taker.ack(tags)
+
+    def timeout_s(self) -> float:
+        """Until the next message is due."""
+        timeout_s = self._taker.timeout_s()
+        if self._quiet or self._pending or timeout_s is None:
+            return BEAT_S
+        return timeout_s
+
+    def fds(self) -> list[int]:
+        """What wakes us when something was published."""
+        fd = self._taker.fileno()
+        return [] if fd is None or self._quiet else [fd]
+
+    def quiet(self) -> None:
+        """Take nothing more."""
+        self._quiet = True
+
+    def retire(self) -> None:
+        """The same: what is not begun goes back."""
+        self._quiet = True
+
+    def leave(self, deadline_s: float) -> bool:
+        """Withdraw what nobody began; True = what was begun is settled, or the deadline has passed."""
+        for index in self._opened:
+            self._side.withdraw(index)
+        return self._side.busy == 0 or clock.monotonic_s() >= deadline_s
+
+    def close(self) -> None:
+        """Ack the last ones; the taker's end gives back what is still held."""
+        self.commit()
+        self._taker.close()
+
+    def problem(self) -> str:
+        """Why the queues cannot be used."""
+        away = self._taker.away()
+        return away.reason if away else ""

@@ -1,0 +1,208 @@
+"""The feeder's loop, the same over every source: take, place, settle, commit, beat.
+
+A feeder's `run` enters with its source. What the ring cannot decide alone (a retry that waits in place, the
+messages of a dead handler) is decided here; where messages come from and how they are committed is the
+source's business. Nothing waits here but `rest`.
+"""
+
+import logging
+import select
+from typing import Protocol
+
+from ringmain import clock, lifecycle, verdict
+from ringmain.config.schema import Route
+from ringmain.feed import blame
+from ringmain.feed.waiting import Waiter, Waiting
+from ringmain.lifecycle import Quiet, Retire, Status, Stop
+from ringmain.rings import TIMEOUT, FeederSide
+from ringmain.seat import Seat
+from ringmain.verdict import PAUSE
+
+BEAT_S = 1.0
+SLOW_CALL_NS = 10_000_000
+"""A call that lasts longer gives back what its handler had claimed behind it."""
+LOOK_S = SLOW_CALL_NS / 1e9
+
+_log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Where a feeder's messages come from, and where word goes that they are settled."""
+
+    def take(self) -> bool:
+        """Place what there is room for. True = there may be more at once."""
+
+    def commit(self) -> None:
+        """Send on what is settled, at its own pace."""
+
+    def timeout_s(self) -> float:
+        """Call again after this long, whatever fds() say."""
+
+    def fds(self) -> list[int]:
+        """Readable when there may be something to take."""
+
+    def quiet(self) -> None:
+        """Take nothing new from now on."""
+
+    def leave(self, deadline_s: float) -> bool:
+        """Withdraw what is not begun. True = nothing is out of reach any more, or it is past the deadline."""
+
+    def retire(self) -> None:
+        """Give away for good what this feeder owns."""
+
+    def close(self) -> None:
+        """Say the last word and let go."""
+
+    def problem(self) -> str:
+        """Why nothing comes; "" = all is well."""
+
+
+class Feeder:
+    """One feeder process over one source."""
+
+    def __init__(self, seat: Seat, route: Route, side: FeederSide) -> None:
+        self._seat = seat
+        self._route = route
+        self.side = side
+        self.waiting = Waiting()
+        self._poll = select.poll()
+        self._watched: set[int] = set()
+        self._leaving_by_s: float | None = None
+        self._looked_s = 0.0
+        self._said = ""
+
+    def run(self, source: Source) -> int:
+        """Until told to stop. Returns an exit code of lifecycle."""
+        self._seat.link.send(lifecycle.Booted())
+        try:
+            while not self._done(source):
+                more = source.take()
+                self.settle()
+                source.commit()
+                self._obey(source)
+                self._report(source)
+                self.beat()
+                if not more:
+                    self._rest(source)
+        finally:
+            source.close()
+        return lifecycle.OK
+
+    # -- settle ------------------------------------------------------------------------------------------
+
+    def settle(self) -> int:
+        """Take in what came back, decide what needs a decision. Returns how many came back."""
+        acks = self.side.settle()
+        for slot, code, attempt, detail in self.side.take_events():
+            self._wait_in_place(slot, code, attempt, verdict.decode(detail))
+        now_s = clock.monotonic_s()
+        for waiter in self.waiting.due(now_s):
+            self.side.resume(waiter.slot, waiter.token, waiter.counted)
+        self.side.greet_courier()
+        for handler in self.side.dead_seats():
+            self._mourn(handler)
+        if self.side.busy and now_s - self._looked_s >= LOOK_S:
+            self._looked_s = now_s
+            self.side.take_back(SLOW_CALL_NS)
+        self.side.flush()
+        return acks
+
+    def _wait_in_place(self, slot: int, code: int, attempt: int, failure: verdict.Failure) -> None:
+        counted = failure.counted and code != PAUSE
+        due_s = clock.monotonic_s() + (failure.delay_s or 0.0)
+        self.waiting.add(Waiter(due_s, slot, self.side.token(slot), counted))
+        if code != PAUSE:
+            _log.info(
+                "retry waits in place",
+                extra={"attempt": attempt, "delay_s": failure.delay_s, "error_class": failure.error_class},
+            )
+
+    def _mourn(self, handler: int) -> None:
+        slots, executing, cause, detail = self.side.resolve(handler)
+        death = blame.Death(cause, blame.words(cause, detail.decode(errors="replace")), executing)
+        for slot in slots:
+            self._carry_out(slot, self._judge(slot, death))
+        self.side.resolved(handler)
+
+    def _judge(self, slot: int, death: blame.Death) -> blame.Sentence:
+        if blame.innocent(death):
+            return blame.Sentence(blame.AGAIN)
+        if blame.suspected(death):
+            return blame.Sentence(blame.ALONE)
+        if death.cause == TIMEOUT:
+            return blame.for_timeout(self._route.retry, self.side.attempt_of(slot), death.detail)
+        return blame.for_crash(self.side.blame(slot), self._route.max_crashes, death.detail)
+
+    def _carry_out(self, slot: int, sentence: blame.Sentence) -> None:
+        if sentence.act == blame.FAIL:
+            self.side.fail(slot, sentence.code, sentence.detail)
+        elif sentence.act == blame.ALONE:
+            self.side.isolate(slot)
+        else:
+            self.side.again(slot)
+
+    # -- orders, reports, life -----------------------------------------------------------------------------
+
+    def _obey(self, source: Source) -> None:
+        for order in self._seat.link.receive():
+            if isinstance(order, Quiet):
+                source.quiet()
+            elif isinstance(order, Retire):
+                source.retire()
+                self._leaving_by_s = order.deadline_s
+            elif isinstance(order, Stop):
+                source.quiet()
+                self._leaving_by_s = order.deadline_s
+        if self._seat.link.closed:
+            self._leaving_by_s = clock.monotonic_s()
+
+    def _done(self, source: Source) -> bool:
+        return self._leaving_by_s is not None and source.leave(self._leaving_by_s)
+
+    def _report(self, source: Source) -> None:
+        problem = source.problem()
+        status = Status("unreachable" if problem else "ok", problem)
+        if problem != self._said and self._seat.link.send(status):
+            self._said = problem
+
+    def kill_handlers(self, handlers: set[int], cause: int, detail: str) -> None:
+        """Ask the supervisor for the end of these handlers of the route."""
+        for handler in handlers:
+            self._seat.link.send(lifecycle.KillHandler(handler, cause, detail))
+
+    def beat(self) -> None:
+        """The loop goes round."""
+        self._seat.board.beat(self._seat.beat)
+
+    # -- rest --------------------------------------------------------------------------------------------
+
+    def _rest(self, source: Source) -> None:
+        """Sleep until somebody has something for us."""
+        self._watch({*source.fds(), self.side.fileno(), self._seat.link.fileno()})
+        if self.side.prepare_sleep():
+            self._poll.poll(max(0.0, self._nap_s(source)) * 1000)
+        self.side.awake()
+
+    def nap_for(self, nap_s: float) -> None:
+        """Sleep for so long at most, or until something comes back."""
+        self._watch({self.side.fileno()})
+        if self.side.prepare_sleep():
+            self._poll.poll(max(0.0, nap_s) * 1000)
+        self.side.awake()
+
+    def _nap_s(self, source: Source) -> float:
+        nap_s = min(BEAT_S, source.timeout_s())
+        if self.side.busy > len(self.waiting):
+            nap_s = min(nap_s, LOOK_S)
+        if (next_s := self.waiting.next_s) is not None:
+            nap_s = min(nap_s, next_s - clock.monotonic_s())
+        return nap_s
+
+    def _watch(self, wanted: set[int]) -> None:
+        if wanted == self._watched:
+            return
+        for fd in self._watched - wanted:
+            self._poll.unregister(fd)
+        for fd in wanted - self._watched:
+            self._poll.register(fd, select.POLLIN)
+        self._watched = wanted

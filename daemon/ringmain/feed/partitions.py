@@ -1,0 +1,231 @@
+"""The Kafka source of a feeder: partitions come and go, their messages are placed, their offsets committed.
+
+The loop enters by the Source protocol, the Kafka client by the Assignment protocol (both in the same thread:
+assignments arrive within poll). An offset is committed only below the first unsettled one, and a partition is
+given away only after its last commit or the deadline.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from ringmain import clock, verdict
+from ringmain._fastpath import PartitionQueue
+from ringmain.config.schema import Route
+from ringmain.feed.loop import BEAT_S, LOOK_S, Feeder
+from ringmain.kafka.assignment import Partition
+from ringmain.kafka.properties import Member
+from ringmain.kafka.source import KafkaSource
+from ringmain.lifecycle import Assigned
+from ringmain.rings import REVOKED, FeederSide, Intake
+from ringmain.seat import Seat
+from ringmain.verdict import Failure
+
+_AT_ONCE = 2048
+_LAST_COMMIT_S = 5.0
+_KILLED_WITHIN_S = 2.0
+_RUN_LIMIT = 64
+_OVERSIZE = Failure(
+    error_class="MessageTooLarge", error_message="larger than the ring's arena: raise ring.bytes to handle it"
+)
+
+_log = logging.getLogger(__name__)
+
+
+def run_over_kafka(seat: Seat) -> int:
+    """A feeder over this seat's share of the route's partitions."""
+    route = seat.config.routes[seat.route]
+    side = seat.segments[seat.route].open_feeder(
+        seat.index,
+        seat.incarnation,
+        order=route.order,
+        run_limit=_RUN_LIMIT,
+        commit_window=seat.config.commit.window,
+    )
+    feeder = Feeder(seat, route, side)
+    return feeder.run(Partitions(seat, route, feeder))
+
+
+@dataclass(slots=True)
+class Owned:
+    """One partition that is ours: its queue, its number in the ring, what was last committed of it."""
+
+    queue: PartitionQueue
+    index: int
+    committed: int
+    asked: int
+    stalled: bool = False
+
+
+class Partitions:
+    """Source and Assignment in one: what this feeder owns."""
+
+    def __init__(self, seat: Seat, route: Route, feeder: Feeder) -> None:
+        config = seat.config
+        self._seat = seat
+        self._route = route
+        self._feeder = feeder
+        self._side: FeederSide = feeder.side
+        self._intake = Intake(self._side, verdict.encode(_OVERSIZE))
+        self._owned: dict[Partition, Owned] = {}
+        self._quiet = False
+        self._committed_s = 0.0
+        member = Member(config.name, route.name, config.node, seat.index, route.membership)
+        self._kafka = KafkaSource(member, route.topics, route.kafka, self)
+        if self._kafka.slow_because:
+            _log.warning("messages go through Python objects", extra={"reason": self._kafka.slow_because})
+        self._kafka.start()
+
+    # -- the loop's side -----------------------------------------------------------------------------------
+
+    def take(self) -> bool:
+        """Serve the client, then place what fits. True = there may be more at once."""
+        self._kafka.poll()
+        if self._quiet:
+            return False
+        return self._place(list(self._owned.values()))
+
+    def _place(self, partitions: list[Owned]) -> bool:
+        more = False
+        for owned in partitions:
+            taken = self._intake.take(owned.queue, owned.index, _AT_ONCE)
+            owned.stalled = self._intake.stalled
+            more = more or (taken > 0 and not owned.stalled)
+        for index, code, offset, text in self._intake.take_events():
+            _log.warning("a fetch failed", extra={"partition": index, "offset": offset, "reason": text})
+            self._kafka.note_event(code, text)
+        return more
+
+    def commit(self) -> None:
+        """Commit what is settled, each `commit.interval_s`."""
+        now_s = clock.monotonic_s()
+        if now_s - self._committed_s < self._seat.config.commit.interval_s:
+            return
+        self._committed_s = now_s
+        self._kafka.commit(self._settled(self._owned))
+
+    def _settled(self, partitions: dict[Partition, Owned]) -> dict[Partition, int]:
+        offsets = {}
+        for pair, owned in partitions.items():
+            low = self._side.low_water(owned.index)
+            if low >= 0 and low > owned.asked:
+                offsets[pair] = low
+                owned.asked = low
+        return offsets
+
+    def timeout_s(self) -> float:
+        """Until the next commit, or as the client wants it."""
+        timeout_s = self._kafka.longest_wait_s
+        if any(self._side.low_water(one.index) > one.asked for one in self._owned.values()):
+            interval_s = self._seat.config.commit.interval_s
+            timeout_s = min(timeout_s, self._committed_s + interval_s - clock.monotonic_s())
+        return timeout_s
+
+    def fds(self) -> list[int]:
+        """The client's bell."""
+        return [self._kafka.fileno()]
+
+    def quiet(self) -> None:
+        """Place nothing new; the client is still served."""
+        self._quiet = True
+
+    def retire(self) -> None:
+        """Leave the group for good."""
+        self._kafka.retire()
+
+    def leave(self, deadline_s: float) -> bool:
+        """Withdraw what nobody began. True = what was begun is settled, or the deadline has passed."""
+        for owned in self._owned.values():
+            self._side.withdraw(owned.index)
+        return self._side.busy == 0 or clock.monotonic_s() >= deadline_s
+
+    def close(self) -> None:
+        """The last commit, then leave (a static member's partitions stay its own for the session timeout)."""
+        self._kafka.commit_now(self._settled(self._owned), _LAST_COMMIT_S)
+        self._kafka.close()
+
+    def problem(self) -> str:
+        """What keeps Kafka from serving us."""
+        return self._kafka.problem or ""
+
+    # -- the client's side ---------------------------------------------------------------------------------
+
+    def assigned(self, topic: str, partition: int, queue: PartitionQueue, start_offset: int) -> None:
+        """A partition is ours: a new epoch begins at `start_offset`."""
+        index = self._side.partition_index(topic, partition)
+        self._side.open_partition(index, start_offset)
+        self._owned[topic, partition] = Owned(queue, index, start_offset, start_offset)
+        _log.info("assigned", extra={"topic": topic, "partition": partition, "offset": start_offset})
+        self._tell()
+
+    def revoked(self, partitions: list[Partition], lost: bool) -> None:
+        """Settle what was begun, commit, give away; `lost` = another member has them already."""
+        going = {pair: self._owned.pop(pair) for pair in partitions if pair in self._owned}
+        for owned in going.values():
+            self._intake.drop(owned.index)
+            self._side.withdraw(owned.index)
+        began_s = clock.monotonic_s()
+        if not lost:
+            self._let_finish(going, began_s + self._seat.config.revoke_s)
+            self._kafka.commit_now(self._settled(going), _LAST_COMMIT_S)
+        for (topic, partition), owned in going.items():
+            low, late = self._side.close_partition(owned.index)
+            _log.info(
+                "lost" if lost else "revoked",
+                extra={
+                    "topic": topic,
+                    "partition": partition,
+                    "offset": low,
+                    "late": late,
+                    "seconds": clock.monotonic_s() - began_s,
+                },
+            )
+        self._tell()
+
+    def committed(self, offsets: dict[Partition, int], refusal: str) -> None:
+        """The answer to a commit."""
+        for pair, offset in offsets.items():
+            owned = self._owned.get(pair)
+            if owned is None:
+                continue
+            if refusal:
+                owned.asked = owned.committed
+            else:
+                owned.committed = max(owned.committed, offset)
+        if refusal:
+            _log.warning("a commit was refused, it is tried again", extra={"reason": refusal})
+
+    # -- giving away ---------------------------------------------------------------------------------------
+
+    def _let_finish(self, going: dict[Partition, Owned], deadline_s: float) -> None:
+        """Wait for the calls that are under way in `going`; the other partitions are served meanwhile."""
+        while self._out_of_reach(going) and clock.monotonic_s() < deadline_s:
+            self._turn(going)
+        if self._route.order != "none" and self._out_of_reach(going):
+            self._end_ordered(going)
+
+    def _end_ordered(self, going: dict[Partition, Owned]) -> None:
+        """Ordered work must not go on here while another member begins: its handlers are killed."""
+        deadline_s = clock.monotonic_s() + _KILLED_WITHIN_S
+        handlers: set[int] = set()
+        for owned in going.values():
+            handlers |= self._side.executing_seats(owned.index)
+        self._feeder.kill_handlers(handlers, REVOKED, "its partition was given away")
+        while clock.monotonic_s() < deadline_s and any(
+            self._side.executing_seats(owned.index) for owned in going.values()
+        ):
+            self._turn(going)
+
+    def _turn(self, going: dict[Partition, Owned]) -> None:
+        self._feeder.settle()
+        for owned in going.values():
+            self._side.withdraw(owned.index)
+        if not self._quiet:
+            self._place(list(self._owned.values()))
+        self._feeder.beat()
+        self._feeder.nap_for(min(LOOK_S, BEAT_S))
+
+    def _out_of_reach(self, going: dict[Partition, Owned]) -> bool:
+        return any(self._side.in_flight(owned.index) for owned in going.values())
+
+    def _tell(self) -> None:
+        self._seat.link.send(Assigned(sorted(self._owned)))
