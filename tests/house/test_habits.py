@@ -47,15 +47,17 @@ def _empty(value: ast.expr) -> bool:
 @cache
 def _structs() -> set[str]:
     """Names of the classes below msgspec.Struct, however far."""
-    bases = {owner.name: owner.bases for module in modules() for owner in classes(module)}
+    bases = [(owner.name, _last_names(owner.bases)) for module in modules() for owner in classes(module)]
     found = {"Struct"}
     while True:
-        more = {
-            name for name, kinds in bases.items() if found & {dotted(k).rpartition(".")[2] for k in kinds}
-        }
+        more = {name for name, kinds in bases if found & kinds}
         if more <= found:
             return found
         found |= more
+
+
+def _last_names(bases: list[ast.expr]) -> set[str]:
+    return {dotted(base).rpartition(".")[2] for base in bases}
 
 
 def swallows_nothing(module: Module) -> Iterator[str]:

@@ -13,7 +13,7 @@ LEVELS: dict[int, set[str]] = {
     3: {"seat", "roles"},
     2: {"kafka", "queues", "rings", "formats", "config"},
     1: {
-        "__init__", "app", "message", "outcome", "signature", "retry", "verdict",
+        "__init__", "app", "message", "outcome", "signature", "middleware", "loading", "retry", "verdict",
         "errors", "clock", "lifecycle", "log", "meters", "types", "_fastpath",
     },
 }  # fmt: skip

@@ -28,7 +28,9 @@ def test_mypy_strict_is_clean() -> None:
     run_tool("mypy")
 
 
-@pytest.mark.parametrize("what", ["tests/support", "tests/house", "tests/conftest.py", "bench"])
+@pytest.mark.parametrize(
+    "what", ["tests/support", "tests/house", "tests/release", "tests/conftest.py", "bench"]
+)
 def test_mypy_strict_is_clean_beside_the_package(what: str) -> None:
     run_tool("mypy", "--explicit-package-bases", "--follow-imports=silent", what)
 
