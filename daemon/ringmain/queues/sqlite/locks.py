@@ -1,7 +1,7 @@
 """Byte locks on one file beside the queue file: the proof that a taker lives.
 
-Byte 0 is held while the tables are made, byte N by taker N for as long as its process lives. They belong to an
-open file description: the kernel lets them go with its last descriptor, however the process ends.
+Byte 0 is held while the tables are made, byte N by taker N for as long as its process lives. They belong
+to an open file description: the kernel lets them go with its last descriptor, however the process ends.
 """
 
 import fcntl

@@ -1,0 +1,172 @@
+"""What a parcel becomes: a queue's name and an envelope. Pure.
+
+The courier's loop enters. Every parcel becomes a letter, whatever its bytes say: one that cannot be
+understood goes to the dead set with the reason. LOSS: an exception here would kill the courier for ever.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from ringmain import retry, verdict
+from ringmain.queues import names
+from ringmain.queues.envelope import (
+    Envelope,
+    Headers,
+    Meta,
+    cut_traceback,
+    decode_meta,
+    withhold,
+)
+from ringmain.verdict import Failure
+
+__all__ = ["Desk", "Letter", "Parcel", "refused", "write"]
+
+
+class Parcel(Protocol):
+    """A verdict with its message, as the ring's courier side hands it out."""
+
+    @property
+    def verdict(self) -> int: ...
+    @property
+    def detail(self) -> bytes: ...
+    @property
+    def meta(self) -> bytes: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp_ms(self) -> int: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def crashes(self) -> int: ...
+
+
+class Letter(NamedTuple):
+    """A message and where it goes."""
+
+    queue: str
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What is known of one route when its letters are written."""
+
+    app: str
+    route: str
+    node: str
+    policy: retry.Policy
+    limit_bytes: int
+    channels: Mapping[str, retry.Policy] = field(default_factory=dict)
+
+
+def write(desk: Desk, parcel: Parcel, now_ms: int) -> Letter:
+    """The parcel's letter: to a delay queue, a channel, or the dead set."""
+    meta, failure = _meta(parcel), _failure(parcel)
+    kind, failure = _decided(desk, parcel, meta, failure)
+    if kind == verdict.CHANNEL:
+        return Letter(names.ready(desk.app, desk.route, failure.channel), _forwarded(parcel, meta))
+    failed = _failed(desk, parcel, failure, now_ms)
+    if kind == verdict.RETRY:
+        step = retry.round_up(failure.delay_s or 0.0)
+        counted = msgspec.structs.replace(failed, attempt=parcel.attempt + failure.counted)
+        return Letter(names.delay(desk.app, desk.route, step, meta.channel), counted)
+    return Letter(names.dead(desk.app, desk.route, meta.channel), withhold(failed, desk.limit_bytes))
+
+
+def refused(letter: Letter, reason: str) -> Letter:
+    """What is left when the queues will never take a letter as it is: a dead entry without the value."""
+    place = names.parse(letter.queue)
+    bare = msgspec.structs.replace(
+        withhold(letter.envelope, 0),
+        error_class=letter.envelope.error_class or "Refused",
+        error_message=f"{letter.envelope.error_message} [the queues refused the message: {reason}]".strip(),
+    )
+    return Letter(names.dead(place.app, place.route, place.channel), bare)
+
+
+def _decided(desk: Desk, parcel: Parcel, meta: Meta, failure: Failure) -> tuple[int, Failure]:
+    """RETRY, CHANNEL or DEAD. What is too large to be kept whole cannot come back: it is dead at once."""
+    too_large = parcel.value is not None and len(parcel.value) > desk.limit_bytes
+    if parcel.verdict in (verdict.RETRY, verdict.CHANNEL) and too_large:
+        return verdict.DEAD, failure
+    if parcel.verdict == verdict.RETRY:
+        return retry.decide(desk.channels.get(meta.channel, desk.policy), parcel.attempt, failure)
+    if parcel.verdict == verdict.CHANNEL and failure.channel:
+        return verdict.CHANNEL, failure
+    if parcel.verdict == verdict.DEAD:
+        return verdict.DEAD, failure
+    note = f"verdict {parcel.verdict} is not for the queues"
+    return verdict.DEAD, msgspec.structs.replace(failure, error_class="UnknownVerdict", error_message=note)
+
+
+def _failed(desk: Desk, parcel: Parcel, failure: Failure, now_ms: int) -> Envelope:
+    meta = _meta(parcel)
+    return Envelope(
+        value=parcel.value,
+        key=parcel.key,
+        headers=_encodable(parcel.headers),
+        topic=parcel.topic,
+        partition=parcel.partition,
+        offset=parcel.offset,
+        timestamp_ms=parcel.timestamp_ms,
+        attempt=parcel.attempt,
+        crashes=parcel.crashes,
+        first_failed_ms=meta.first_failed_ms or now_ms,
+        failed_ms=now_ms,
+        error_class=failure.error_class,
+        error_message=failure.error_message,
+        traceback=cut_traceback(failure.traceback),
+        node=desk.node,
+        replayed=meta.replayed,
+    )
+
+
+def _forwarded(parcel: Parcel, meta: Meta) -> Envelope:
+    """To another handler: its first attempt, nothing has failed there."""
+    return Envelope(
+        value=parcel.value,
+        key=parcel.key,
+        headers=_encodable(parcel.headers),
+        topic=parcel.topic,
+        partition=parcel.partition,
+        offset=parcel.offset,
+        timestamp_ms=parcel.timestamp_ms,
+        replayed=meta.replayed,
+    )
+
+
+def _meta(parcel: Parcel) -> Meta:
+    try:
+        return decode_meta(parcel.meta)
+    except msgspec.DecodeError:
+        return Meta()
+
+
+def _failure(parcel: Parcel) -> Failure:
+    try:
+        return verdict.decode(parcel.detail)
+    except msgspec.DecodeError as error:
+        return Failure(error_class="UnreadableVerdict", error_message=str(error))
+
+
+def _encodable(headers: Headers) -> Headers:
+    """Kafka's header names are bytes; what is no UTF-8 in one is escaped, for queues only know text."""
+    return [(_printable(name), content) for name, content in headers]
+
+
+def _printable(name: str) -> str:
+    return name if name.isascii() else name.encode(errors="backslashreplace").decode()

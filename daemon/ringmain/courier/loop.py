@@ -1,0 +1,156 @@
+"""The courier's life: collect, send, settle, report, sleep; until it is told to stop and has empty hands.
+
+`run` is the role. Queues that are away are waited for, said now and then, and never a reason to end.
+"""
+
+import contextlib
+import logging
+import select
+from collections.abc import Mapping
+
+from ringmain.clock import monotonic_s, wall_ms
+from ringmain.courier.absence import Absence
+from ringmain.courier.letters import Desk
+from ringmain.courier.post import Post
+from ringmain.lifecycle import OK, Booted, Quiet, Status, Stop
+from ringmain.queues.connect import connect
+from ringmain.queues.contract import Publisher
+from ringmain.seat import Seat
+
+_BEAT_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+def run(seat: Seat) -> int:
+    """Carry verdicts of every route to the queues."""
+    courier = Courier(seat, connect(seat.config).publisher())
+    seat.link.send(Booted())
+    with contextlib.closing(courier):
+        while courier.goes_on():
+            courier.collect()
+            courier.send()
+            courier.settle()
+            courier.report()
+            courier.sleep()
+    return OK
+
+
+class Courier:
+    """The loop's verbs, and the little that it remembers."""
+
+    def __init__(self, seat: Seat, publisher: Publisher) -> None:
+        self._seat = seat
+        self._publisher = publisher
+        self._sides = {
+            route: segment.open_courier(seat.incarnation) for route, segment in seat.segments.items()
+        }
+        self._post = Post(publisher, self._sides, _desks(seat, publisher.limit_bytes))
+        self._absence = Absence()
+        self._unsaid: Status | None = None
+        self._deadline_s: float | None = None
+        self._was_idle = False
+
+    def goes_on(self) -> bool:
+        """False once stopped with empty hands, past the deadline, or without a supervisor."""
+        for order in self._seat.link.receive():
+            if isinstance(order, Stop):
+                self._deadline_s, self._was_idle = order.deadline_s, False
+            elif not isinstance(order, Quiet):
+                log.warning("order not for a courier", extra={"order": type(order).__name__})
+        if self._seat.link.closed:
+            return False
+        if self._is_done():
+            return False
+        if self._deadline_s is not None and monotonic_s() >= self._deadline_s:
+            log.warning("stopped before all was carried", extra={"parcels": self._post.held})
+            return False
+        return True
+
+    def collect(self) -> None:
+        """Take what the rings hold, as far as the queues want it."""
+        could_ask = self._post.wants()
+        self._was_idle = self._post.collect(wall_ms()) == 0 and could_ask
+
+    def send(self) -> None:
+        """Publish."""
+        self._post.send()
+
+    def settle(self) -> None:
+        """Ack what is confirmed."""
+        self._post.settle()
+
+    def report(self) -> None:
+        """Beat, and say it when the queues go, stay away, or come back."""
+        self._seat.board.beat(self._seat.beat)
+        away = self._publisher.away()
+        since_s = self._absence.since_s
+        news = self._absence.news(away, monotonic_s())
+        if news == "back":
+            away_s = monotonic_s() - (since_s or 0.0)
+            log.info(
+                "queues are back", extra={"away_s": away_s, "published_again": self._post.published_again}
+            )
+            self._unsaid = Status("ok")
+        elif news is not None:
+            event = "queues are away" if news == "gone" else "queues are still away"
+            log.warning(event, extra={"reason": self._absence.reason, "waiting": self._post.held})
+            self._unsaid = Status("unreachable", self._absence.reason)
+        if self._unsaid is not None and self._seat.link.send(self._unsaid):
+            self._unsaid = None
+
+    def sleep(self) -> None:
+        """Until a parcel, an order, the queues or the next beat; without room a parcel does not wake."""
+        if self._is_done() or self._post.can_send():
+            return
+        wants = self._post.wants()
+        if wants and not self._prepare_sleep():
+            return
+        poll = select.poll()
+        poll.register(self._seat.link.fileno(), select.POLLIN)
+        for fd in {side.fileno() for side in self._sides.values()} if wants else ():
+            poll.register(fd, select.POLLIN)
+        publisher_fd = self._publisher.fileno()
+        if publisher_fd is not None:
+            poll.register(publisher_fd, select.POLLIN)
+        poll.poll(self._timeout_s() * 1000)
+        if wants:
+            self._awake()
+
+    def close(self) -> None:
+        """Let go of the queues; the rings go with the process."""
+        self._publisher.close()
+
+    def _timeout_s(self) -> float:
+        timeout_s = self._publisher.timeout_s()
+        left_s = _BEAT_S if self._deadline_s is None else max(0.0, self._deadline_s - monotonic_s())
+        return min(_BEAT_S, left_s, _BEAT_S if timeout_s is None else timeout_s)
+
+    def _is_done(self) -> bool:
+        return self._deadline_s is not None and self._was_idle and not self._post.held
+
+    def _prepare_sleep(self) -> bool:
+        """ORDER: every ring must agree after its sleeping bit is set, or one parcel would be slept over."""
+        if all([side.prepare_sleep() for side in self._sides.values()]):
+            return True
+        self._awake()
+        return False
+
+    def _awake(self) -> None:
+        for side in self._sides.values():
+            side.awake()
+
+
+def _desks(seat: Seat, limit_bytes: int) -> Mapping[str, Desk]:
+    config = seat.config
+    return {
+        route: Desk(
+            app=config.name,
+            route=route,
+            node=config.node,
+            policy=config.routes[route].retry,
+            limit_bytes=limit_bytes,
+            channels={channel: settings.retry for channel, settings in config.routes[route].channels.items()},
+        )
+        for route in seat.segments
+    }
