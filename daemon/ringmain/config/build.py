@@ -45,7 +45,7 @@ def _value(key: Key, value: Any, report: Report, around: Tables) -> Any:
         return key.default if value else None
     if key.table or key.entries or key.reads == "properties":
         if not isinstance(value, dict):
-            report.expected(path, "a table", value)
+            report.expected(path, "false or a table" if key.reads == "flood" else "a table", value)
             return _stand_in(key, report.source.folder)
         return _inner(key, value, report, (*around[:-1], (path, key.table or key.entries or around[-1][1])))
     if isinstance(value, str) and "${" in value and not isinstance(value, Filled):

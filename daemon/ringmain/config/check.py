@@ -4,14 +4,13 @@ load.py enters with the complete config and with the tree that tells what the fi
 is opened, resolved or asked. Rules about one key are in values.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
 from typing import Any
 from urllib.parse import urlsplit
 
 from ringmain.config.report import Report
 from ringmain.config.schema import Config, Retry, Route
-from ringmain.kafka.properties import refusals
 
 RABBIT_ONLY = ("url", "username", "password", "tls", "type")
 CONSUMER_TIMEOUT_S = 1800.0
@@ -19,6 +18,7 @@ MAX_POLL_INTERVAL_MS = "300000"
 _LOOPBACK = ("127.", "localhost:", "[::1]:")
 
 Tree = Mapping[str, Any]
+Judge = Callable[[Mapping[str, str]], Iterable[tuple[str, str]]]
 
 
 def check(config: Config, tree: Tree, report: Report) -> None:
@@ -29,7 +29,7 @@ def check(config: Config, tree: Tree, report: Report) -> None:
     _producers(config, report)
     for route in config.routes.values():
         _route(config, route, report)
-        _kafka(config, route, tree, report)
+        _kafka(config, route, report)
     _groups(config, tree, report)
 
 
@@ -111,9 +111,14 @@ def _call_time(config: Config, timeout_s: float, path: str, report: Report) -> N
         )
 
 
-def _kafka(config: Config, route: Route, tree: Tree, report: Report) -> None:
-    for name, reason in refusals(route.kafka):
-        report.clash([_spelled(route, name, tree)], f"is not for the file: {reason}")
+def judge_properties(config: Config, tree: Tree, judge: Judge, report: Report) -> None:
+    """Report what somebody who knows Kafka (this room does not) has against each route's properties."""
+    for route in config.routes.values():
+        for name, reason in judge(route.kafka):
+            report.clash([_spelled(route, name, tree)], f"is not to be set here: {reason}")
+
+
+def _kafka(config: Config, route: Route, report: Report) -> None:
     path = f"routes.{route.name}.kafka"
     for name in ("bootstrap.servers", "group.id"):
         if not route.kafka.get(name) and not (name == "group.id" and len(config.routes) > 1):

@@ -13,7 +13,7 @@ from msgspec.structs import asdict, replace
 
 from ringmain.config.cores import cores_allowed
 from ringmain.config.schema import Channel, Config, Retry, Route
-from ringmain.kafka.properties import default_membership
+from ringmain.types import Membership
 
 _NO_NODE = re.compile(r"[^a-zA-Z0-9._-]+")
 
@@ -57,7 +57,7 @@ def _route(config: Config, route: Route, tree: dict[str, Any]) -> Route:
         route,
         kafka=kafka,
         handlers=handlers,
-        membership=config.membership or default_membership(kafka),
+        membership=config.membership or _membership(kafka),
         schema_registry=config.schema_registry | route.schema_registry,
         producer=route.producer and replace(route.producer, kafka=config.kafka | route.producer.kafka),
     )
@@ -66,6 +66,11 @@ def _route(config: Config, route: Route, tree: dict[str, Any]) -> Route:
         for name, channel in route.channels.items()
     }
     return replace(route, channels=channels)
+
+
+def _membership(kafka: Mapping[str, str]) -> Membership:
+    """Static members keep their partitions over a restart; the consumer protocol would lock them out."""
+    return "dynamic" if kafka.get("group.protocol", "").lower() == "consumer" else "static"
 
 
 def _channel(route: Route, channel: Channel, tree: dict[str, Any]) -> Channel:

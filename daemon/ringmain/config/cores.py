@@ -11,7 +11,7 @@ from pathlib import Path
 def cores_allowed(root: Path = Path("/")) -> int:
     """Whole cores, at least 1; a quota of one and a half counts as 2."""
     affinity = len(os.sched_getaffinity(0))
-    return max(1, min(affinity, math.ceil(cpu_quota(root))))
+    return max(1, math.ceil(min(affinity, cpu_quota(root))))
 
 
 def cpu_quota(root: Path) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ringmain.config.build import build
-from ringmain.config.check import check
+from ringmain.config.check import Judge, check, judge_properties
 from ringmain.config.complete import complete
 from ringmain.config.pending import refuse_pending
 from ringmain.config.references import fill
@@ -22,26 +22,39 @@ from ringmain.errors import ConfigError, Problem
 
 FOLDER = "/etc/ringmain"
 
-
-def load(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
-    """The config in this file with `a.b.c=V` overrides, every reference resolved."""
-    return _config(_text(str(path)), str(path), overrides, os.environ)
+Environment = Mapping[str, str] | None  # None = leave references as they are
 
 
-def load_without_environment(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
+def no_judge(_properties: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Nothing against any Kafka property."""
+    return ()
+
+
+def load(path: str | os.PathLike[str], overrides: Iterable[str] = (), *, judge: Judge = no_judge) -> Config:
+    """The config in this file with `a.b.c=V` overrides, every reference resolved.
+
+    `judge` says what there is against Kafka properties (kafka.properties.refusals), with its lines.
+    """
+    return _read(str(path), overrides, os.environ, judge)
+
+
+def load_without_environment(
+    path: str | os.PathLike[str], overrides: Iterable[str] = (), *, judge: Judge = no_judge
+) -> Config:
     """The same with every `${…}` left as it is: to look at a file where its secrets are not."""
-    return _config(_text(str(path)), str(path), overrides, None)
+    return _read(str(path), overrides, None, judge)
 
 
 def loads(text: str, overrides: Iterable[str] = (), *, folder: str = ".") -> Config:
     """The config in this text, as if it stood in a file of `folder`."""
-    return _config(text, os.path.join(folder, "ringmain.toml"), overrides, os.environ)
+    report = Report(Source("ringmain.toml", os.path.abspath(folder)))
+    return _config(parse(text, report), overrides, os.environ, no_judge, report)
 
 
 def from_tree(tree: Mapping[str, Any], *, folder: str = ".") -> Config:
     """The config that these nested dicts describe."""
     report = Report(Source("config", os.path.abspath(folder)))
-    return _finished(_copied(tree), (), os.environ, report)
+    return _config(_copied(tree), (), os.environ, no_judge, report)
 
 
 def find(name: str) -> str:
@@ -63,22 +76,23 @@ def _text(path: str) -> str:
         raise ConfigError([Problem(path, "", f"cannot be read: {reason}")]) from None
 
 
-def _config(text: str, path: str, overrides: Iterable[str], environment: Mapping[str, str] | None) -> Config:
+def _read(path: str, overrides: Iterable[str], environment: Environment, judge: Judge) -> Config:
     absolute = os.path.abspath(path)
     report = Report(Source(path, os.path.dirname(absolute)))
-    tree = parse(text.replace("\r\n", "\n"), report)
-    report.close()
-    return replace(_finished(tree, overrides, environment, report), path=absolute)
+    tree = parse(_text(path), report)
+    return replace(_config(tree, overrides, environment, judge, report), path=absolute)
 
 
-def _finished(
-    tree: dict[str, Any], overrides: Iterable[str], environment: Mapping[str, str] | None, report: Report
+def _config(
+    tree: dict[str, Any], overrides: Iterable[str], environment: Environment, judge: Judge, report: Report
 ) -> Config:
+    report.close()  # a text that is not TOML has no keys to speak of
     join_properties(tree, report)
     override(tree, overrides, report)
     filled = tree if environment is None else fill(tree, environment, report)
     config = complete(build(filled, report), filled, environment or {})
     check(config, filled, report)
+    judge_properties(config, filled, judge, report)
     refuse_pending(filled, report)
     report.close()
     return replace(config, folder=report.source.folder)

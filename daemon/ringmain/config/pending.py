@@ -39,6 +39,15 @@ def refuse_pending(tree: Mapping[str, Any], report: Report) -> None:
                 report.add(path, f"{what} not available in this version of ringmain")
 
 
+def pending_words(path: str) -> tuple[str, ...] | None:
+    """For a path of the reference: the values that are not there yet, () = all of it, None = nothing."""
+    for pattern, words in PENDING.items():
+        shape = pattern.replace("*", "R")
+        if path == shape or path.startswith(f"{shape}."):
+            return words
+    return None
+
+
 def _found(tree: Any, parts: list[str], path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     if not parts:
         yield ".".join(path), tree

@@ -60,7 +60,7 @@ class Report:
     def add(self, path: str, message: str) -> None:
         """One problem with one key."""
         self._wrong.add(path)
-        self.problems.append(Problem(self.source.place(path), printable(path), message))
+        self._append(path, message)
 
     def expected(self, path: str, wanted: str, value: object) -> None:
         """The value is not what the key takes."""
@@ -70,7 +70,12 @@ class Report:
         """The keys are fine one by one and impossible together; the first is where it is reported."""
         paths = list(paths)
         if not any(self._is_wrong(path) for path in paths):
-            self.problems.append(Problem(self.source.place(paths[0]), printable(paths[0]), message))
+            self._append(paths[0], message)
+
+    def _append(self, path: str, message: str) -> None:
+        problem = Problem(self.source.place(path), printable(path), message)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def _is_wrong(self, path: str) -> bool:
         return any(path == wrong or path.startswith(wrong + ".") for wrong in self._wrong)
@@ -78,7 +83,12 @@ class Report:
     def close(self) -> None:
         """Raise what was found, in the order of the file."""
         if self.problems:
-            raise ConfigError(self.problems)
+            raise ConfigError(sorted(self.problems, key=_line))
+
+
+def _line(problem: Problem) -> int:
+    line = problem.where.rpartition(":")[2]
+    return int(line) if line.isdecimal() else 1 << 30
 
 
 def is_secret(path: str) -> bool:
@@ -97,7 +107,7 @@ def shown(path: str, value: object) -> str:
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list | tuple):
-        return "a list"
+        return "a list" if value else "an empty list"
     if isinstance(value, Filled):
         return json.dumps(cut(value.written))
     if is_secret(path):

@@ -95,7 +95,13 @@ class Route(Table, frozen=True, kw_only=True):
     ] = {}
     consumers: Annotated[
         int | None,
-        about("consumer processes here, or per-partition", reads="consumers", default='"per-partition"'),
+        about(
+            "consumer processes here, or per-partition",
+            reads="consumers",
+            default='"per-partition"',
+            ge=1,
+            le=MOST_SEATS,
+        ),
     ] = None
     handlers: Annotated[
         int,
