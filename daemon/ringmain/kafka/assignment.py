@@ -1,6 +1,7 @@
 """What a source promises to its feeder when partitions come and go, and where a partition starts.
 
-KafkaSource enters. Nothing is read or committed here; the broker is asked once per assignment, with a deadline.
+KafkaSource enters. Nothing is read or committed here; the broker is asked once per assignment, with a
+deadline.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,7 +27,7 @@ class Assignment(Protocol):
         """A partition is ours from here on; `start_offset` may be UNKNOWN."""
 
     def revoked(self, partitions: list[Partition], lost: bool) -> None:
-        """Settle what is left, `commit_now`, and forget the queues; `lost` = another member has them already."""
+        """Settle what is left, `commit_now`, forget the queues; `lost` = another member has them already."""
 
     def committed(self, offsets: dict[Partition, int], refusal: str) -> None:
         """The answer to a commit(); "" = it stands, else none of these do and why."""
@@ -58,9 +59,9 @@ def starts_of(consumer: Consumer, given: Iterable[TopicPartition], reset: str) -
 
 
 def ends_of(consumer: Consumer, pairs: list[Partition], which: str, timeout_s: float) -> dict[Partition, int]:
-    """The first or the next offset of each partition ("earliest", "latest"); those that did not answer are left out.
+    """The first or the next offset ("earliest", "latest") of each partition that is told in time.
 
-    ListOffsets' own timestamps for the two are the numbers of these constants, so one request per broker does.
+    ListOffsets' own timestamps for the two are the numbers of these constants: one request per broker does.
     """
     stamp = OFFSET_LATEST if which in _LATEST else OFFSET_EARLIEST
     if not pairs or (which not in _LATEST and which not in _EARLIEST):

@@ -8,4 +8,4 @@ from ringmain.errors import RingmainError
 
 
 class FatalKafkaError(RingmainError):
-    """The client is beyond repair in this process (fenced, its instance id in use): exit, a new one may be well."""
+    """The client is beyond repair in this process (fenced, its instance id in use): exit."""

@@ -1,6 +1,6 @@
 """What is wrong with Kafka right now, in words an operator can act on.
 
-KafkaSource enters: errors as they come, and every sign that it is well again. Nothing is logged or raised here.
+KafkaSource enters: errors as they come, and every sign that it is well again. Nothing is logged or raised.
 """
 
 from confluent_kafka import KafkaError

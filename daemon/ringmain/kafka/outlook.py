@@ -1,7 +1,7 @@
 """Asks the broker beside the loop: the partitions' ends, and whether it answers at all.
 
-KafkaSource enters. The one thread of this room lives here, asleep between questions. It never polls, commits or
-touches a queue; its answers are read by the loop, which therefore never waits for a broker.
+KafkaSource enters. The one thread of this room lives here, asleep between questions. It never polls, commits
+or touches a queue; its answers are read by the loop, which therefore never waits for a broker.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""The properties of ringmain's consumers: which are the user's, which are ours and why, what we set unless told.
+"""The properties of ringmain's consumers: which are ours and why, what we set unless told otherwise.
 
 check, settings, README and the consumers enter. Importing this loads no client: only `rejections` asks
 librdkafka, and even that makes no client and connects to nothing.

@@ -110,7 +110,7 @@ def _push(queue: PartitionQueue, message: Message) -> None:
 
 
 def packed_headers(headers: Any) -> bytes:
-    """The same blob that the extension writes: u32 count, then u32 and i32 (-1 = None) lengths, name, value."""
+    """The blob that the extension writes: u32 count, then u32 and i32 (-1 = None) lengths, name, value."""
     if not headers:
         return b""
     parts = [struct.pack("=I", len(headers))]

@@ -27,11 +27,10 @@ from ringmain.kafka.properties import (
 from ringmain.kafka.reading import Copied, Direct, Reading, plugin_properties
 
 NOBODY = "^ringmain-retired-no-such-topic$"
-_CONFIRM_S = 0.5
 
 
 class KafkaSource:
-    """One consumer and the partitions it owns. Make it after the fork, `start()` it, `poll()` it, `close()` it."""
+    """One consumer and the partitions it owns. Made after the fork."""
 
     def __init__(
         self,
@@ -52,10 +51,11 @@ class KafkaSource:
         self._reading: Reading = Direct(self._consumer) if self._drain.available else Copied(self._consumer)
         self._outlook: Outlook | None = None
         self._answers_seen = 0
+        self._settled: set[Partition] = set()
         self._retiring = False
         self._closed = False
 
-    # ---- state -----------------------------------------------------------------------------------------------
+    # ---- state
 
     @property
     def slow_because(self) -> str:
@@ -86,10 +86,10 @@ class KafkaSource:
         return sorted(self._queues)
 
     def end_offsets(self) -> dict[Partition, int]:
-        """The next offset of each assigned partition, asked beside the loop; true while idle and while paused."""
+        """The next offset of each assigned partition, true while idle and while paused."""
         return self._outlook.ends() if self._outlook else {}
 
-    # ---- life ------------------------------------------------------------------------------------------------
+    # ---- life
 
     def start(self) -> None:
         """Join the group."""
@@ -97,7 +97,7 @@ class KafkaSource:
         self._outlook = Outlook(self._consumer, self._topics)
 
     def poll(self) -> None:
-        """Serve what the client has to say: assignments, commits' answers, errors. Then fetch from the queues.
+        """Serve what the client has to say: assignments, answers, errors. Then fetch from the queues.
 
         ORDER: the bell is read first, so that whatever comes while we look rings again.
         """
@@ -127,12 +127,14 @@ class KafkaSource:
         return group_protocol(self._properties) != "consumer"
 
     def close(self) -> None:
-        """Leave (the revocation comes from in here), then let go of everything. Reading is forbidden afterwards."""
+        """Leave (the revocation comes from in here) and let go; nothing may be read afterwards."""
         if self._closed:
             return
         self._closed = True
         if self._outlook:
             self._outlook.close()
+        # ORDER: settled before the close, within which the coordinator would not be asked any more.
+        self._settle(self.partitions(), lost=False)
         self._drain.release()
         try:
             self._consumer.close()
@@ -141,7 +143,7 @@ class KafkaSource:
         finally:
             self._let_go(list(self._queues))
 
-    # ---- offsets ---------------------------------------------------------------------------------------------
+    # ---- offsets
 
     def commit(self, offsets: Offsets) -> None:
         """Commit without waiting; the answer comes to `Assignment.committed` from a later poll()."""
@@ -155,19 +157,19 @@ class KafkaSource:
     def commit_now(self, offsets: Offsets, timeout_s: float) -> bool:
         """Commit and see it stand; False = not seen within the time (it may stand all the same).
 
-        librdkafka's synchronous commit has no deadline. So: commit, and ask the same coordinator on the same
-        connection, which answers in order.
+        librdkafka's synchronous commit has no deadline. So: commit, then ask, with one. Both go through the
+        same queue and connection to the coordinator, in this order: its first answer decides.
         """
         if not offsets:
             return True
         self.commit(offsets)
         deadline_s = clock.monotonic_s() + timeout_s
         while (left_s := deadline_s - clock.monotonic_s()) > 0:
-            if self._stands(offsets, min(left_s, max(_CONFIRM_S, timeout_s / 4))):
-                return True
+            if (stands := self._stand(offsets, left_s)) is not None:
+                return stands
         return False
 
-    # ---- one partition ---------------------------------------------------------------------------------------
+    # ---- one partition
 
     def pause(self, topic: str, partition: int) -> None:
         """Stop fetching for long (it throws the prefetch away); for a moment, just do not drain."""
@@ -179,7 +181,7 @@ class KafkaSource:
         self._consumer.resume([TopicPartition(topic, partition)])
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
-        """Read on from here; what was fetched before is dropped. The committed offset is the feeder's to move."""
+        """Read on from here; what was fetched is dropped. Committed offsets are the feeder's to move."""
         try:
             self._consumer.seek(TopicPartition(topic, partition, offset))
         except KafkaException as failed:
@@ -188,7 +190,7 @@ class KafkaSource:
         self._queues[topic, partition].discard()
 
     def offset_for(self, topic: str, partition: int, when: str | int, timeout_s: float) -> int:
-        """The offset at "earliest", "latest" or the first message not older than a time in ms; UNKNOWN = not told."""
+        """The offset at "earliest", "latest" or of the first message since a time in ms, or UNKNOWN."""
         pair = topic, partition
         if isinstance(when, str):
             return ends_of(self._consumer, [pair], when, timeout_s).get(pair, UNKNOWN)
@@ -202,7 +204,7 @@ class KafkaSource:
         """What a fetch brought that is neither a message nor a partition's end."""
         self._note(KafkaError(code, text))
 
-    # ---- callbacks -------------------------------------------------------------------------------------------
+    # ---- callbacks
 
     def _make_consumer(self, direct: bool) -> Consumer:
         plugin = plugin_properties(self._drain) if direct else {}
@@ -219,7 +221,7 @@ class KafkaSource:
 
     def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
         starts = starts_of(consumer, given, self._properties["auto.offset.reset"])
-        # ORDER: the queues are split off before the assignment: what is fetched earlier goes elsewhere for good.
+        # ORDER: queues are split off before the assignment: what is fetched earlier goes elsewhere for good.
         for one in given:
             pair = one.topic, one.partition
             self._queues[pair] = self._drain.queue(*pair)
@@ -246,8 +248,7 @@ class KafkaSource:
     def _give_up(self, consumer: Consumer, taken: list[TopicPartition], lost: bool) -> None:
         pairs = [(one.topic, one.partition) for one in taken if (one.topic, one.partition) in self._queues]
         try:
-            if pairs:
-                self._assignment.revoked(pairs, lost)
+            self._settle(pairs, lost)
         finally:
             if cooperative(self._properties):
                 consumer.incremental_unassign(taken)
@@ -255,6 +256,12 @@ class KafkaSource:
                 consumer.unassign()
             self._let_go(pairs)
             self._watch()
+
+    def _settle(self, pairs: list[Partition], lost: bool) -> None:
+        unsettled = [pair for pair in pairs if pair not in self._settled]
+        if unsettled:
+            self._settled.update(unsettled)
+            self._assignment.revoked(unsettled, lost)
 
     def _on_commit(self, error: KafkaError | None, answers: list[TopicPartition]) -> None:
         refused: dict[str, dict[Partition, int]] = {}
@@ -265,7 +272,7 @@ class KafkaSource:
         for said, offsets in refused.items():
             self._assignment.committed(offsets, said)
 
-    # ---- helpers ---------------------------------------------------------------------------------------------
+    # ---- helpers
 
     def _note(self, error: KafkaError) -> None:
         if error.fatal():
@@ -286,15 +293,16 @@ class KafkaSource:
         elif (refused := outlook.refused) is not None:
             self._health.error(*refused)
 
-    def _stands(self, offsets: Offsets, timeout_s: float) -> bool:
+    def _stand(self, offsets: Offsets, timeout_s: float) -> bool | None:
         try:
             answers = self._consumer.committed([TopicPartition(*pair) for pair in offsets], timeout=timeout_s)
         except KafkaException:
-            return False
+            return None
         return all(offsets[one.topic, one.partition] == one.offset for one in answers)
 
     def _let_go(self, pairs: list[Partition]) -> None:
         self._reading.forget(pairs)
+        self._settled.difference_update(pairs)
         for pair in pairs:
             self._queues.pop(pair).close()
 
@@ -304,7 +312,7 @@ class KafkaSource:
 
 
 class _Silent:
-    """librdkafka's own log lines: what matters of them comes as errors too, once, and is said by the feeder."""
+    """librdkafka's own log lines: what matters of them comes as errors too, and is said by the feeder."""
 
     def log(self, *_line: Any) -> None:
         """Drop it."""
