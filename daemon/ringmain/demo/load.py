@@ -12,6 +12,7 @@ import msgspec
 
 from ringmain import clock
 from ringmain.demo import sample
+from ringmain.demo.snapshot import Tick
 from ringmain.kafka.seeding import Progress, Seeder
 
 TICK_S = 0.2
@@ -20,15 +21,6 @@ ENDLESS_PER_S = 1000
 
 _RUN = 1000
 _FLUSH_S = 30.0
-
-
-class Tick(msgspec.Struct, frozen=True):
-    """What the load knows at one moment, by partition number."""
-
-    delivered: list[int]
-    committed: list[int]
-    finished: bool = False
-    """All messages of a load with an end are delivered."""
 
 
 def main(argv: list[str]) -> int:

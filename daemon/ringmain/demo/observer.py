@@ -42,12 +42,12 @@ class QueueObserver:
         dead_set = self._queues.dead_set()
         entries: list[Entry] = []
         try:
-            page = dead_set.list(Filter(), _PAGE)
+            page = dead_set.page(Filter(), _PAGE)
             while True:  # oldest first, so the latest are at the end
                 entries = [*entries, *page.entries][-_LATEST:]
                 if page.cursor is None:
                     return [dead_entry(entry) for entry in reversed(entries)]
-                page = dead_set.list(Filter(), _PAGE, page.cursor)
+                page = dead_set.page(Filter(), _PAGE, page.cursor)
         finally:
             dead_set.close()
 

@@ -3,6 +3,7 @@
 run.py enters. Each is a context manager that leaves no process behind.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -14,10 +15,12 @@ from typing import Self
 import msgspec
 
 from ringmain.demo import tether
-from ringmain.demo.load import Tick
+from ringmain.demo.snapshot import Counted, Tick
 from ringmain.errors import RingmainError
 
 LOG_NAME = "daemon.log"
+TALLY_NAME = "failed-calls"
+HANDLER = " handler "
 
 _STOP_S = 15.0
 _LAST_WORDS = 10
@@ -65,6 +68,12 @@ class Daemon:
             raise RingmainError(
                 f"the daemon ended with exit code {code}; its last words:\n{self.last_words()}"
             )
+
+    def counted(self) -> Counted:
+        """What can be seen of it from outside: calls that failed, and handler processes."""
+        tally = self._config.with_name(TALLY_NAME)
+        handlers = sum(HANDLER in title for title in titles_below(self.pid))
+        return Counted(retry=tally.stat().st_size if tally.exists() else 0, handlers=handlers)
 
     def last_words(self) -> str:
         """The end of its log."""
@@ -123,3 +132,13 @@ class Load:
         if blocking is not None:
             os.set_blocking(self._process.stdout.fileno(), blocking)
         return self._process.stdout.fileno()
+
+
+def titles_below(pid: int) -> list[str]:
+    """The titles of a process's children, as `ps` shows them."""
+    titles = []
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with contextlib.suppress(OSError):
+                titles.append(Path(f"/proc/{child}/cmdline").read_bytes().rstrip(b"\0").decode())
+    return titles

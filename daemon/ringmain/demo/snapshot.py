@@ -9,6 +9,15 @@ from dataclasses import dataclass, field
 import msgspec
 
 
+class Tick(msgspec.Struct, frozen=True):
+    """What the load knows, by partition number."""
+
+    delivered: list[int]
+    committed: list[int]
+    finished: bool = False
+    """All messages of a load with an end are delivered."""
+
+
 @dataclass(frozen=True)
 class Partition:
     """One partition: how many messages it holds, how many of them are committed, how many were a second."""
@@ -43,13 +52,11 @@ class Queued:
 
 @dataclass(frozen=True)
 class Counted:
-    """What the daemon's own counters say; a repeat after a crash is counted again."""
+    """What is counted beside Kafka and the queues; a call repeated after a crash is counted again."""
 
-    calls: int = 0
     retry: int = 0
     skip: int = 0
     handlers: int = 0
-    crashes: int = 0
 
 
 @dataclass(frozen=True)

@@ -120,10 +120,10 @@ def _partitions(snapshot: Snapshot) -> Table:
 
 
 def _outcomes(snapshot: Snapshot) -> Table:
-    table = _table("done", "retry", "waiting", "skip", "dead", "handlers", "crashes")
+    table = _table("done", "retry", "waiting", "skip", "dead", "handlers")
     counted, queued = snapshot.counted, snapshot.queued
     numbers = (snapshot.done, counted.retry, queued.waiting, counted.skip, queued.dead)
-    table.add_row(*(f"{number:,}" for number in (*numbers, counted.handlers, counted.crashes)))
+    table.add_row(*(f"{number:,}" for number in (*numbers, counted.handlers)))
     return table
 
 
