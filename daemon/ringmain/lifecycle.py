@@ -37,7 +37,7 @@ class Quiet(msgspec.Struct, frozen=True, tag="quiet"):
 
 
 class Retire(msgspec.Struct, frozen=True, tag="retire"):
-    """A feeder: leave the group so that its partitions move at once. A handler: finish and exit."""
+    """A feeder: leave the group so that its partitions move, and exit before `deadline_s`."""
 
     deadline_s: float
 
@@ -46,11 +46,13 @@ Order = Stop | Quiet | Retire
 
 
 class Booted(msgspec.Struct, frozen=True, tag="booted"):
-    """The role is at work; before this, CANNOT_BOOT is believed and backoff grows."""
+    """The role is at work. An `asynchronous` handler watches its calls itself; only its loop is watched."""
+
+    asynchronous: bool = False
 
 
 class Status(msgspec.Struct, frozen=True, tag="status"):
-    """What an operator should know of this child: `state` is a word ("ok", "unreachable"), `detail` why."""
+    """What an operator should know of this child; the supervisor says any `state` but "ok" every minute."""
 
     state: str
     detail: str = ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ringmain.lifecycle import Link
 
 if TYPE_CHECKING:
-    from ringmain.config import Config
+    from ringmain.config.schema import Config
     from ringmain.rings import Board, Segment
 
 NOUNS = {"feed": "feeder", "handle": "handler"}

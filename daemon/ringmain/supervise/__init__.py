@@ -1,0 +1,72 @@
+"""The supervisor: forks everything, watches it, gives orders, and never touches a message.
+
+`ringmain run` enters by `run`. No thread is started here and no client of Kafka or of the queues is imported;
+what needs one runs in a child.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from ringmain import lifecycle
+from ringmain.config.schema import Config
+from ringmain.errors import AppError, RingmainError
+from ringmain.roles import ROLES
+from ringmain.supervise.fork import configure_log, own_title
+from ringmain.supervise.lock import Lock
+from ringmain.supervise.loop import Supervisor
+from ringmain.supervise.memory import Memory, raise_file_limit
+from ringmain.supervise.nursery import Nursery
+from ringmain.supervise.rehearsal import rehearse
+from ringmain.supervise.signals import Signals
+
+__all__ = ["run"]
+_log = logging.getLogger(__name__)
+
+
+def run(config: Config, table: Mapping[str, str] = ROLES) -> int:
+    """Run the daemon until it is told to stop. RingmainError says why it cannot be started."""
+    configure_log(config, {"role": "supervisor"})
+    own_title(config)
+    lock = Lock(Path(config.runtime_dir), config.node)
+    lock.take()
+    try:
+        raise_file_limit()
+        return _supervise(config, table, lock)
+    finally:
+        lock.release()
+
+
+def _supervise(config: Config, table: Mapping[str, str], lock: Lock) -> int:
+    signals = Signals()
+    try:
+        memory = _make_memory(config)
+    except BaseException:
+        signals.close()
+        raise
+
+    def let_go() -> None:
+        lock.let_go()
+        signals.let_go()
+
+    nursery = Nursery(memory, table, let_go)
+    try:
+        probed = rehearse(nursery, signals)
+        if probed is None:
+            return lifecycle.OK
+        if probed.reason:
+            raise AppError(probed.reason)
+        _log.info("starting", extra={"name": config.name, "node": config.node, "routes": len(config.routes)})
+        return Supervisor(config, memory, nursery, signals).run()
+    finally:
+        nursery.close()
+        memory.close()
+        signals.close()
+
+
+def _make_memory(config: Config) -> Memory:
+    try:
+        return Memory(config)
+    except OSError as error:
+        why = f"{error.strerror}: lower ring.messages or raise the limit"
+        raise RingmainError(f"shared memory: {why}") from error

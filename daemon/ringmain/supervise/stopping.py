@@ -1,0 +1,55 @@
+"""The order of a graceful stop, and how long each part of it may take: pure policy.
+
+The loop enters when it is told to stop. Handlers finish what they have claimed, feeders settle and commit it,
+the courier brings away the rest: in that order, each before its share of `stop_s` is over.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+TAIL_RATIO = 0.2
+TAIL_MOST_S = 5.0
+"""What handlers must leave to feeders and courier: their results are worth nothing uncommitted."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part: whose turn, the deadline they are told, and when they are killed."""
+
+    role: str
+    told_s: float
+    killed_s: float
+
+
+class Stopping:
+    """Where a stop has got to."""
+
+    def __init__(self, now_s: float, stop_s: float) -> None:
+        end_s = now_s + stop_s
+        tail_s = min(TAIL_MOST_S, TAIL_RATIO * stop_s)
+        self._ahead = [
+            Phase("handle", end_s - tail_s, end_s - tail_s),
+            Phase("feed", end_s - 0.5 * tail_s, end_s - 0.4 * tail_s),
+            Phase("courier", end_s - 0.1 * tail_s, end_s),
+        ]
+        self.current: Phase | None = None
+        self.began_s = now_s
+        self.entered_s = now_s
+
+    def advance(self, alive: Collection[str], now_s: float) -> Phase | None:
+        """The phase that begins now, because nobody of the one before is alive; None = go on as it is."""
+        if self.current is not None and self.current.role in alive:
+            return None
+        if not self._ahead:
+            self.current = None
+            return None
+        self.current, self.entered_s = self._ahead.pop(0), now_s
+        return self.current
+
+    def may_follow(self, role: str) -> bool:
+        """Whether one that dies now is still followed: only a courier that others wait for."""
+        return role == "courier" and any(phase.role == role for phase in self._ahead)
+
+    def over(self, alive: Collection[str]) -> bool:
+        """Whether all phases are done and nobody is left."""
+        return not self._ahead and not alive
