@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from confluent_kafka import Producer
-from support.kafka_reader import Reader
-from support.kafka_server import KafkaServer
-from support.waiting import eventually
 
 from ringmain.kafka.properties import Member
 from ringmain.kafka.source import KafkaSource
+from support.kafka_reader import Reader
+from support.kafka_server import KafkaServer
+from support.waiting import eventually
 
 DEADLINE_S = 30.0
 Make = Callable[..., Reader]
@@ -254,9 +254,7 @@ def test_eager_assignors_work_too(kafka: KafkaServer, reader: Make) -> None:
     assert two.messages == []
 
 
-def test_a_retired_member_gives_its_partitions_away(
-    kafka: KafkaServer, reader: Make, protocol: str
-) -> None:
+def test_a_retired_member_gives_its_partitions_away(kafka: KafkaServer, reader: Make, protocol: str) -> None:
     topic = kafka.create_topic(partitions=2)
     membership = "static" if protocol == "consumer" else "dynamic"
     one = reader([topic], topic, membership=membership, group__protocol=protocol)

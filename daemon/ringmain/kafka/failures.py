@@ -9,3 +9,11 @@ from ringmain.errors import RingmainError
 
 class FatalKafkaError(RingmainError):
     """The client is beyond repair in this process (fenced, its instance id in use): exit."""
+
+
+class LookupRefused(RingmainError):
+    """Kafka does not answer a question, or not to us."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        self.code = code
+        super().__init__(f"Kafka gives no answer: {reason}")

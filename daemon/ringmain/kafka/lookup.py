@@ -1,0 +1,216 @@
+"""Looks at topics and groups from outside, without joining: for the scout and for `check --connect`.
+
+Short-lived processes enter, and ask once or a few times. Nothing is committed or read here, and every question
+has a deadline; what Kafka refuses is a LookupRefused that says so.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    ConsumerGroupType,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+
+from ringmain import clock
+from ringmain.kafka.assignment import Partition, ends_of
+from ringmain.kafka.failures import LookupRefused
+from ringmain.kafka.properties import Properties
+
+ANSWER_S = 5.0
+_AGAIN_S = 0.1
+_ELECTING = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
+_CONSUMER_ONLY = (
+    "auto.offset.reset",
+    "enable.",
+    "fetch.",
+    "group.",
+    "isolation.level",
+    "max.poll.interval.ms",
+    "partition.assignment.strategy",
+    "queued.",
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+)
+
+
+class Start(msgspec.Struct, frozen=True):
+    """Where a partition would start: committed (None = nothing) against what is there now."""
+
+    topic: str
+    partition: int
+    committed: int | None
+    begin: int | None
+    end: int | None
+
+    @property
+    def expired(self) -> bool:
+        """Was what is committed deleted meanwhile (retention, or the topic made anew)?"""
+        if self.committed is None or self.begin is None or self.end is None:
+            return False
+        return not self.begin <= self.committed <= self.end
+
+
+class GroupFacts(msgspec.Struct, frozen=True):
+    """Who is in a group: client ids, its protocol ("classic", "consumer", "" = no such group) and assignor."""
+
+    client_ids: tuple[str, ...] = ()
+    protocol: str = ""
+    assignor: str = ""
+
+
+class Lookup:
+    """Asks one cluster on behalf of one group."""
+
+    def __init__(self, properties: Properties) -> None:
+        self._group = properties.get("group.id", "")
+        quiet = {**properties, "log_level": "0"}
+        self._admin = AdminClient(
+            {name: value for name, value in quiet.items() if not name.startswith(_CONSUMER_ONLY)},
+            logger=_Silent(),
+        )
+        self._consumer: Consumer | None = None
+        self._properties = quiet
+
+    def partition_counts(self, topics: Sequence[str]) -> dict[str, int]:
+        """Of each topic that exists and is named, or meant by a `^pattern`."""
+        counts: dict[str, int] = {}
+        if any(topic.startswith("^") for topic in topics):
+            counts = self._matching([topic for topic in topics if topic.startswith("^")])
+        for topic in topics:
+            if not topic.startswith("^"):
+                counts |= self._counted(_asked(lambda name=topic: self._list(name)), {topic})
+        return counts
+
+    def group(self) -> GroupFacts:
+        """The group as its coordinator describes it now."""
+        try:
+            facts = _settled(self._described)
+        except LookupRefused as refused:
+            if refused.code == KafkaError.GROUP_ID_NOT_FOUND:
+                return GroupFacts()
+            raise
+        protocol = "consumer" if facts.type == ConsumerGroupType.CONSUMER else "classic"
+        ids = tuple(sorted(member.client_id for member in facts.members))
+        return GroupFacts(ids, protocol if ids else "", facts.partition_assignor or "")
+
+    def end_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The next offset of each partition that answered."""
+        return ends_of(self._reader(), list(partitions), "latest", ANSWER_S)
+
+    def starts(self, partitions: Iterable[Partition]) -> list[Start]:
+        """Committed, begin and end of each partition."""
+        pairs = sorted(partitions)
+        committed = self._committed(pairs)
+        begins = ends_of(self._reader(), pairs, "earliest", ANSWER_S)
+        ends = ends_of(self._reader(), pairs, "latest", ANSWER_S)
+        return [Start(*pair, committed.get(pair), begins.get(pair), ends.get(pair)) for pair in pairs]
+
+    def close(self) -> None:
+        """Let go of the clients."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+    def _committed(self, pairs: list[Partition]) -> dict[Partition, int]:
+        if not pairs:
+            return {}
+        request = [ConsumerGroupTopicPartitions(self._group, [TopicPartition(*pair) for pair in pairs])]
+
+        def asked() -> Any:
+            answers = self._admin.list_consumer_group_offsets(request, request_timeout=ANSWER_S)
+            return answers[self._group].result(ANSWER_S + 1)
+
+        try:
+            answer = _settled(asked)
+        except LookupRefused as refused:
+            if refused.code == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+            raise
+        return {(one.topic, one.partition): one.offset for one in answer.topic_partitions if one.offset >= 0}
+
+    def _described(self) -> Any:
+        answers = self._admin.describe_consumer_groups([self._group], request_timeout=ANSWER_S)
+        return answers[self._group].result(ANSWER_S + 1)
+
+    def _matching(self, patterns: list[str]) -> dict[str, int]:
+        """All topics are listed, once: a pattern has no other way."""
+        everything = _asked(lambda: self._list(None))
+        return self._counted(everything, {name for name in everything.topics if _matches(patterns, name)})
+
+    def _counted(self, metadata: Any, wanted: set[str]) -> dict[str, int]:
+        return {
+            name: len(topic.partitions)
+            for name, topic in metadata.topics.items()
+            if name in wanted and topic.error is None and topic.partitions
+        }
+
+    def _list(self, topic: str | None) -> Any:
+        if topic is None:
+            return self._admin.list_topics(timeout=ANSWER_S)
+        return self._admin.list_topics(topic, timeout=ANSWER_S)
+
+    def _reader(self) -> Consumer:
+        """A consumer that subscribes to nothing: it sees the ends that a member would see."""
+        if self._consumer is None:
+            dynamic = {name: value for name, value in self._properties.items() if name != "group.instance.id"}
+            self._consumer = Consumer({"group.id": self._group, **dynamic}, logger=_Silent())
+        return self._consumer
+
+
+def live_nodes(client_ids: Iterable[str], name: str, route: str) -> set[str]:
+    """The nodes of our own members: a client id is `{name}.{route}.{node}.{seat}`, and a node may have dots."""
+    start = f"{name}.{route}."
+    ours = [one[len(start) :] for one in client_ids if one.startswith(start)]
+    parted = [one.rpartition(".") for one in ours]
+    return {node for node, _, seat in parted if node and seat.isdecimal()}
+
+
+def foreigners(client_ids: Iterable[str], name: str, route: str) -> list[str]:
+    """Members of the group that are not ours: another program, or another route under the same group.id."""
+    start = f"{name}.{route}."
+    return sorted(one for one in client_ids if not one.startswith(start))
+
+
+def _matches(patterns: list[str], name: str) -> bool:
+    return any(re.match(pattern, name) for pattern in patterns)
+
+
+def _asked(question: Callable[[], Any]) -> Any:
+    try:
+        return question()
+    except KafkaException as refused:
+        error = refused.args[0]
+        raise LookupRefused(f"{error.str()} ({error.name()})", error.code()) from None
+    except TimeoutError:
+        raise LookupRefused(f"no answer in {ANSWER_S:g} s", KafkaError._TIMED_OUT) from None
+
+
+def _settled(question: Callable[[], Any]) -> Any:
+    """The answer, once the coordinator is one: for a moment after an election it says that it is not."""
+    deadline_s = clock.monotonic_s() + ANSWER_S
+    while True:
+        try:
+            return _asked(question)
+        except LookupRefused as refused:
+            if refused.code not in _ELECTING or clock.monotonic_s() > deadline_s:
+                raise
+        clock.sleep_s(_AGAIN_S)
+
+
+class _Silent:
+    """librdkafka's own log lines: a refusal is an answer here, said once by who asked."""
+
+    def log(self, *_line: Any) -> None:
+        """Drop it."""
