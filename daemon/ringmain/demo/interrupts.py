@@ -1,6 +1,6 @@
 """Ctrl-C and TERM as facts that a loop asks for, instead of exceptions in the middle of something.
 
-run.py enters. Handlers here only count.
+stage.py enters. Handlers here only count.
 """
 
 import signal

@@ -1,6 +1,6 @@
 """The demo's one process with a Kafka client: makes the topic, sends the orders, tells how far all are.
 
-`python -m ringmain.demo.load BROKER PARTITIONS MESSAGES` enters, started by run.py; MESSAGES 0 = until it is
+`python -m ringmain.demo.load BROKER PARTITIONS MESSAGES` enters, started by stage.py; MESSAGES 0 = until it is
 ended, at a pace. What it knows goes to stdout as lines of JSON, one `Tick` each. It touches no queue and no
 daemon, and ends with its parent.
 """

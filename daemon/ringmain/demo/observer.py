@@ -1,6 +1,6 @@
 """Reads what the daemon has done from where anybody may read it: the queues' own contract.
 
-run.py enters once a tick. Nothing here changes a queue or asks the daemon to do anything.
+stage.py enters once a tick. Nothing here changes a queue or asks the daemon to do anything.
 """
 
 from __future__ import annotations

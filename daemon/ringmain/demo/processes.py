@@ -1,6 +1,6 @@
 """The demo's two own children beside the broker: the daemon, and the load.
 
-run.py enters. Each is a context manager that leaves no process behind.
+stage.py enters. Each is a context manager that leaves no process behind.
 """
 
 import contextlib

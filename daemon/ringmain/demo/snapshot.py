@@ -1,6 +1,6 @@
 """What the demo knows about the daemon at one moment, and what follows from it.
 
-run.py makes one a tick, view.py shows it, the last one becomes the result. Pure: nothing is read here.
+stage.py makes one a tick, view.py shows it, the last one becomes the result. Pure: nothing is read here.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Child processes that cannot outlive the demo, whatever ends it.
 
-The broker and run.py enter. Nothing here knows what the children do.
+broker.py and processes.py enter. Nothing here knows what the children do.
 """
 
 import ctypes

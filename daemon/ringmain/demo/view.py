@@ -1,6 +1,6 @@
 """Shows the demo: a live table on a terminal, a line now and then elsewhere.
 
-run.py enters with one Snapshot a tick. Nothing is measured or decided here.
+stage.py enters with one Snapshot a tick. Nothing is measured or decided here.
 """
 
 from __future__ import annotations

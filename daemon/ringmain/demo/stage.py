@@ -1,6 +1,6 @@
 """`ringmain demo`: broker, daemon and load come up, people look on, all goes away again.
 
-The command line enters through `run`. This process starts children and reads; it holds no Kafka client and
+`run` of the room enters. This process starts children and reads; it holds no Kafka client and
 touches no message.
 """
 
@@ -30,20 +30,6 @@ TICK_S = 0.2
 _FILES = ("orders.py", "tallied.py", "ringmain.toml")
 
 
-def run(messages: int | None, partitions: int = 4, handlers: int = 2) -> int:
-    """The demo from begin to end; the exit code of the command."""
-    with Interrupts() as interrupts, ExitStack() as stack:
-        demo = _open(stack, interrupts, Size(messages, partitions, handlers))
-        with view_for(sys.stdout) as view:
-            view.say(demo.welcome)
-            last = _watch(demo, view, interrupts)
-        seconds = demo.stopwatch.seconds
-    if messages is None:
-        return 0
-    print(msgspec.json.encode(result(last, seconds)).decode(), flush=True)
-    return 0 if last.complete else 1
-
-
 @dataclass(frozen=True)
 class Size:
     """What the command line asked for."""
@@ -51,6 +37,20 @@ class Size:
     messages: int | None
     partitions: int
     handlers: int
+
+
+def play(size: Size) -> int:
+    """The demo from begin to end; the exit code of the command."""
+    with Interrupts() as interrupts, ExitStack() as stack:
+        demo = _open(stack, interrupts, size)
+        with view_for(sys.stdout) as view:
+            view.say(demo.welcome)
+            last = _watch(demo, view, interrupts)
+        seconds = demo.stopwatch.seconds
+    if size.messages is None:
+        return 0
+    print(msgspec.json.encode(result(last, seconds)).decode(), flush=True)
+    return 0 if last.complete else 1
 
 
 @dataclass
