@@ -1,8 +1,8 @@
 """The demo's one process with a Kafka client: makes the topic, sends the orders, tells how far all are.
 
 stage.py starts it as `python -m ringmain.demo.load BROKER PARTITIONS MESSAGES`; MESSAGES 0 = at a pace, until
-it is ended. What it knows goes to stdout as lines of JSON, one `Tick` each. It touches no queue and no daemon,
-and ends with its parent.
+it is ended. What it knows goes to stdout as lines of JSON, one `Tick` each. It touches no queue and no
+daemon, and ends with its parent.
 """
 
 import sys
