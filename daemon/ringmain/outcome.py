@@ -78,7 +78,7 @@ Outcome = None | Retry | Skip | Dead | To | Pause
 
 @dataclass(frozen=True)
 class Batch:
-    """What became of a batch; entries are items (by identity), indexes or `(item, "reason")`. The rest is done."""
+    """Entries are items of the batch (by identity), indexes or `(item, "reason")`; the rest is done."""
 
     retry: Sequence[Any] = ()
     skip: Sequence[Any] = ()

@@ -15,7 +15,7 @@ LADDER_S = (
     *(1, 2, 5, 10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480, 640, 900, 1280, 1800, 2560, 3600),
     *(5400, 7200, 10_800, 14_400, 21_600, 28_800, 43_200, 86_400, 172_800, 604_800),
 )
-"""Every delay there is, in whole seconds: each is a queue that is never removed, so use never adds to the list.
+"""Every delay there is, in whole seconds: each is a queue that is never removed, so use adds none.
 
 It holds the default policy's own steps exactly (5, 10, 20 … 2560, 3600), so that rounding up changes nothing
 there; between them it is close enough that rounding up rarely adds more than a half.

@@ -1,0 +1,208 @@
+"""What a handler's signature says: which value it takes, whether it wants the message, how it is called.
+
+App enters when a function is registered. The function is looked at, never called, and nothing is kept but the
+RouteSpec; whether the value can be decoded from the route's format is the formats' to say.
+"""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from ringmain.errors import AppError
+from ringmain.message import Message
+
+WANTS_VALUE = 1
+"""The first argument is the decoded value; the numbers are `_fastpath`'s."""
+WANTS_RAW = 2
+"""The first argument is the value's bytes."""
+WANTS_MESSAGE = 4
+"""The second argument is the Message."""
+WANTS_ONLY_MESSAGE = 8
+"""The Message is the only argument."""
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_SHAPES = "(value: TYPE), (value: TYPE, message: Message), (value: bytes) or (message: Message)"
+
+
+@dataclass(frozen=True)
+class RouteSpec:
+    """One handler as the app registered it."""
+
+    name: str
+    call: Callable[..., Any] = field(repr=False)
+    type: Any
+    """What the value is decoded into; bytes when it is not decoded."""
+    wants: int
+    """WANTS_… bits: how `call` takes its arguments."""
+    accepts_none: bool
+    """Whether a tombstone (a message without a value) may reach it."""
+    is_async: bool
+    dead_on: tuple[type[BaseException], ...] = ()
+    skip_on: tuple[type[BaseException], ...] = ()
+    place: str = ""
+    """file:line of the handler, for messages."""
+
+
+def place_of(function: Callable[..., Any]) -> str:
+    """`file:line` of a function, as far as it can be known."""
+    plain = inspect.unwrap(getattr(function, "func", function))
+    code = getattr(plain, "__code__", None) or getattr(getattr(plain, "__call__", None), "__code__", None)  # noqa: B004
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives a coroutine: `async def`, a partial of one, an object with such a __call__."""
+    called = getattr(function, "__call__", None)  # noqa: B004
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
+def check_hook(function: Callable[..., Any], what: str) -> None:
+    """Refuse an on_start or on_stop hook that needs arguments, or is a generator."""
+    place = place_of(function)
+    _check_callable(function, what, place)
+    for parameter in _signature(function, what, place).parameters.values():
+        if parameter.default is parameter.empty and parameter.kind not in _VARIADIC:
+            raise AppError(f"{place}: {what} is called without arguments; {parameter.name!r} needs a default")
+
+
+def check_middleware(function: Callable[..., Any]) -> None:
+    """Refuse a middleware that cannot be called as m(call, message)."""
+    place = place_of(function)
+    _check_callable(function, "middleware", place)
+    try:
+        _signature(function, "middleware", place).bind(None, None)
+    except TypeError as error:
+        raise AppError(f"{place}: middleware is called as m(call, message): {error}") from None
+
+
+def inspect_handler(name: str, function: Callable[..., Any], names: Mapping[str, Any]) -> RouteSpec:
+    """The spec of a handler without its exception classes; `names` are the local ones where it stands."""
+    place = place_of(function)
+    what = f"the handler of route {name!r}"
+    _check_callable(function, what, place)
+    parameters = _needed(_signature(function, what, place), what, place)
+    hints = _annotations(function, names, what, place)
+    first = hints.get(parameters[0].name)
+    if first is None:
+        raise AppError(
+            f"{place}: {what} has no annotation on {parameters[0].name!r}; it decides the decoding, "
+            "write dict, a Struct, bytes or Message"
+        )
+    value_type, accepts_none = _without_none(first)
+    with_message = len(parameters) == 2
+    if with_message and not _is_message(hints.get(parameters[1].name)):
+        raise AppError(f"{place}: {what} needs {parameters[1].name!r} annotated Message; it takes {_SHAPES}")
+    wants, value_type = _wants(value_type, first)
+    if wants == WANTS_VALUE:
+        _check_decodable(first, what, place)
+    if with_message and wants == WANTS_ONLY_MESSAGE:
+        raise AppError(f"{place}: {what} asks for the Message twice; it takes {_SHAPES}")
+    return RouteSpec(
+        name=name,
+        call=function,
+        type=value_type,
+        wants=wants | (WANTS_MESSAGE if with_message else 0),
+        accepts_none=accepts_none or wants == WANTS_ONLY_MESSAGE,
+        is_async=is_async(function),
+        place=place,
+    )
+
+
+def _wants(value_type: Any, annotation: Any) -> tuple[int, Any]:
+    if value_type is bytes:
+        return WANTS_RAW, bytes
+    if _is_message(value_type):
+        return WANTS_ONLY_MESSAGE, Message
+    return WANTS_VALUE, annotation
+
+
+def _check_decodable(annotation: Any, what: str, place: str) -> None:
+    """Refuse a type that msgspec would only refuse with each message."""
+    try:
+        foreign = _foreign_types(msgspec.inspect.type_info(annotation))
+        msgspec.json.Decoder(annotation)
+    except Exception as error:
+        raise AppError(f"{place}: {what}: {annotation!r} cannot be decoded: {error}") from None
+    if foreign:
+        raise AppError(
+            f"{place}: {what}: nothing decodes into {foreign[0].__qualname__}; use a msgspec.Struct, a "
+            "dataclass, a TypedDict or dict, or take bytes and decode them yourself"
+        )
+
+
+def _foreign_types(root: msgspec.inspect.Type) -> list[type]:
+    """Classes in a type that msgspec knows nothing about, however deep."""
+    found: list[type] = []
+    seen: set[int] = set()
+    waiting: list[Any] = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, msgspec.inspect.CustomType):
+            found.append(node.cls)
+        elif isinstance(node, tuple | list):
+            waiting += node
+        elif isinstance(node, msgspec.inspect.Type | msgspec.inspect.Field) and id(node) not in seen:
+            seen.add(id(node))
+            waiting += [getattr(node, name) for name in node.__struct_fields__ if name != "default"]
+    return found
+
+
+def _check_callable(function: Any, what: str, place: str) -> None:
+    if not callable(function) or isinstance(function, type):
+        raise AppError(f"{place}: {what} is a function, not {function!r}")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise AppError(f"{place}: {what} is a generator and would never run; remove its yield")
+
+
+def _signature(function: Callable[..., Any], what: str, place: str) -> inspect.Signature:
+    try:
+        return inspect.signature(function)
+    except (ValueError, TypeError) as error:
+        raise AppError(f"{place}: {what} has no signature to read: {error}; wrap it in a function") from None
+
+
+def _needed(signature: inspect.Signature, what: str, place: str) -> list[inspect.Parameter]:
+    """The one or two parameters that ringmain fills; others are fine if they have defaults."""
+    needed = [p for p in signature.parameters.values() if p.default is p.empty and p.kind not in _VARIADIC]
+    positional = [p for p in signature.parameters.values() if p.kind in _POSITIONAL]
+    if not needed and positional:
+        needed = positional[:1]
+    if not 1 <= len(needed) <= 2 or any(p.kind not in _POSITIONAL for p in needed):
+        raise AppError(f"{place}: {what} is {signature}; it takes {_SHAPES}")
+    return needed
+
+
+def _annotations(
+    function: Callable[..., Any], names: Mapping[str, Any], what: str, place: str
+) -> dict[str, Any]:
+    plain: Any = getattr(function, "func", function)
+    if not hasattr(plain, "__annotations__"):
+        plain = plain.__call__
+    try:
+        return typing.get_type_hints(plain, localns=dict(names), include_extras=True)
+    except NameError as error:
+        raise AppError(f"{place}: {what}: {error}; define the type above the handler") from None
+    except Exception as error:
+        raise AppError(f"{place}: {what} has an annotation that is not a type: {error}") from None
+
+
+def _is_message(annotation: Any) -> bool:
+    return annotation is Message
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    """`Order | None` -> (Order, True); what is not a union with None stays as it is."""
+    annotation = getattr(annotation, "__value__", annotation)  # type X = ... of Python 3.12
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        return annotation, False
+    members = typing.get_args(annotation)
+    others = tuple(member for member in members if member is not types.NoneType)
+    if len(others) == len(members):
+        return annotation, False
+    return typing.Union[others], True  # noqa: UP007
