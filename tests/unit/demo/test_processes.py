@@ -1,4 +1,4 @@
-"""The demo's children: the load reports what it sent, a daemon that ends says why, interrupts are only counted."""
+"""The demo's children: the load reports, a daemon that ends says why, interrupts are only counted."""
 
 import os
 import signal

@@ -19,7 +19,7 @@ def snapshot(**changes: object) -> Snapshot:
         queued=Queued(waiting=3, dead=2, latest=[DeadEntry("orders:0:7", "Order.amount: expected float")]),
         counted=Counted(retry=5, handlers=2),
     )
-    return Snapshot(**{**{name: getattr(base, name) for name in base.__dataclass_fields__}, **changes})  # type: ignore[arg-type]
+    return Snapshot(**{**{name: getattr(base, name) for name in base.__dataclass_fields__}, **changes})
 
 
 def finished() -> Snapshot:
