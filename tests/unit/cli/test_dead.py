@@ -1,0 +1,149 @@
+"""`ringmain dead` on a real queue file, as a user calls it."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ringmain.queues import names
+from ringmain.queues.sqlite import SqliteQueues
+from support.queue_backends import message, publish
+
+CONFIG = """
+app = "orders:app"
+name = "shop"
+state_dir = "{folder}"
+[kafka]
+bootstrap.servers = "127.0.0.1:1"
+group.id = "shop"
+[queues]
+backend = "sqlite"
+path = "{folder}/queues.db"
+[routes.orders]
+topics = ["orders"]
+order = "none"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "ringmain.toml"
+    path.write_text(CONFIG.format(folder=tmp_path))
+    return path
+
+
+@pytest.fixture
+def with_dead(config: Path, tmp_path: Path) -> Path:
+    """Three dead messages: JSON, bytes, and text that would like to write to the terminal."""
+    with closing(SqliteQueues("shop", tmp_path / "queues.db").publisher()) as publisher:
+        failed = {
+            "error_class": "shop.Declined",
+            "error_message": "no [bold]\x1b[2J",
+            "failed_ms": 1000,
+            "traceback": "a\nb",
+        }
+        dead = names.dead("shop", "orders")
+        publish(publisher, dead, [message(1, value=b'{"customer":{"id":7}}', **failed)])
+        publish(publisher, dead, [message(2, value=b"\xff\x00", key=b"\xff", **failed)])
+        slow = names.dead("shop", "orders", "slow")
+        publish(
+            publisher, slow, [message(3, value=b"plain \x1b[31m", error_class="KeyError", failed_ms=2000)]
+        )
+    return config
+
+
+def ringmain(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = "import sys; from ringmain.cli import main; sys.exit(main())"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.run(
+        [sys.executable, "-c", program, "dead", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=30,
+    )
+
+
+def listed(*arguments: str) -> list[int]:
+    done = ringmain("list", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return [entry["offset"] for entry in json.loads(done.stdout)]
+
+
+def test_values_are_shown_as_what_they_are(with_dead: Path) -> None:
+    entries = json.loads(ringmain("list", str(with_dead), "--json").stdout)
+    assert [(entry["value_encoding"], entry["value"]) for entry in entries] == [
+        ("json", {"customer": {"id": 7}}), ("base64", "/wA="), ("utf-8", "plain \x1b[31m"),
+    ]  # fmt: skip
+    assert entries[1]["key"] == {"base64": "/w=="}
+    assert entries[0]["message_id"] == "orders:0:1"
+    assert entries[0]["dead_at"] == "1970-01-01T00:00:01.000Z"
+
+
+@pytest.mark.parametrize(
+    ("options", "offsets"),
+    [
+        (["--error", "Declined"], [1, 2]),
+        (["--error", "KeyError"], [3]),
+        (["--channel", "slow"], [3]),
+        (["--channel", ""], [1, 2]),
+        (["--where", "customer.id=7"], [1]),
+        (["--text", "plain"], [3]),
+        (["--key", "k1"], [1]),
+        (["--since", "1970-01-01T00:00:02Z"], [3]),
+        (["--until", "1970-01-01T00:00:02Z"], [1, 2]),
+        (["--since", "2h"], []),
+        (["--limit", "2"], [1, 2]),
+        (["--topic", "orders", "--partition", "1"], []),
+    ],
+)
+def test_filters_narrow_the_list(with_dead: Path, options: list[str], offsets: list[int]) -> None:
+    assert listed(str(with_dead), *options) == offsets
+
+
+def test_no_control_character_reaches_the_terminal(with_dead: Path) -> None:
+    for command in (["list"], ["show", "--limit", "9"], ["summary"]):
+        done = ringmain(command[0], str(with_dead), *command[1:])
+        assert done.returncode == 0, done.stderr
+        assert "\x1b" not in done.stdout
+    assert "[bold]\\x1b[2J" in ringmain("list", str(with_dead)).stdout
+
+
+def test_one_entry_is_shown_by_its_id(with_dead: Path) -> None:
+    entry = json.loads(ringmain("list", str(with_dead), "--json").stdout)[1]
+    assert json.loads(ringmain("show", str(with_dead), "--id", entry["id"], "--json").stdout) == entry
+
+
+def test_an_id_that_is_not_there_is_a_failure_in_one_line(with_dead: Path) -> None:
+    done = ringmain("show", str(with_dead), "--id", "nothing")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_a_summary_counts_by_its_axes(with_dead: Path) -> None:
+    counts = json.loads(ringmain("summary", str(with_dead), "--by", "error,channel", "--json").stdout)
+    assert [(count["error"], count["channel"], count["messages"]) for count in counts] == [
+        ("shop.Declined", "", 2), ("KeyError", "slow", 1),
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_read_is_a_usage_error(with_dead: Path) -> None:
+    for options in (["--since", "soon"], ["--where", "customer"], ["--limit", "0"]):
+        assert ringmain("list", str(with_dead), *options).returncode == 2
+
+
+def test_before_the_first_run_nothing_is_dead_and_no_file_is_made(config: Path, tmp_path: Path) -> None:
+    assert listed(str(config)) == []
+    assert ringmain("summary", str(config)).stdout == "nothing is dead\n"
+    assert sorted(tmp_path.iterdir()) == [config]
+
+
+def test_a_file_that_is_no_queue_file_is_said_in_one_line(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "queues.db").write_bytes(b"this is not a database, by far" * 100)
+    done = ringmain("list", str(config))
+    assert done.returncode == 1
+    assert "queues.db" in done.stderr
+    assert "Traceback" not in done.stderr
