@@ -1,7 +1,7 @@
 """A process that uses the queues and is killed at a named point.
 
 `python -m support.queue_victim BACKEND ADDRESS ACT POINT` prints the point's name when it stands there and
-waits for its end. Points that begin with `sql:` are statements of SQLite, named by their first words, not yet run.
+waits for its end. Points that begin with `sql:` are statements of SQLite by their first words, not yet run.
 """
 
 import sqlite3
