@@ -207,14 +207,17 @@ def test_it_closes_while_fetching_with_messages_unread(
 
 def test_twenty_rebalances_lose_nothing(kafka: KafkaServer, reader: Make, protocol: str) -> None:
     topic = kafka.create_topic(partitions=4)
-    steady = reader([topic], topic, group__protocol=protocol)
+    brisk = {"group__protocol": protocol}
+    if protocol == "classic":
+        brisk["heartbeat__interval__ms"] = "100"  # members hear of a rebalance by heartbeat
+    steady = reader([topic], topic, **brisk)
     eventually(steady.until(lambda: len(steady.queues) == 4), DEADLINE_S)
     readers, sent = [steady], 0
     for turn in range(10):
         for partition in range(4):
             kafka.produce(topic, [b"%d/%d" % (partition, sent + n) for n in range(50)], partition=partition)
         sent += 50
-        guest = reader([topic], topic, seat=1 + turn, group__protocol=protocol)
+        guest = reader([topic], topic, seat=1 + turn, **brisk)
         readers.append(guest)
 
         def shared(guest: Reader = guest) -> bool:
@@ -252,6 +255,7 @@ def test_eager_assignors_work_too(kafka: KafkaServer, reader: Make) -> None:
     eventually(shared, DEADLINE_S)
     assert len(one.messages) == 20
     assert two.messages == []
+    assert one.revocations == [([(topic, 0), (topic, 1)], False)]
 
 
 def test_a_retired_member_gives_its_partitions_away(kafka: KafkaServer, reader: Make, protocol: str) -> None:
@@ -264,6 +268,7 @@ def test_a_retired_member_gives_its_partitions_away(kafka: KafkaServer, reader: 
         one.close()
     else:
         eventually(one.until(lambda: one.source.retired), DEADLINE_S)
+        one.close()
     two = reader([topic], topic, seat=1, membership=membership, group__protocol=protocol)
     eventually(two.until(lambda: len(two.queues) == 2), DEADLINE_S)
 

@@ -1,6 +1,6 @@
 """Looks at topics and groups from outside, without joining: for the scout and for `check --connect`.
 
-Short-lived processes enter, and ask once or a few times. Nothing is committed or read here, and every question
+Short-lived processes enter and ask a few times. Nothing is committed or read here, and every question
 has a deadline; what Kafka refuses is a LookupRefused that says so.
 """
 
@@ -63,7 +63,7 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class GroupFacts(msgspec.Struct, frozen=True):
-    """Who is in a group: client ids, its protocol ("classic", "consumer", "" = no such group) and assignor."""
+    """Who is in a group: client ids, its protocol ("classic", "consumer", "" = no group), assignor."""
 
     client_ids: tuple[str, ...] = ()
     protocol: str = ""
@@ -170,7 +170,7 @@ class Lookup:
 
 
 def live_nodes(client_ids: Iterable[str], name: str, route: str) -> set[str]:
-    """The nodes of our own members: a client id is `{name}.{route}.{node}.{seat}`, and a node may have dots."""
+    """The nodes of our own members: `{name}.{route}.{node}.{seat}`, where a node may have dots."""
     start = f"{name}.{route}."
     ours = [one[len(start) :] for one in client_ids if one.startswith(start)]
     parted = [one.rpartition(".") for one in ours]

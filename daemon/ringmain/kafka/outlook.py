@@ -10,17 +10,21 @@ from collections.abc import Iterable
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from ringmain.kafka.assignment import OFFSET_LATEST, Partition
+from ringmain.kafka.properties import Properties
 
-EVERY_S = 2.0
+EVERY_S = 3.0
 LONELY_EVERY_S = 10.0
 ANSWER_S = 2.0
+FETCH_WAIT = "fetch.wait.max.ms"
 
 
 class Outlook:
     """End offsets that are true while the partitions are paused, not drained, or idle."""
 
-    def __init__(self, consumer: Consumer, topics: Iterable[str]) -> None:
+    def __init__(self, consumer: Consumer, topics: Iterable[str], properties: Properties) -> None:
         self._consumer = consumer
+        # A question waits on its connection for the fetch before it, which the broker may hold that long.
+        self._answer_s = ANSWER_S + float(properties.get(FETCH_WAIT, "500")) / 1000
         self._topics = [topic for topic in topics if not topic.startswith("^")]
         self._partitions: frozenset[Partition] = frozenset()
         self._ends: dict[Partition, int] = {}
@@ -48,7 +52,7 @@ class Outlook:
         return {pair: known[pair] for pair in self._partitions if pair in known}
 
     def close(self) -> None:
-        """ORDER: before the consumer is closed. Waits for a question under way, at most ANSWER_S each."""
+        """ORDER: before the consumer is closed. Waits for a question under way, a few seconds at most."""
         self._over = True
         self._wanted.set()
         self._thread.join()
@@ -73,7 +77,7 @@ class Outlook:
 
     def _ask_ends(self, partitions: list[Partition]) -> None:
         asked = [TopicPartition(*pair, OFFSET_LATEST) for pair in partitions]
-        answers = self._consumer.offsets_for_times(asked, timeout=ANSWER_S)
+        answers = self._consumer.offsets_for_times(asked, timeout=self._answer_s)
         told = {(one.topic, one.partition): one.offset for one in answers if one.error is None}
         self._ends = {**self._ends, **told}
 
@@ -83,11 +87,11 @@ class Outlook:
         for topic in self._topics or [None]:
             if self._over:
                 return
-            known = self._consumer.list_topics(topic, timeout=ANSWER_S) if topic else self._any_answer()
+            known = self._consumer.list_topics(topic, timeout=self._answer_s) if topic else self._any_answer()
             if topic and known.topics[topic].error is not None:
                 missing.add(topic)
         self.missing_topics = frozenset(missing)
 
     def _any_answer(self) -> object:
         """A pattern's topics are not listed (there may be thousands): any answer will do."""
-        return self._consumer.list_topics("ringmain-is-anybody-there", timeout=ANSWER_S)
+        return self._consumer.list_topics("ringmain-is-anybody-there", timeout=self._answer_s)

@@ -94,7 +94,7 @@ class KafkaSource:
     def start(self) -> None:
         """Join the group."""
         self._subscribe(self._topics)
-        self._outlook = Outlook(self._consumer, self._topics)
+        self._outlook = Outlook(self._consumer, self._topics, self._properties)
 
     def poll(self) -> None:
         """Serve what the client has to say: assignments, answers, errors. Then fetch from the queues.
