@@ -101,7 +101,7 @@ class Courier:
 
     def sleep(self) -> None:
         """Until a parcel, an order, the queues or the next beat; without room a parcel does not wake."""
-        if self._is_done() or self._post.can_send():
+        if self._is_stopping_with_empty_hands() or self._post.can_send():
             return
         wants = self._post.wants()
         if wants and not self._prepare_sleep():
@@ -127,7 +127,10 @@ class Courier:
         return min(_BEAT_S, left_s, _BEAT_S if timeout_s is None else timeout_s)
 
     def _is_done(self) -> bool:
-        return self._deadline_s is not None and self._was_idle and not self._post.held
+        return self._is_stopping_with_empty_hands() and self._was_idle
+
+    def _is_stopping_with_empty_hands(self) -> bool:
+        return self._deadline_s is not None and not self._post.held
 
     def _prepare_sleep(self) -> bool:
         """ORDER: every ring must agree after its sleeping bit is set, or one parcel would be slept over."""

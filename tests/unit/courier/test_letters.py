@@ -1,0 +1,123 @@
+"""What a parcel becomes, by its verdict."""
+
+from dataclasses import dataclass, field, replace
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringmain.courier import letters
+from ringmain.courier.letters import Desk
+from ringmain.queues.envelope import Headers, Meta, encode, encode_meta
+from ringmain.verdict import CHANNEL, DEAD, RETRY, Failure
+from ringmain.verdict import encode as encode_failure
+
+NOW_MS = 1_800_000_000_000
+
+
+class Policy(msgspec.Struct, frozen=True):
+    attempts: int = 12
+    backoff: str = "exponential"
+    first_s: float = 5.0
+    max_s: float = 3600.0
+
+
+DESK = Desk("shop", "orders", "n1", Policy(), 1000, {"slow": Policy(attempts=2, first_s=60)})  # type: ignore[arg-type, dict-item]
+
+
+@dataclass(frozen=True)
+class Parcel:
+    verdict: int = RETRY
+    detail: bytes = encode_failure(
+        Failure(error_class="shop.Declined", error_message="no", traceback="trace")
+    )
+    meta: bytes = b""
+    key: bytes | None = b"k"
+    value: bytes | None = b"{}"
+    headers: Headers = field(default_factory=lambda: [("h", b"1"), ("h", None)])
+    topic: str = "orders"
+    partition: int = 3
+    offset: int = 7
+    timestamp_ms: int = 5
+    attempt: int = 1
+    crashes: int = 1
+
+
+def test_a_failed_message_waits_in_the_delay_queue_of_its_policys_step() -> None:
+    queue, sent = letters.write(DESK, Parcel(), NOW_MS)
+    assert queue == "shop.orders.delay.5"
+    assert (sent.value, sent.key, sent.headers) == (b"{}", b"k", [("h", b"1"), ("h", None)])
+    assert (sent.topic, sent.partition, sent.offset, sent.timestamp_ms) == ("orders", 3, 7, 5)
+    assert (sent.attempt, sent.crashes, sent.node) == (2, 1, "n1")
+    assert (sent.error_class, sent.error_message, sent.traceback) == ("shop.Declined", "no", "trace")
+    assert (sent.first_failed_ms, sent.failed_ms) == (NOW_MS, NOW_MS)
+
+
+def test_the_first_failure_is_remembered_over_redeliveries() -> None:
+    meta = encode_meta(Meta(first_failed_ms=1000, replayed=True))
+    sent = letters.write(DESK, Parcel(meta=meta, attempt=3), NOW_MS).envelope
+    assert (sent.first_failed_ms, sent.failed_ms, sent.replayed, sent.attempt) == (1000, NOW_MS, True, 4)
+
+
+def test_a_delay_that_was_asked_for_is_rounded_up_to_the_ladder() -> None:
+    detail = encode_failure(Failure(delay_s=11.0))
+    assert letters.write(DESK, Parcel(detail=detail), NOW_MS).queue == "shop.orders.delay.20"
+
+
+def test_a_retry_that_is_not_counted_uses_up_no_attempt() -> None:
+    detail = encode_failure(Failure(delay_s=1.0, counted=False))
+    queue, sent = letters.write(DESK, Parcel(detail=detail, attempt=12), NOW_MS)
+    assert (queue, sent.attempt) == ("shop.orders.delay.1", 12)
+
+
+def test_the_last_attempt_ends_in_the_dead_set() -> None:
+    queue, sent = letters.write(DESK, Parcel(attempt=12), NOW_MS)
+    assert (queue, sent.attempt) == ("shop.orders.dead", 12)
+
+
+def test_a_channels_message_stays_in_its_channel_under_its_policy() -> None:
+    meta = encode_meta(Meta(channel="slow"))
+    assert letters.write(DESK, Parcel(meta=meta), NOW_MS).queue == "shop.orders.slow.delay.60"
+    assert letters.write(DESK, Parcel(meta=meta, attempt=2), NOW_MS).queue == "shop.orders.slow.dead"
+
+
+def test_to_a_channel_a_message_goes_as_if_it_had_never_failed() -> None:
+    detail = encode_failure(Failure(channel="slow"))
+    queue, sent = letters.write(DESK, Parcel(verdict=CHANNEL, detail=detail, attempt=5), NOW_MS)
+    assert queue == "shop.orders.slow.ready"
+    assert (sent.attempt, sent.crashes, sent.first_failed_ms, sent.error_class) == (1, 0, 0, "")
+
+
+@pytest.mark.parametrize("kind", [RETRY, DEAD, CHANNEL])
+def test_what_is_too_large_for_the_queues_is_dead_without_its_value_and_says_so(kind: int) -> None:
+    detail = encode_failure(Failure(channel="slow", error_message="no"))
+    queue, sent = letters.write(DESK, Parcel(verdict=kind, detail=detail, value=b"x" * 1001), NOW_MS)
+    assert queue == "shop.orders.dead"
+    assert (sent.value, sent.withheld_bytes, sent.key) == (None, 1001, b"k")
+    assert "1001 bytes" in sent.error_message
+
+
+@given(
+    kind=st.integers(0, 255),
+    detail=st.binary(max_size=30),
+    meta=st.binary(max_size=30),
+    name=st.binary(max_size=5).map(lambda raw: raw.decode(errors="surrogateescape")),
+)
+def test_every_parcel_becomes_a_letter_that_can_be_stored(
+    kind: int, detail: bytes, meta: bytes, name: str
+) -> None:
+    parcel = Parcel(verdict=kind, detail=detail, meta=meta, headers=[(name, b"")])
+    assert encode(letters.write(DESK, parcel, NOW_MS).envelope)
+
+
+def test_what_the_queues_refuse_is_dead_without_its_value() -> None:
+    letter = letters.refused(letters.write(DESK, Parcel(), NOW_MS), "too long")
+    assert letter.queue == "shop.orders.dead"
+    assert letter.envelope.value is None
+    assert "too long" in letter.envelope.error_message
+
+
+def test_a_tombstone_stays_a_tombstone() -> None:
+    sent = letters.write(DESK, replace(Parcel(), value=None, key=None, headers=[]), NOW_MS).envelope
+    assert (sent.value, sent.key, sent.headers, sent.withheld_bytes) == (None, None, [], 0)
