@@ -89,7 +89,7 @@ class Backlogs:
             "transaction.timeout.ms": TRANSACTION_S * 1000,
             "linger.ms": 20,
             "batch.size": 200_000,
-            "log_level": 3,
+            "log_level": 0,
         }
         producer = Producer(properties)
         producer.init_transactions(30)

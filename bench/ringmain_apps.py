@@ -11,14 +11,10 @@ slow = App()
 delay = App()
 wait = App()
 
-for app, task in (
-    (noop, work.noop),
-    (spin, work.spin),
-    (slow, work.slow),
-    (delay, work.delay),
-    (wait, work.wait),
-):
+for name, app in {"noop": noop, "spin": spin, "slow": slow, "delay": delay}.items():
     app.on_start(work.start)
-    app.route("bench")(task)
+    app.route("bench")(work.TASKS[name])
+wait.on_start(work.start)
+wait.route("bench")(work.wait)
 
 __all__ = ["Order", "delay", "noop", "slow", "spin", "wait"]

@@ -34,9 +34,7 @@ class Scale:
     peers: bool = True
 
 
-QUICK = Scale(
-    rounds=1, noop=400_000, spin=40_000, wait=20_000, slow=100_000, slow_s=5.0, paced_s=5.0, idle_s=8.0
-)
+QUICK = Scale(rounds=1, noop=400_000, spin=40_000, wait=20_000, slow_s=5.0, paced_s=5.0, idle_s=8.0)
 
 
 @dataclass

@@ -13,15 +13,12 @@ from faststream import AckPolicy, FastStream
 from faststream.confluent import KafkaBroker
 
 GATHERED = 100
+FROM_THE_BEGINNING: dict[str, Any] = {"auto_offset_reset": "earliest", "isolation_level": "read_committed"}
 decode = msgspec.json.Decoder(work.Order).decode
 
 
 def register_one(broker: KafkaBroker, topic: str, group: str, task: str) -> None:
-    options: dict[str, Any] = {
-        "group_id": group,
-        "auto_offset_reset": "earliest",
-        "ack_policy": AckPolicy.ACK,
-    }
+    options: dict[str, Any] = {"group_id": group, "ack_policy": AckPolicy.ACK, **FROM_THE_BEGINNING}
     if task == "wait":
         options |= {"max_workers": GATHERED, "ack_policy": AckPolicy.ACK_FIRST}
 
@@ -37,7 +34,7 @@ def register_batch(broker: KafkaBroker, topic: str, group: str, task: str) -> No
     @broker.subscriber(
         topic,
         group_id=group,
-        auto_offset_reset="earliest",
+        **FROM_THE_BEGINNING,
         ack_policy=AckPolicy.ACK,
         batch=True,
         max_records=1000,
