@@ -1,6 +1,7 @@
 """The one extension; everything else is in pyproject.toml.
 
-RINGMAIN_SANITIZE=address,undefined builds it with sanitizers, RINGMAIN_DEBUG=1 with assertions.
+RINGMAIN_SANITIZE=address,undefined builds it with sanitizers, RINGMAIN_DEBUG=1 with assertions and
+crash_before_store().
 """
 
 import os
@@ -28,6 +29,7 @@ setup(
                 extra_compile_args=compile_args,
                 extra_link_args=link_args,
                 libraries=["dl"],
+                define_macros=[("RINGMAIN_DEBUG", "1")] if debug else [],
             )
         ],
         build_dir="build/cython",
@@ -38,6 +40,7 @@ setup(
             "cdivision": True,
             "auto_pickle": False,
             "initializedcheck": False,
+            "autotestdict": False,
         },
     )
 )

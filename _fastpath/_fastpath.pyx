@@ -56,6 +56,7 @@ cdef extern from "atomics.h" nogil:
     int swap_if_32(uint32_t *, uint32_t, uint32_t)
     void full_fence()
     int64_t now_ns()
+    int64_t crash_before(int64_t)
     int lowest_bit(uint64_t)
     int highest_bit(uint64_t)
     uint64_t key_hash(const char *, size_t, uint64_t)

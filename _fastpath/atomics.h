@@ -6,29 +6,44 @@
 #ifndef RINGMAIN_ATOMICS_H
 #define RINGMAIN_ATOMICS_H
 
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+#ifdef RINGMAIN_DEBUG
+/* A debug build can be told to kill -9 itself right before its nth shared store: the test that a crash at any
+ * instant loses nothing walks through all of them. */
+static int64_t stores_left;
+static inline void before_store(void) { if (stores_left && --stores_left == 0) kill(getpid(), SIGKILL); }
+static inline int64_t crash_before(int64_t n) { int64_t left = stores_left; stores_left = n; return left; }
+#else
+static inline void before_store(void) {}
+static inline int64_t crash_before(int64_t n) { (void)n; return -1; }
+#endif
 
 static inline uint64_t load_acquire_64(const uint64_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
 static inline uint64_t load_relaxed_64(const uint64_t *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
-static inline void store_release_64(uint64_t *at, uint64_t value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
-static inline void store_relaxed_64(uint64_t *at, uint64_t value) { __atomic_store_n(at, value, __ATOMIC_RELAXED); }
+static inline void store_release_64(uint64_t *at, uint64_t value) { before_store(); __atomic_store_n(at, value, __ATOMIC_RELEASE); }
+static inline void store_relaxed_64(uint64_t *at, uint64_t value) { before_store(); __atomic_store_n(at, value, __ATOMIC_RELAXED); }
 static inline int swap_if_64(uint64_t *at, uint64_t expected, uint64_t desired) {
+    before_store();
     return __atomic_compare_exchange_n(at, &expected, desired, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
-static inline uint64_t fetch_or_64(uint64_t *at, uint64_t bits) { return __atomic_fetch_or(at, bits, __ATOMIC_SEQ_CST); }
-static inline uint64_t fetch_and_64(uint64_t *at, uint64_t bits) { return __atomic_fetch_and(at, bits, __ATOMIC_SEQ_CST); }
+static inline uint64_t fetch_or_64(uint64_t *at, uint64_t bits) { before_store(); return __atomic_fetch_or(at, bits, __ATOMIC_SEQ_CST); }
+static inline uint64_t fetch_and_64(uint64_t *at, uint64_t bits) { before_store(); return __atomic_fetch_and(at, bits, __ATOMIC_SEQ_CST); }
 
 static inline uint32_t load_acquire_32(const uint32_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
 static inline uint32_t load_relaxed_32(const uint32_t *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
-static inline void store_release_32(uint32_t *at, uint32_t value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
-static inline void store_relaxed_32(uint32_t *at, uint32_t value) { __atomic_store_n(at, value, __ATOMIC_RELAXED); }
-static inline uint32_t exchange_32(uint32_t *at, uint32_t value) { return __atomic_exchange_n(at, value, __ATOMIC_SEQ_CST); }
-static inline uint32_t fetch_or_32(uint32_t *at, uint32_t bits) { return __atomic_fetch_or(at, bits, __ATOMIC_SEQ_CST); }
-static inline uint32_t fetch_and_32(uint32_t *at, uint32_t bits) { return __atomic_fetch_and(at, bits, __ATOMIC_SEQ_CST); }
-static inline uint32_t fetch_add_32(uint32_t *at, uint32_t value) { return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST); }
+static inline void store_release_32(uint32_t *at, uint32_t value) { before_store(); __atomic_store_n(at, value, __ATOMIC_RELEASE); }
+static inline void store_relaxed_32(uint32_t *at, uint32_t value) { before_store(); __atomic_store_n(at, value, __ATOMIC_RELAXED); }
+static inline uint32_t exchange_32(uint32_t *at, uint32_t value) { before_store(); return __atomic_exchange_n(at, value, __ATOMIC_SEQ_CST); }
+static inline uint32_t fetch_or_32(uint32_t *at, uint32_t bits) { before_store(); return __atomic_fetch_or(at, bits, __ATOMIC_SEQ_CST); }
+static inline uint32_t fetch_and_32(uint32_t *at, uint32_t bits) { before_store(); return __atomic_fetch_and(at, bits, __ATOMIC_SEQ_CST); }
+static inline uint32_t fetch_add_32(uint32_t *at, uint32_t value) { before_store(); return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST); }
 static inline int swap_if_32(uint32_t *at, uint32_t expected, uint32_t desired) {
+    before_store();
     return __atomic_compare_exchange_n(at, &expected, desired, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 static inline void full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }

@@ -11,6 +11,7 @@ cdef struct Chains:
     Chain *table
     uint64_t mask
     int32_t *next           # by slot: the one behind it, -1 = none
+    int32_t *before         # by slot: the one ahead of it, -1 = none
     uint64_t *hash          # by slot: its chain's hash, 0 = not chained
 
 
@@ -19,11 +20,12 @@ cdef int chains_init(Chains *c, uint32_t slots) except -1:
     c.mask = <uint64_t>slots * 2 - 1
     c.table = <Chain *>calloc(<size_t>slots * 2, sizeof(Chain))
     c.next = <int32_t *>malloc(slots * sizeof(int32_t))
+    c.before = <int32_t *>malloc(slots * sizeof(int32_t))
     c.hash = <uint64_t *>calloc(slots, 8)
-    if c.table == NULL or c.next == NULL or c.hash == NULL:
+    if c.table == NULL or c.next == NULL or c.before == NULL or c.hash == NULL:
         raise MemoryError("no memory for the chains")
     for i in range(slots):
-        c.next[i] = -1
+        c.next[i] = c.before[i] = -1
     return 0
 
 
@@ -38,10 +40,11 @@ cdef Chain *chain_find(Chains *c, uint64_t hash) noexcept nogil:
 cdef bint chain_append(Chains *c, uint32_t slot, uint64_t hash) noexcept nogil:
     """Hang the slot behind the last of its key. True when it is the first: it may be published."""
     cdef Chain *chain = chain_find(c, hash)
-    c.next[slot] = -1
+    c.next[slot] = c.before[slot] = -1
     c.hash[slot] = hash
     if chain.hash:
         c.next[chain.tail] = slot
+        c.before[slot] = chain.tail
         chain.tail = slot
         return False
     chain.hash = hash
@@ -50,7 +53,7 @@ cdef bint chain_append(Chains *c, uint32_t slot, uint64_t hash) noexcept nogil:
 
 
 cdef inline bint chain_is_head(Chains *c, uint32_t slot) noexcept nogil:
-    return c.hash[slot] == 0 or chain_find(c, c.hash[slot]).head == <int32_t>slot
+    return c.before[slot] < 0
 
 
 cdef void chain_erase(Chains *c, Chain *chain) noexcept nogil:
@@ -70,21 +73,20 @@ cdef void chain_erase(Chains *c, Chain *chain) noexcept nogil:
 cdef int32_t chain_remove(Chains *c, uint32_t slot) noexcept nogil:
     """Take the slot out, wherever it hangs. Returns the new head when the head was removed, else -1."""
     cdef Chain *chain
-    cdef int32_t before, following = c.next[slot]
+    cdef int32_t before = c.before[slot], following = c.next[slot]
     if not c.hash[slot]:
         return -1
     chain = chain_find(c, c.hash[slot])
     c.hash[slot] = 0
-    c.next[slot] = -1
-    if chain.head == <int32_t>slot:
-        chain.head = following
-        if following < 0:
-            chain_erase(c, chain)
-        return following
-    before = chain.head
-    while c.next[before] != <int32_t>slot:
-        before = c.next[before]
-    c.next[before] = following
-    if chain.tail == <int32_t>slot:
+    c.next[slot] = c.before[slot] = -1
+    if following >= 0:
+        c.before[following] = before
+    else:
         chain.tail = before
-    return -1
+    if before >= 0:
+        c.next[before] = following
+        return -1
+    chain.head = following
+    if following < 0:
+        chain_erase(c, chain)
+    return following

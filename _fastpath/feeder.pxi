@@ -28,15 +28,15 @@ cdef class FeederSide:
     cdef uint32_t free_count
     cdef uint8_t *published
     cdef int64_t *tags
-    cdef int64_t *settled_tags
+    cdef int64_t *settled_tags      # room for twice the slots: reserve() stops before it overflows
     cdef uint32_t settled_tag_count
     cdef bint tagged
     cdef bint annex_busy
     cdef bint withdrawing
-    cdef uint32_t courier_incarnation
     cdef int32_t annex_slot
     cdef dict indexes
     cdef uint32_t *event_slots
+    cdef uint8_t *in_events         # by slot: stands in event_slots, so it never stands there twice
     cdef uint32_t event_count
     cdef uint32_t *scratch
 
@@ -59,11 +59,11 @@ cdef class FeederSide:
         self.free_slots = <uint32_t *>malloc(s * 4)
         self.published = <uint8_t *>calloc(s, 1)
         self.tags = <int64_t *>calloc(s, 8)
-        self.settled_tags = <int64_t *>calloc(s, 8)
+        self.settled_tags = <int64_t *>calloc(s * 2, 8)
         self.event_slots = <uint32_t *>calloc(s, 4)
+        self.in_events = <uint8_t *>calloc(s, 1)
         self.scratch = <uint32_t *>calloc(s, 4)
         self.indexes = {}
-        self.courier_incarnation = load_acquire_32(&ring.h.courier_incarnation)
         self.adopt(incarnation)
 
     def __dealloc__(self):
@@ -75,57 +75,89 @@ cdef class FeederSide:
         free(self.arena.used)
         free(self.chains.table)
         free(self.chains.next)
+        free(self.chains.before)
         free(self.chains.hash)
         free(self.free_slots)
         free(self.published)
         free(self.tags)
         free(self.settled_tags)
         free(self.event_slots)
+        free(self.in_events)
         free(self.scratch)
 
     # -- adoption ----------------------------------------------------------------------------------------
     cdef adopt(self, int incarnation):
         """Take over the area: hold what handlers and the courier still have, free the rest."""
-        cdef uint32_t i, n = 0, state
-        cdef uint64_t w
-        cdef Slot *s
+        cdef uint32_t i
         cdef PartitionName *name
+        # ORDER: before any seat is looked at: from here on the supervisor waits for this feeder's resolved()
+        # before it gives a dead handler's seat to another.
+        store_release_32(&self.head.state, SEAT_ADOPTING)
+        full_fence()
         for i in range(self.head.partitions):
             name = self.ring.partition_name(self.seat, i)
             self.indexes[(self.ring.topic_of(self.seat, i), name.partition)] = i
         # ORDER: seq may have run ahead of what was stored when the earlier feeder died; a jump beyond
         # anything it can have published since keeps every (slot, seq) unique.
-        self.seq = (self.head.seq + (<uint64_t>1 << 24)) % SEQ_ROOM
-        self.head.seq = self.seq
+        self.seq = (self.head.seq + SEQ_JUMP) % SEQ_ROOM
+        store_release_64(&self.head.seq, self.seq)
         self.head.epoch += 1
         self.tail = self.published_tail = load_acquire_64(&self.head.tail)
         self.suspect_tail = self.published_suspects = load_acquire_64(&self.head.suspect_tail)
         self.courier_tail = self.published_courier = load_acquire_64(&self.head.courier_tail)
-        for i in range(self.count):
-            s = &self.slots[i]
-            while True:
-                w = load_acquire_64(&s.word)
-                state = word_state(w)
-                if state == EXECUTING or state == COURIER or state >= VERDICT:
-                    break
-                if swap_if_64(&s.word, w, 0):
-                    break
-        self.free_count = 0
-        for i in range(self.count):
-            s = &self.slots[self.count - 1 - i]
-            if word_state(load_acquire_64(&s.word)) == FREE:
-                self.free_slots[self.free_count] = self.count - 1 - i
-                self.free_count += 1
-            else:
-                self.hold(self.count - 1 - i)
+        self.free_or_hold()
         self.skip_entries()
+        # ORDER: acks first, so that the ack rings are empty before a slot is used again (each has room for
+        # one ack a slot), and no verdict that arrived is taken for an orphan's.
+        self.settle()
+        for i in range(self.count):
+            if self.is_orphan(i):
+                self.release(i, False)
+            elif word_state(self.slots[i].word) == COURIER and self.was_never_sent(i):
+                self.to_courier(i)
+        self.flush_nogil()
         self.head.incarnation = incarnation
         self.head.pid = getpid()
         store_release_32(&self.head.state, SEAT_ADMITTED)
 
-    cdef void hold(self, uint32_t slot) noexcept:
+    cdef void free_or_hold(self) noexcept nogil:
+        cdef int64_t i
+        cdef uint32_t state
+        cdef uint64_t w
+        self.free_count = 0
+        for i in range(self.count - 1, -1, -1):
+            while True:
+                w = load_acquire_64(&self.slots[i].word)
+                state = word_state(w)
+                if state == EXECUTING or state == COURIER or state >= VERDICT:
+                    self.hold(i)
+                    break
+                # ORDER: the rivals are handlers about to claim or to execute; the loser leaves the slot alone.
+                if swap_if_64(&self.slots[i].word, w, 0):
+                    self.free_slots[self.free_count] = i
+                    self.free_count += 1
+                    break
+
+    cdef bint is_orphan(self, uint32_t slot) noexcept nogil:
+        """Held for a handler that is gone: it died, or its seat was given on while no feeder sat here."""
+        cdef uint64_t w = load_acquire_64(&self.slots[slot].word)
+        cdef HandlerSeat *seat
+        if word_state(w) != EXECUTING and word_state(w) < VERDICT:
+            return False
+        if word_seat(w) >= self.h.handlers:
+            return True
+        seat = self.ring.seat(word_seat(w))
+        return load_acquire_32(&seat.state) != SEAT_ADMITTED or seat.incarnation & 255 != word_incarnation(w)
+
+    cdef bint was_never_sent(self, uint32_t slot) noexcept nogil:
+        """A feeder died between the slot's word and the courier ring's tail."""
+        cdef uint64_t ahead = (word_seq(self.slots[slot].word) - self.head.sent) % SEQ_ROOM
+        return 0 < ahead < SEQ_ROOM // 2
+
+    cdef void hold(self, uint32_t slot) noexcept nogil:
         """Keep a slot that an earlier incarnation handed out: its blocks, and its place in its key's order."""
         cdef Slot *s = &self.slots[slot]
+        s.epoch = NO_EPOCH          # late, whatever epochs follow: its offset is read again
         if s.flags & FLAG_ANNEX:
             self.annex_busy, self.annex_slot = True, slot
         else:
@@ -210,7 +242,7 @@ cdef class FeederSide:
         """End the epoch: what is still executing becomes late work. Returns (low water, late slots)."""
         cdef Window *w = &self.windows[index]
         cdef int64_t low = window_low_water(w)
-        cdef uint64_t late = w.outstanding
+        cdef int late = self.withdraw(index)    # what waits for a due time would otherwise wait for ever
         w.epoch = 0
         if w.outstanding:
             memset(w.unsettled, 0, w.size // 8)
@@ -276,7 +308,7 @@ cdef class FeederSide:
         cdef int64_t block
         cdef Slot *s
         cdef uint32_t n
-        if self.free_count == 0:
+        if self.free_count == 0 or (self.tagged and self.settled_tag_count >= self.count + self.free_count):
             return -1
         slot = self.free_slots[self.free_count - 1]
         s = &self.slots[slot]
@@ -310,9 +342,17 @@ cdef class FeederSide:
             self.published[slot] = False
             store_relaxed_64(&s.word, pack(0, 0, 0, FILLED))
 
-    def place(self, int index, long long offset, value, *, key=None, bytes headers=b"", long long timestamp_ms=0,
-              int attempt=1, int crashes=0, bytes meta=b"", long long tag=0):
-        """Put one message into the ring. False = no room now. Raises OverflowError: larger than the arena."""
+    def place(self, int index, long long offset, bytes value, *, bytes key=None, bytes headers not None=b"",
+              long long timestamp_ms=0, int attempt=1, int crashes=0, bytes meta not None=b"", long long tag=0):
+        """Put one message into the ring. False = no room now, in the ring or in the partition's window.
+
+        Raises OverflowError: larger than the arena, or more than 64 KiB of meta. ValueError: an offset that
+        does not belong to the partition's present epoch.
+        """
+        if len(meta) > 0xFFFF:
+            raise OverflowError("a message carries at most 65535 bytes of meta")
+        if not self.tagged and not self.admits(index, offset):
+            return False
         cdef uint32_t key_bytes = ABSENT if key is None else len(key)
         cdef uint32_t value_bytes = ABSENT if value is None else len(value)
         cdef int64_t slot = self.reserve(key_bytes, len(headers), len(meta), value_bytes)
@@ -333,6 +373,16 @@ cdef class FeederSide:
         self.tags[slot] = tag
         self.admit_slot(slot, index, offset)
         return True
+
+    cdef bint admits(self, int index, int64_t offset) except -1:
+        """The partition's window has room for this offset."""
+        cdef Window *w = &self.windows[index]
+        if w.epoch == 0 or offset < w.position:
+            raise ValueError(f"offset {offset} was taken before, or its partition is not open")
+        # LOSS: two offsets further apart than the window would share a bit, and the first that settles would
+        # let the low water pass the other.
+        return w.outstanding == 0 or window_has_room(w, offset) or (
+            window_low_water(w) >= 0 and window_has_room(w, offset))
 
     # -- publishing --------------------------------------------------------------------------------------
     cdef inline void publish(self, uint32_t slot, uint32_t ring_no) noexcept nogil:
@@ -361,6 +411,10 @@ cdef class FeederSide:
             members[n] = slot
             n += 1
             slot = self.chains.next[slot]
+        # ORDER: the leader's seq, then each member's the next one: a handler that follows run_next proves by
+        # the seq alone that the slot it meets belongs to the very run whose leader it claimed.
+        cdef uint64_t first = next_seq(self.seq)
+        self.seq = first
         for i in range(1, n):
             slot = members[i]
             self.seq = next_seq(self.seq)
@@ -368,10 +422,10 @@ cdef class FeederSide:
             self.slots[slot].run_next = 0 if i + 1 == n else members[i + 1] + 1
             store_release_64(&self.slots[slot].word, pack(self.seq, 0, 0, READY))
         self.slots[leader].run_next = 0 if n == 1 else members[1] + 1
-        self.seq = next_seq(self.seq)
         self.published[leader] = True
-        store_release_64(&self.slots[leader].word, pack(self.seq, 0, 0, READY))
-        self.ring.ready(self.seat, 0)[self.tail & self.mask] = entry(self.seq, leader)
+        # ORDER: the leader last: who claims it finds its members READY.
+        store_release_64(&self.slots[leader].word, pack(first, 0, 0, READY))
+        self.ring.ready(self.seat, 0)[self.tail & self.mask] = entry(first, leader)
         self.tail += 1
 
     cdef void publish_again(self, uint32_t slot, uint32_t ring_no) noexcept nogil:
@@ -422,12 +476,16 @@ cdef class FeederSide:
             store_release_64(&self.head.suspect_tail, self.suspect_tail)
             self.published_suspects = self.suspect_tail
             fetch_add_32(&self.h.suspects, 1)
+            full_fence()
             self.ring.wake_all_handlers()
         if self.courier_tail != self.published_courier:
             store_release_64(&self.head.courier_tail, self.courier_tail)
             self.published_courier = self.courier_tail
             full_fence()
             self.ring.wake_courier()
+        # ORDER: after the tails: what has a later seq than `sent` was perhaps never visible. Whoever adopts
+        # sends it again: twice is allowed, never is not.
+        store_release_64(&self.head.sent, self.seq)
 
     # -- settling ----------------------------------------------------------------------------------------
     cdef inline bint is_late(self, Slot *s) noexcept nogil:
@@ -483,8 +541,10 @@ cdef class FeederSide:
             self.to_courier(slot)
         else:
             store_release_64(&s.word, pack(word_seq(s.word), 0, code, WAITING))
-            self.event_slots[self.event_count] = slot
-            self.event_count += 1
+            if not self.in_events[slot]:
+                self.in_events[slot] = True
+                self.event_slots[self.event_count] = slot
+                self.event_count += 1
 
     cdef void accept_ack(self, uint32_t seat, uint64_t e) noexcept nogil:
         cdef uint32_t slot = entry_slot(e), state
@@ -507,7 +567,10 @@ cdef class FeederSide:
         cdef AckRing *acks = self.ring.acks(self.seat, seat)
         cdef uint64_t *entries = <uint64_t *>(<char *>acks + sizeof(AckRing))
         cdef uint64_t tail = load_acquire_64(&acks.tail), at = acks.head
-        cdef uint32_t n = <uint32_t>(tail - at)
+        cdef uint32_t n
+        if tail - at > self.count:
+            at = tail - self.count      # no honest handler gets here: look at each cell once, believe none
+        n = <uint32_t>(tail - at)
         while at != tail:
             self.accept_ack(seat, entries[at & self.mask])
             at += 1
@@ -530,6 +593,7 @@ cdef class FeederSide:
         found = []
         for i in range(n):
             slot = self.event_slots[i]
+            self.in_events[slot] = False
             if word_state(self.slots[slot].word) == WAITING:
                 found.append((slot, word_incarnation(self.slots[slot].word), self.slots[slot].attempt,
                               self.detail(slot)))
@@ -555,6 +619,9 @@ cdef class FeederSide:
         cdef Slot *s = &self.slots[slot]
         if slot >= self.count or s.word != token or word_state(token) != WAITING:
             return False
+        if self.is_late(s):
+            self.release(slot, False)
+            return False
         if counted and s.attempt < 0xFFFF:
             s.attempt += 1
         s.run_next = 0
@@ -564,7 +631,8 @@ cdef class FeederSide:
 
     def blame(self, uint32_t slot):
         """One more process died executing this slot. Returns how many now."""
-        self.slots[slot].crashes += 1
+        if self.slots[slot].crashes < 0xFF:
+            self.slots[slot].crashes += 1
         return self.slots[slot].crashes
 
     def again(self, uint32_t slot):
@@ -649,6 +717,10 @@ cdef class FeederSide:
             for i in range(min(seat.claim_count, <uint32_t>MAX_CLAIM)):
                 if seat.claim_head + i >= head:
                     break
+                # ORDER: an old claim's record may outlive its entries. Where the ring has come round, the cell
+                # is another entry, perhaps still unclaimed: taking its slot would leave a stale entry behind.
+                if self.tail_of(ring_no) - (seat.claim_head + i) > self.count:
+                    continue
                 e = entries[(seat.claim_head + i) & self.mask]
                 slot = entry_slot(e)
                 # ORDER: READY under a moved head: the dead seat claimed the entry and died before marking
@@ -681,8 +753,9 @@ cdef class FeederSide:
                 self.conclude(i, state - VERDICT)
         for i in range(back):
             slot = self.scratch[i]
+            # ORDER: run_next is kept: a handler that died between the leader and its members left them READY
+            # without an entry of their own, and publish_again() brings them back with their leader.
             if word_state(self.slots[slot].word) == FILLED and not self.published[slot]:
-                self.slots[slot].run_next = 0
                 if ring_no:
                     self.publish_again(slot, 1)
                 elif chain_is_head(&self.chains, slot):
@@ -690,6 +763,9 @@ cdef class FeederSide:
         self.flush_nogil()
         detail = PyBytes_FromStringAndSize(seat.detail, min(seat.detail_bytes, VERDICT_ROOM))
         return executing, seat.executing, seat.cause, detail
+
+    cdef inline uint64_t tail_of(self, uint32_t ring_no) noexcept nogil:
+        return self.suspect_tail if ring_no else self.tail
 
     def resolved(self, uint32_t n):
         """Everything of the dead handler was decided: its seat may be used again."""
@@ -699,14 +775,15 @@ cdef class FeederSide:
     def greet_courier(self):
         """When a new courier began: send it every slot that the last one had. True if so."""
         cdef uint32_t i, incarnation = load_acquire_32(&self.h.courier_incarnation)
-        if incarnation == self.courier_incarnation:
+        if incarnation == self.head.greeted:
             return False
-        self.courier_incarnation = incarnation
         self.drain_acks(self.h.handlers)
         for i in range(self.count):
             if word_state(self.slots[i].word) == COURIER:
                 self.to_courier(i)
         self.flush_nogil()
+        # ORDER: in shared memory and last: a feeder that dies half way leaves the greeting to the next one.
+        store_release_32(&self.head.greeted, incarnation)
         return True
 
     # -- the annex: one message at a time that is larger than the arena ------------------------------------

@@ -14,6 +14,7 @@ cdef enum:
 cdef enum:
     CLAIM_NS = 500000       # a claim is sized to this much work ...
     CLAIM_LIMIT = 32        # ... and never beyond: 16 costs as little a message as 256
+    WAKE_NS = 1000000       # acks of slow calls do not wait longer than this for company
 
 
 @cython.final
@@ -36,6 +37,13 @@ cdef class CallPlan:
         self.route, self.channel = route, channel
 
 
+cdef int check_verdict(int code) except -1:
+    """A verdict that nobody knows would leave its slot where nobody looks for it."""
+    if not V_DONE <= code <= V_RETURNED:
+        raise ValueError(f"there is no verdict {code}")
+    return 0
+
+
 @cython.final
 @cython.freelist(256)
 cdef class Claim:
@@ -49,7 +57,9 @@ cdef class Claim:
     cdef uint64_t word
 
     def message(self, str route, str channel=""):
-        """The message, a copy. Only before `finish()`."""
+        """The message, a copy. Raises ValueError after `finish()`: its bytes may be another's by then."""
+        if self.side is None:
+            raise ValueError("a message is read before its claim is finished")
         return self.side.message_of(self.feeder, self.slot, self.value, route, channel)
 
 
@@ -60,7 +70,7 @@ cdef class HandlerSide:
     cdef readonly int seat
     cdef Header *h
     cdef HandlerSeat *hs
-    cdef uint32_t incarnation, next_feeder, claim_limit
+    cdef uint32_t incarnation, next_feeder, claim_limit, got
     cdef uint64_t average_ns
     cdef uint64_t *ack_tails
     cdef uint32_t *pending
@@ -70,6 +80,9 @@ cdef class HandlerSide:
     cdef bint alone
     cdef bint returning
     cdef bint suspect_inside
+    cdef bint probing               # the present claim used up a probe
+    cdef uint32_t suspects_seen     # the ring's `suspects` when none was left
+    cdef int64_t woke_ns            # when feeders were last woken
     cdef dict topics
 
     def __cinit__(self, Ring ring, int seat, int incarnation):
@@ -97,6 +110,7 @@ cdef class HandlerSide:
     # -- claiming ----------------------------------------------------------------------------------------
     cdef bint gated(self) noexcept nogil:
         cdef uint32_t gate = load_acquire_32(&self.h.gate), probes
+        self.probing = False
         if gate & ~<uint32_t>G_FLOOD:
             return True
         if self.h.paused_until_ns and <int64_t>self.h.paused_until_ns > now_ns():
@@ -106,7 +120,14 @@ cdef class HandlerSide:
             if probes == 0 or not swap_if_32(&self.h.probes, probes, probes - 1):
                 return True
             self.claim_limit = 1
+            self.probing = True
         return False
+
+    cdef void return_probe(self) noexcept nogil:
+        """Nothing was there to probe with: the probe is still to be made."""
+        if self.probing:
+            self.probing = False
+            fetch_add_32(&self.h.probes, 1)
 
     cdef uint32_t sleepers(self) noexcept nogil:
         cdef uint32_t w, n = 0
@@ -135,7 +156,7 @@ cdef class HandlerSide:
             n = min(min(limit, share), <uint32_t>MAX_CLAIM) if share else 1
             # ORDER: the claim is announced before the head moves, so that whoever resolves this seat after
             # its death knows which entries it may have taken.
-            self.hs.claim_count = 0
+            store_release_32(&self.hs.claim_count, 0)
             self.hs.claim_feeder, self.hs.claim_ring, self.hs.claim_head = f, ring_no, head
             store_release_32(&self.hs.claim_count, n)
             for i in range(n):
@@ -152,20 +173,22 @@ cdef class HandlerSide:
                 self.words[got] = pack(entry_seq(batch[i]), self.seat, self.incarnation, CLAIMED)
                 self.claimed[got] = slot
                 got += 1
-                self.claim_run(f, slot)
+                self.claim_run(f, slot, entry_seq(batch[i]))
         if tail - head > n:
             self.ring.wake_handler()
         return got
 
-    cdef void claim_run(self, uint32_t f, uint32_t leader) noexcept nogil:
+    cdef void claim_run(self, uint32_t f, uint32_t leader, uint64_t seq) noexcept nogil:
         """The slots behind a leader are claimed with it."""
         cdef Slot *slots = self.ring.slots(f)
         cdef uint32_t following = slots[leader].run_next
-        cdef uint64_t w
+        # ORDER: the feeder may take the leader back meanwhile and use its slots again. A member's seq is its
+        # predecessor's next one only in the publication whose leader was claimed, so a swap on the exact word
+        # never takes a slot that stands there for another reason: nobody would ever execute it.
         while following and following <= self.h.slots:
-            w = load_acquire_64(&slots[following - 1].word)
-            if word_state(w) != READY or not swap_if_64(
-                    &slots[following - 1].word, w, pack(word_seq(w), self.seat, self.incarnation, CLAIMED)):
+            seq = next_seq(seq)
+            if not swap_if_64(&slots[following - 1].word, pack(seq, 0, 0, READY),
+                              pack(seq, self.seat, self.incarnation, CLAIMED)):
                 break
             following = slots[following - 1].run_next
 
@@ -173,21 +196,30 @@ cdef class HandlerSide:
         """Claim at the next feeder that has something, suspects first. The feeder, or -1."""
         cdef uint32_t i, f, hint = load_acquire_32(&self.h.suspects)
         self.alone = False
-        if hint and self.hs.executing == 0:
+        if hint != self.suspects_seen and self.hs.executing == 0:
             for i in range(self.h.feeders):
                 f = (self.next_feeder + i) % self.h.feeders
-                if load_relaxed_32(&self.ring.feeder(f).state) == SEAT_ADMITTED and self.claim_from(f, 1, 1):
-                    self.alone = True
-                    return f
-            swap_if_32(&self.h.suspects, hint, 0)
+                while self.suspect_waits(f):
+                    self.got = self.claim_from(f, 1, 1)
+                    if self.got:
+                        self.alone = True
+                        return f
+            # ORDER: the count was read before the rings: what was published since makes it differ again.
+            self.suspects_seen = hint
         for i in range(self.h.feeders):
             f = self.next_feeder
             self.next_feeder = f + 1 if f + 1 < self.h.feeders else 0
             if load_relaxed_32(&self.ring.feeder(f).state) == SEAT_ADMITTED:
-                self.hs.claim_count = self.claim_from(f, 0, limit)
-                if self.hs.claim_count:
+                self.got = self.claim_from(f, 0, limit)
+                if self.got:
                     return f
+        store_release_32(&self.hs.claim_count, 0)
         return -1
+
+    cdef inline bint suspect_waits(self, uint32_t f) noexcept nogil:
+        cdef FeederHead *fh = self.ring.feeder(f)
+        return (load_acquire_32(&fh.state) == SEAT_ADMITTED
+                and load_acquire_64(&fh.suspect_tail) != load_acquire_64(&fh.suspect_head))
 
     # -- verdicts ----------------------------------------------------------------------------------------
     cdef inline void push_ack(self, uint32_t f, uint32_t slot, uint64_t seq) noexcept nogil:
@@ -270,19 +302,27 @@ cdef class HandlerSide:
             return 0
         f = self.claim_any(self.claim_limit)
         if f < 0:
+            self.return_probe()
             return 0
-        n = 1 if self.alone else self.hs.claim_count
+        n = self.got
         began = now_ns()
         self.hs.busy_since_ns = began
         self.returning = False
         add(&self.hs.claims, 1)
         for i in range(n):
             executed += self.serve_run(plan, <uint32_t>f, self.claimed[i], self.words[i])
-        self.hs.claim_count = 0
+        store_release_32(&self.hs.claim_count, 0)
         self.average_ns = (self.average_ns * 3 + (self.hs.busy_since_ns - began) // max(executed, 1)) // 4
+        began = <int64_t>self.hs.busy_since_ns
         self.hs.busy_since_ns = 0
         add(&self.hs.claimed, executed)
-        self.nudge(<uint32_t>f)
+        if executed == 0:
+            self.return_probe()
+        if began - self.woke_ns > WAKE_NS:
+            self.woke_ns = began
+            self.flush()
+        else:
+            self.nudge(<uint32_t>f)
         return executed
 
     cdef uint32_t serve_run(self, CallPlan plan, uint32_t f, uint32_t slot, uint64_t word):
@@ -319,16 +359,17 @@ cdef class HandlerSide:
                 self.returning = True
             if not following:
                 return executed
-            if code == V_RETRY or code == V_PAUSE:
+            if code == V_RETRY or code == V_PAUSE or self.probing:
                 self.return_run(f, following - 1)
                 return executed
             slot = following - 1
-            word = load_acquire_64(&self.ring.slots(f)[slot].word)
-            if word_state(word) != CLAIMED or word_seat(word) != <uint32_t>self.seat:
-                return executed
+            word = pack(next_seq(seq), self.seat, self.incarnation, CLAIMED)
 
     cdef void return_run(self, uint32_t f, uint32_t slot) noexcept nogil:
-        """What hangs behind a message that must be tried again goes back to its feeder, last one first."""
+        """What hangs behind a message that must be tried again goes back to its feeder, last one first.
+
+        ORDER: all of it is looked up before any of it is given back: the feeder writes run_next of what it has.
+        """
         cdef uint32_t run[MAX_CLAIM]
         cdef uint32_t n = 0, following = slot + 1
         cdef uint64_t w
@@ -387,6 +428,7 @@ cdef class HandlerSide:
         if message is None:
             message = self.message_of(f, slot, value, plan.route, plan.channel)
         code, detail = plan.resolve(message, result, error, stage)
+        check_verdict(code)
         self.write_detail(f, slot, detail)
         return code
 
@@ -398,16 +440,16 @@ cdef class HandlerSide:
         cdef Slot *s
         cdef Claim c
         claims = []
-        if limit < 1 or self.suspect_inside or (load_acquire_32(&self.h.suspects) and self.hs.executing
-                                                and self.suspects()):
+        if limit < 1 or self.holds_back():
             return claims
         self.claim_limit = <uint32_t>limit
         if self.gated():
             return claims
         f = self.claim_any(self.claim_limit)
         if f < 0:
+            self.return_probe()
             return claims
-        n = 1 if self.alone else self.hs.claim_count
+        n = self.got
         add(&self.hs.claims, 1)
         for i in range(n):
             slot = self.claimed[i]
@@ -425,14 +467,20 @@ cdef class HandlerSide:
             c.begun_ns = now_ns()
             self.suspect_inside = self.alone
             claims.append(c)
-        self.hs.claim_count = 0
+        store_release_32(&self.hs.claim_count, 0)
+        if not claims:
+            self.return_probe()
         add(&self.hs.claimed, len(claims))
         return claims
 
     cpdef void finish(self, Claim claim, int verdict, bytes detail=b""):
-        """The call ended: leave its verdict. Exactly once a claim."""
+        """The call ended: leave its verdict. Exactly once a claim: ValueError otherwise."""
         if self.disowned_:
             _exit(0)
+        check_verdict(verdict)
+        if claim.side is not self:
+            raise ValueError("this claim was finished before, or is another handler's")
+        claim.side = None
         self.write_detail(claim.feeder, claim.slot, detail)
         self.leave_verdict(claim.feeder, claim.slot, word_seq(claim.word), verdict)
         self.hs.executing -= 1
@@ -445,10 +493,15 @@ cdef class HandlerSide:
         """True when a suspect waits somewhere for a process of its own."""
         cdef uint32_t f
         for f in range(self.h.feeders):
-            if (load_acquire_64(&self.ring.feeder(f).suspect_tail)
-                    != load_acquire_64(&self.ring.feeder(f).suspect_head)):
+            if self.suspect_waits(f):
                 return True
         return False
+
+    cdef bint holds_back(self):
+        """A suspect is inside, or one waits until nothing else is."""
+        return self.suspect_inside or (self.hs.executing
+                                       and load_acquire_32(&self.h.suspects) != self.suspects_seen
+                                       and self.suspects())
 
     @property
     def executing(self):
@@ -468,14 +521,22 @@ cdef class HandlerSide:
 
     # -- sleeping ----------------------------------------------------------------------------------------
     def prepare_sleep(self):
-        """Set the sleeping bit; False = work appeared, do not sleep."""
-        cdef uint32_t f
+        """Set the sleeping bit; False = work appeared, do not sleep.
+
+        A handler that could not claim (a suspect is inside, or waits for the calls under way to end) sets no
+        bit: a wake spent on it would be lost to those who can. The end of one of its own calls is its wake.
+        """
+        cdef uint32_t f, gate
         cdef FeederHead *fh
         cdef uint64_t bit = <uint64_t>1 << (self.seat & 63)
         self.flush()
+        if self.holds_back():
+            return True
+        # ORDER: the bit before the look, by a full barrier; feeders publish before they look at the bits.
         fetch_or_64(&self.h.sleeping[self.seat >> 6], bit)
-        if load_acquire_32(&self.h.gate) or (
-                self.h.paused_until_ns and <int64_t>self.h.paused_until_ns > now_ns()):
+        gate = load_acquire_32(&self.h.gate)
+        if (gate & ~<uint32_t>G_FLOOD or (gate and load_acquire_32(&self.h.probes) == 0)
+                or (self.h.paused_until_ns and <int64_t>self.h.paused_until_ns > now_ns())):
             return True
         for f in range(self.h.feeders):
             fh = self.ring.feeder(f)

@@ -47,6 +47,7 @@ cdef enum:
     SEAT_FREE = 0
     SEAT_ADMITTED = 1
     SEAT_DEAD = 2
+    SEAT_ADOPTING = 3   # a feeder looks through what the last one left: nobody claims, nobody's seat is reused
 
 # gates, the same numbers as in rings/
 cdef enum:
@@ -69,7 +70,7 @@ ctypedef struct Header:
     uint32_t probes
     uint64_t paused_until_ns
     char pad1[LINE_BYTES]
-    uint32_t suspects
+    uint32_t suspects           # how often suspects were published: a reason to look, never reset
     uint32_t courier_sleeping
     uint32_t courier_state
     uint32_t courier_incarnation
@@ -99,9 +100,10 @@ ctypedef struct FeederHead:
     uint64_t courier_head
     char pad4[LINE_BYTES - 8]
     uint32_t state, incarnation, pid, epoch
-    uint64_t seq
+    uint64_t seq, sent          # last used; last whose ring entries are surely visible
     uint32_t partitions
-    char pad5[LINE_BYTES - 28]
+    uint32_t greeted            # the courier's incarnation that was sent everything
+    char pad5[LINE_BYTES - 40]
     uint32_t sleeping
     char pad6[LINE_BYTES - 4]
     uint64_t taken, settled, late, refused_acks, taken_back, oversize, in_flight, arena_free_blocks
@@ -148,6 +150,8 @@ cdef inline uint64_t word_seq(uint64_t word) noexcept nogil:
     return word >> 24
 
 cdef uint64_t SEQ_ROOM = <uint64_t>1 << 40
+cdef uint64_t SEQ_JUMP = <uint64_t>1 << 24
+cdef uint32_t NO_EPOCH = 0xFFFFFFFF
 
 cdef inline uint64_t next_seq(uint64_t seq) noexcept nogil:
     return seq + 1 if seq + 1 < SEQ_ROOM else 1

@@ -41,8 +41,8 @@ cdef inline void window_take(Window *w, int64_t offset) noexcept nogil:
     cdef uint64_t bit = <uint64_t>offset & (w.size - 1)
     w.unsettled[bit >> 6] |= <uint64_t>1 << (bit & 63)
     w.outstanding += 1
-    if w.position < 0:
-        w.low = offset          # nobody could tell where the partition begins: its first message does
+    if w.outstanding == 1:
+        w.low = offset          # all below is settled or never came, however wide the gap
     w.position = offset + 1
 
 

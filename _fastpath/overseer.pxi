@@ -1,5 +1,13 @@
 # The supervisor's side: who sits where, who is dead, what the counters say. It never touches a message.
 
+def crash_before_store(long n):
+    """For tests: this process kills itself right before its nth shared store from here on; 0 = never.
+
+    Returns the stores that were left of an earlier order, -1 when this is not a debug build (RINGMAIN_DEBUG=1).
+    """
+    return crash_before(n)
+
+
 @cython.final
 cdef class Overseer:
     """Seats, gates and counters of one route."""
@@ -117,11 +125,13 @@ cdef class Overseer:
     def open_gate(self, int bit):
         """Handlers claim again, as far as no other gate is closed."""
         fetch_and_32(&self.h.gate, ~<uint32_t>bit)
+        full_fence()
         self.ring.wake_all_handlers()
 
     def allow_probe(self, int n):
         """Let `n` messages through a closed FLOOD gate."""
         exchange_32(&self.h.probes, n)
+        full_fence()
         self.ring.wake_all_handlers()
 
     @property
