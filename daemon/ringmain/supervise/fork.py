@@ -21,7 +21,7 @@ from setproctitle import setproctitle
 
 from ringmain import lifecycle, log, roles
 from ringmain.config.schema import Config
-from ringmain.errors import RingmainError
+from ringmain.errors import AppError, ConfigError, RingmainError
 from ringmain.seat import NOUNS, Seat
 
 STACK_SIGNAL = signal.SIGUSR2
@@ -113,9 +113,12 @@ def configure_log(config: Config, bound: Mapping[str, object]) -> None:
 def _run(seat: Seat, table: Mapping[str, str]) -> int:
     try:
         return roles.resolve(seat.role, table)(seat)
+    except (ConfigError, AppError) as error:
+        _log.error("cannot boot", extra={"reason": str(error)})
+        return lifecycle.CANNOT_BOOT
     except RingmainError as error:
         _log.error("cannot go on", extra={"reason": str(error)})
-        return lifecycle.CANNOT_BOOT
+        return lifecycle.FATAL
     except ImportError:
         _log.exception("cannot be imported")
         return lifecycle.CANNOT_BOOT

@@ -220,7 +220,7 @@ class Supervisor:
             self._go_on_stopping(self._stopping, now_s)
 
     def _complain(self, now_s: float) -> None:
-        for child in self._children:
+        for child in self._children.of("feed"):  # the courier says it itself, with what is waiting
             troubled = child.state not in ("", "ok")
             if troubled and self._nag.due(_subject(child), f"{child.state} {child.detail}", now_s):
                 said = {"child": child.title, "state": child.state, "detail": child.detail}

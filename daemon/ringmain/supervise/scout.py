@@ -4,12 +4,17 @@ Forked at the start, after an assignment and now and then, so that the superviso
 group and reads no message.
 """
 
+import contextlib
+from typing import TYPE_CHECKING
+
 from ringmain import lifecycle
 from ringmain.config.schema import Config, Route
+from ringmain.errors import RingmainError
 from ringmain.lifecycle import Scouted
 from ringmain.seat import Seat
 
-ANSWER_S = 10.0
+if TYPE_CHECKING:
+    from ringmain.kafka.lookup import Lookup
 
 
 def run(seat: Seat) -> int:
@@ -21,7 +26,19 @@ def run(seat: Seat) -> int:
 
 
 def _scout(config: Config, route: Route) -> Scouted:
-    from ringmain.kafka import lookup
+    from ringmain.kafka.lookup import Lookup
 
-    seen = lookup.survey(config, route, ANSWER_S)
-    return Scouted(route.name, seen.partitions, seen.nodes, seen.reason)
+    lookup = Lookup(route.kafka)
+    with contextlib.closing(lookup):
+        try:
+            return _look(lookup, config, route)
+        except RingmainError as refused:
+            return Scouted(route.name, reason=str(refused))
+
+
+def _look(lookup: "Lookup", config: Config, route: Route) -> Scouted:
+    from ringmain.kafka.lookup import live_nodes
+
+    counts = lookup.partition_counts(route.topics)
+    nodes = live_nodes(lookup.group().client_ids, config.name, route.name) | {config.node}
+    return Scouted(route.name, sum(counts.values()), len(nodes))

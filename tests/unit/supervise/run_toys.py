@@ -1,0 +1,23 @@
+"""Runs the supervisor over toy roles: `run_toys.py CONFIG.json ROLES.json`, exit codes as the CLI's."""
+
+import json
+import sys
+from pathlib import Path
+
+from ringmain.config.load import from_tree
+from ringmain.errors import RingmainError
+from ringmain.supervise import run
+
+
+def main() -> int:
+    """The daemon."""
+    config = from_tree(json.loads(Path(sys.argv[1]).read_text()))
+    try:
+        return run(config, json.loads(Path(sys.argv[2]).read_text()))
+    except RingmainError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""What can be seen of a daemon of toy roles: its journal, its log, its processes."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.leftovers import descendants
+from support.waiting import eventually
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the journal."""
+
+    at_s: float
+    role: str
+    route: str
+    source: str
+    index: int
+    pid: int
+    incarnation: int
+    event: str
+    details: tuple[str, ...]
+
+
+@dataclass
+class Daemon:
+    """A supervisor under test and what can be seen of it."""
+
+    process: subprocess.Popen[bytes]
+    directory: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def journal(self, role: str = "", event: str = "", source: str = "") -> list[Entry]:
+        """What the toys have written, narrowed."""
+        path = self.directory / "journal"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [e for e in map(_entry, lines) if role in ("", e.role) and event in ("", e.event)
+                and source in ("", e.source)]
+
+    def log(self, event: str = "") -> list[dict[str, Any]]:
+        """The lines of the log, narrowed to an event."""
+        lines = (self.directory / "log").read_text().splitlines()
+        entries = [json.loads(line) for line in lines if line.startswith("{")]
+        return [entry for entry in entries if event in ("", entry["event"])]
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, deadline_s: float = 10.0) -> int:
+        return self.process.wait(deadline_s)
+
+    def stop(self) -> int:
+        """A graceful stop and its exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def children(self) -> set[int]:
+        return descendants(self.pid)
+
+    def at_work(self, count: int) -> None:
+        """Wait until so many children have come to work."""
+        self.until(lambda: len(self.log("child at work")) >= count, f"{count} children at work")
+
+    def until(self, condition: Callable[[], object], message: str = "") -> None:
+        """Wait for a condition while the daemon lives; its log is the message when it does not."""
+
+        def seen() -> object:
+            if self.process.poll() is not None and not condition():
+                raise RuntimeError("the daemon ended: " + (self.directory / "log").read_text()[-2000:])
+            return condition()
+
+        eventually(seen, message=message)
+
+
+def _entry(line: str) -> Entry:
+    at_s, role, route, source, index, pid, incarnation, event, *details = line.split()
+    return Entry(float(at_s), role, route, source, int(index), int(pid), int(incarnation), event, tuple(details))
