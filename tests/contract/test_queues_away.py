@@ -5,6 +5,7 @@ server's outages join with its backend.
 """
 
 import os
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from ringmain.queues.contract import Publisher, Queues
 from ringmain.queues.sqlite import SqliteQueues
 from support.queue_backends import APP, READY, message, offsets, publish, settle, take, take_all
-from support.waiting import eventually
+from support.waiting import eventually, never
 
 DISK_BYTES = 2 << 20
 
@@ -143,6 +144,21 @@ def test_nothing_is_confirmed_into_a_file_that_was_deleted(queues: Queues, tmp_p
         assert offsets(held) == [2]
         settle(taker, held)
         assert queues.depths() == {}
+
+
+def test_takers_go_on_after_everything_beside_the_file_was_deleted(queues: Queues, tmp_path: Path) -> None:
+    with closing(queues.publisher()) as publisher, closing(queues.taker([READY])) as one:
+        publish(publisher, READY, [message(1)])
+        settle(one, take(one, 1))
+        shutil.rmtree(tmp_path / "queues.db-wake")
+        publish(publisher, READY, [message(2)])
+        held = take(one, 1, deadline_s=5.0)
+        with closing(queues.taker([READY])) as other:
+            assert take_all(other) == []
+            never(lambda: take_all(other), 0.3)
+            settle(one, held)
+            publish(publisher, READY, [message(3)])
+            assert offsets(take(other, 1)) == [3]
 
 
 def test_a_file_of_a_later_layout_is_refused_and_left_alone(queues: Queues, tmp_path: Path) -> None:

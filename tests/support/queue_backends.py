@@ -39,8 +39,10 @@ def publish(publisher: Publisher, queue: str, messages: Iterable[Envelope]) -> S
 
     def all_settled() -> bool:
         publisher.pump()
-        for known, news in zip(settled, publisher.settled(), strict=True):
-            known.extend(news)  # type: ignore[arg-type]
+        news = publisher.settled()
+        settled.confirmed.extend(news.confirmed)
+        settled.lost.extend(news.lost)
+        settled.refused.extend(news.refused)
         open_tickets.difference_update(settled.confirmed, settled.lost, [r.ticket for r in settled.refused])
         return not open_tickets
 

@@ -30,7 +30,7 @@ def test_a_taker_without_inotify_looks_often(tmp_path: Path, monkeypatch: pytest
         def __init__(self, *_: object) -> None:
             self._descriptor = -1
             self._lock_watch = -1
-            self.is_deaf = True
+            self.is_deaf, self.is_broken = True, False
 
     monkeypatch.setattr(taker, "Watch", Deaf)
     with closing(queues.taker([READY])) as deaf, closing(queues.publisher()) as publisher:

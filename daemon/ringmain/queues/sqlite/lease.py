@@ -27,6 +27,8 @@ class Lease:
 
     def ensure(self, connection: sqlite3.Connection) -> int:
         """Our number, entered in this transaction if it is new, or if the file was replaced under us."""
+        if self._locks is not None and not self._locks.is_current():
+            self.close()  # deleted under us: whoever opens the new one takes us for dead
         if self._locks is None:
             self._locks = LockFile(self._lock_path)
         if self.number is None or not rows.is_taker(connection, self.number):

@@ -41,6 +41,15 @@ class LockFile:
         answer = fcntl.fcntl(self._descriptor, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, number))
         return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
+    def is_current(self) -> bool:
+        """Is it still the file that others open by this path?"""
+        try:
+            there = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        ours = os.fstat(self._descriptor)
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
     def close(self) -> None:
         """Let everything go."""
         if self._descriptor >= 0:

@@ -90,7 +90,6 @@ class SqlitePublisher:
     def close(self) -> None:
         """Let the file go; what is pending was never confirmed."""
         self._store.close()
-        self._bell.close()
 
     def _try_again(self) -> None:
         """With nothing to publish, an absence ends with the first write that succeeds."""

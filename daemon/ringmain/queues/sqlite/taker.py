@@ -64,7 +64,7 @@ class SqliteTaker:
 
     def pump(self) -> None:
         """Hear what happened, look if it is time, settle what was acked."""
-        published, ended = self._watch.drain() if self._watch else (True, True)
+        published, ended = self._heard()
         self._is_stale |= published
         if ended:
             self._lease.look_soon(monotonic_s())
@@ -99,9 +99,16 @@ class SqliteTaker:
             self._bell.ring(self._queues)
         self._store.close()
         self._lease.close()
-        self._bell.close()
         if self._watch:
             self._watch.close()
+
+    def _heard(self) -> tuple[bool, bool]:
+        """As Watch.drain; all may have happened before there is a watch, or when its files were deleted."""
+        published, ended = self._watch.drain() if self._watch else (True, True)
+        if self._watch and self._watch.is_broken:
+            self._watch.close()
+            self._watch = None
+        return published, ended
 
     def _refresh(self) -> None:
         """PERF: a read, so that a publish of what is due in an hour costs no write transaction."""

@@ -24,23 +24,12 @@ class Bell:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._descriptors: dict[str, int] = {}
 
     def ring(self, queues: Iterable[str]) -> None:
         """Tell the takers of these queues; after the commit, and never a reason to fail."""
         for queue in queues:
-            with contextlib.suppress(OSError):
-                os.utime(self._descriptor(queue))
-
-    def _descriptor(self, queue: str) -> int:
-        if queue not in self._descriptors:
-            self._descriptors[queue] = touchable(self._folder / queue)
-        return self._descriptors[queue]
-
-    def close(self) -> None:
-        """Let the files go."""
-        while self._descriptors:
-            os.close(self._descriptors.popitem()[1])
+            with contextlib.suppress(OSError):  # nobody has listened yet: there is no file
+                os.utime(self._folder / queue)
 
 
 class Watch:
@@ -51,8 +40,9 @@ class Watch:
         self._descriptor = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         self._lock_watch = -1
         self.is_deaf = self._descriptor < 0
+        self.is_broken = False
         for queue in queues:
-            os.close(touchable(folder / queue))
+            make_touchable(folder / queue)
             self._add(folder / queue, _IN_ATTRIB)
         self._lock_watch = self._add(lock_path, _IN_CLOSE_WRITE)
 
@@ -75,7 +65,7 @@ class Watch:
         with contextlib.suppress(BlockingIOError):
             while True:
                 for watch, mask in _events(os.read(self._descriptor, _READ_BYTES)):
-                    self.is_deaf |= bool(mask & _IN_IGNORED)
+                    self.is_broken |= bool(mask & _IN_IGNORED)
                     ended |= watch == self._lock_watch
                     published |= watch != self._lock_watch
         return published, ended
@@ -87,9 +77,9 @@ class Watch:
             self._descriptor = -1
 
 
-def touchable(path: Path) -> int:
-    """A descriptor of an empty file whose only use is to be touched; made where it is missing."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def make_touchable(path: Path) -> None:
+    """An empty file whose only use is to be touched, where there is none."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _events(data: bytes) -> Iterable[tuple[int, int]]:
