@@ -6,6 +6,7 @@ has a deadline; what Kafka refuses is a LookupRefused that says so.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -90,7 +91,7 @@ class Lookup:
             counts = self._matching([topic for topic in topics if topic.startswith("^")])
         for topic in topics:
             if not topic.startswith("^"):
-                counts |= self._counted(_asked(lambda name=topic: self._list(name)), {topic})
+                counts |= self._counted(_asked(partial(self._list, topic)), {topic})
         return counts
 
     def group(self) -> GroupFacts:

@@ -15,6 +15,7 @@ from ringmain.kafka.properties import Properties
 EVERY_S = 3.0
 LONELY_EVERY_S = 10.0
 ANSWER_S = 2.0
+ANYBODY = "ringmain-is-anybody-there"
 FETCH_WAIT = "fetch.wait.max.ms"
 
 
@@ -29,7 +30,8 @@ class Outlook:
         self._partitions: frozenset[Partition] = frozenset()
         self._ends: dict[Partition, int] = {}
         self._answers = 0
-        self.missing_topics: frozenset[str] = frozenset()
+        self._doubted = False
+        self.missing_topics: frozenset[str] | None = None  # None = not asked for
         self.refused: tuple[int, str] | None = None
         self._wanted = threading.Event()
         self._over = False
@@ -46,6 +48,13 @@ class Outlook:
         self._partitions = frozenset(partitions)
         self._wanted.set()
 
+    def doubt_topics(self, doubted: bool) -> None:
+        """Ask whether the topics exist, too, for as long as somebody says that one does not."""
+        if doubted != self._doubted:
+            self._doubted = doubted
+            self.missing_topics = None
+            self._wanted.set()
+
     def ends(self) -> dict[Partition, int]:
         """The last known next offset of each watched partition; one that never answered is left out."""
         known = self._ends
@@ -60,14 +69,16 @@ class Outlook:
     def _run(self) -> None:
         while not self._over:
             self._ask()
-            self._wanted.wait(EVERY_S if self._partitions or self.refused else LONELY_EVERY_S)
+            self._wanted.wait(
+                EVERY_S if self._partitions or self._doubted or self.refused else LONELY_EVERY_S
+            )
             self._wanted.clear()
 
     def _ask(self) -> None:
         try:
             if self._partitions:
                 self._ask_ends(sorted(self._partitions))
-            else:
+            if self._doubted or not self._partitions:
                 self._ask_topics()
         except KafkaException as refused:
             self.refused = refused.args[0].code(), refused.args[0].str()
@@ -82,16 +93,16 @@ class Outlook:
         self._ends = {**self._ends, **told}
 
     def _ask_topics(self) -> None:
-        """With nothing assigned (a spare, or topics that do not exist) only their names can be asked for."""
+        """With nothing assigned (a spare, or topics that do not exist) only their names can be asked for.
+
+        A pattern's topics are not listed (there may be thousands): any answer will do.
+        """
+        asked = self._topics or [ANYBODY]
         missing = set()
-        for topic in self._topics or [None]:
+        for topic in asked:
             if self._over:
                 return
-            known = self._consumer.list_topics(topic, timeout=self._answer_s) if topic else self._any_answer()
-            if topic and known.topics[topic].error is not None:
+            known = self._consumer.list_topics(topic, timeout=self._answer_s).topics.get(topic)
+            if known is None or known.error is not None:
                 missing.add(topic)
-        self.missing_topics = frozenset(missing)
-
-    def _any_answer(self) -> object:
-        """A pattern's topics are not listed (there may be thousands): any answer will do."""
-        return self._consumer.list_topics("ringmain-is-anybody-there", timeout=self._answer_s)
+        self.missing_topics = frozenset(missing - {ANYBODY})

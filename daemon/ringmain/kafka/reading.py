@@ -92,7 +92,8 @@ def plugin_properties(drain: Drain) -> dict[str, str]:
 def sorted_into(queues: Queues, message: Message) -> list[KafkaError]:
     """Put a message where the feeder reads; an error that is no partition's comes back."""
     error = message.error()
-    queue = queues.get((message.topic(), message.partition()))
+    pair = message.topic() or "", -1 if (number := message.partition()) is None else number
+    queue = queues.get(pair)
     if queue is None:
         # LOSS: a message of a partition that is not ours any more is the next owner's.
         return [error] if error is not None else []
@@ -106,7 +107,8 @@ def sorted_into(queues: Queues, message: Message) -> list[KafkaError]:
 def _push(queue: PartitionQueue, message: Message) -> None:
     kind, timestamp_ms = message.timestamp()
     headers = packed_headers(message.headers())
-    queue.push(message.key(), message.value(), headers, message.offset(), timestamp_ms if kind else -1)
+    offset: int = message.offset() or 0
+    queue.push(message.key(), message.value(), headers, offset, timestamp_ms if kind else -1)
 
 
 def packed_headers(headers: Any) -> bytes:

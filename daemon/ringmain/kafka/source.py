@@ -275,7 +275,7 @@ class KafkaSource:
     # ---- helpers
 
     def _note(self, error: KafkaError) -> None:
-        if error.fatal():
+        if error.fatal() or error.code() == KafkaError._FATAL:
             raise FatalKafkaError(
                 f"{self._member.id}: Kafka's client cannot go on: {error.str()}; a new process may"
             )
@@ -285,10 +285,11 @@ class KafkaSource:
         outlook = self._outlook
         if outlook is None:
             return
+        outlook.doubt_topics(TOPIC in self._health.troubled)
         if outlook.answers != self._answers_seen:
             self._answers_seen = outlook.answers
             self._health.well(BROKER)
-            if not outlook.missing_topics:
+            if outlook.missing_topics == frozenset():
                 self._health.well(TOPIC)
         elif (refused := outlook.refused) is not None:
             self._health.error(*refused)
