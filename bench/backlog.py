@@ -11,21 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import Producer
+from messages import message
 
 from support.kafka_server import KafkaServer
 
-MESSAGE_BYTES = 200
 WARM_UP = 400
 TRANSACTION_S = 600
-
-
-def message(number: int, sent_ns: int = 0) -> bytes:
-    """The JSON of message `number`, 200 bytes."""
-    head = (
-        f'{{"id":{number},"customer":"customer-{number % 9973:04d}","amount":{number % 1000}.25,'
-        f'"currency":"EUR","sent_ns":{sent_ns},"note":"'
-    )
-    return f'{head}{"x" * (MESSAGE_BYTES - len(head) - 2)}"}}'.encode()
 
 
 @dataclass(frozen=True)

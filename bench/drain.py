@@ -14,13 +14,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+CHECKOUT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(CHECKOUT / "tests"), str(CHECKOUT / "daemon")]
 
-from backlog import Backlogs
-from rows import QUICK, ROWS, Line, Scale
-from stage import Stage, calibrate
+from backlog import Backlogs  # noqa: E402
+from rows import QUICK, ROWS, Line, Scale  # noqa: E402
+from stage import Stage, calibrate  # noqa: E402
 
-from support.kafka_server import BENCH_JVM, KafkaServer
+from support.kafka_server import BENCH_JVM, KafkaServer  # noqa: E402
 
 # Members that start together are assigned together: no rebalance in the middle of a run.
 TOGETHER = {"group.initial.rebalance.delay.ms": 1000}

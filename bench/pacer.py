@@ -6,8 +6,8 @@ rows.py starts it as a process of its own. Arguments: bootstrap, topic, how many
 import sys
 import time
 
-from backlog import message
 from confluent_kafka import Producer
+from messages import message
 
 EVERY_NS = 1_000_000
 

@@ -102,11 +102,17 @@ def config_text(scene: Scene, route: RouteSettings) -> str:
         "[queues]",
         'backend = "sqlite"',
         f'path = "{scene.directory / "queues.db"}"',
-        "[admin]",
-        f'bind = "127.0.0.1:{scene.port}"',
+        *admin_lines(scene.port),
         "[routes.bench]",
         f'topics = ["{scene.topic}"]',
         'order = "none"',
         *route.lines(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def admin_lines(port: int) -> list[str]:
+    """A port of its own for the admin server, where this version has one."""
+    if importlib.util.find_spec("ringmain.admin.server") is None:
+        return []
+    return ["[admin]", f'bind = "127.0.0.1:{port}"']
