@@ -1,0 +1,219 @@
+"""The loop of an async route: up to `concurrency` calls at once on one event loop.
+
+`run` enters once per process. PERF: one task a call, one timer and at most one refill a turn of the event loop
+for all calls together: calls begin in the order of their deadlines, so only the oldest has to be watched.
+Nothing is decided about a message.
+"""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ringmain import clock, lifecycle
+from ringmain.handle.resolve import CALL, DECODE, TOMBSTONE, Resolver
+from ringmain.handle.work import BEAT_S, Work
+from ringmain.rings import Claim
+from ringmain.signature import WANTS_MESSAGE, WANTS_ONLY_MESSAGE
+from ringmain.verdict import DONE
+
+GRACE_S = 5.0
+"""How long a cancelled call may go on before its process has to end."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How calls are made: at most `concurrency` at once, each cancelled after `timeout_s`."""
+
+    resolver: Resolver
+    decode: Callable[[bytes], object] | None
+    concurrency: int
+    timeout_s: float
+    grace_s: float = GRACE_S
+
+
+class Calls:
+    """The calls that are under way in this process."""
+
+    def __init__(self, work: Work, terms: Terms, events: asyncio.AbstractEventLoop) -> None:
+        self._work, self._terms, self._events = work, terms, events
+        self._side = work.side
+        self._spec = terms.resolver.spec
+        self._running: dict[Claim, asyncio.Task[None]] = {}  # in the order of their deadlines
+        self._overdue: dict[Claim, float] = {}
+        self._refill_is_due = False
+        self._watch: asyncio.TimerHandle | None = None
+        # What on_start left is what every call begins with; what a call sets, the next one never sees.
+        self._context = contextvars.copy_context()
+
+    # -- the loop ----------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Call until an order or a limit ends it and what was begun is finished."""
+        events = self._events
+        events.add_reader(self._side.fileno(), self._rung)
+        events.add_reader(self._work.seat.link.fileno(), self._told)
+        self._beat()
+        self._refill_soon()
+        while not self._finished():
+            try:
+                events.run_forever()
+            except BaseException as error:  # a background task of the user's raised SystemExit or the like
+                _log.error("a task outside of any call raised", extra={"error_class": type(error).__name__})
+            self._work.leave_if_forked()
+        self._abandon()
+        self._side.flush()
+
+    def _finished(self) -> bool:
+        """Nothing new may begin, and what still runs will not end by itself."""
+        return self._work.over and all(self._is_stuck(claim) for claim in self._running)
+
+    def _beat(self) -> None:
+        self._work.leave_if_forked()
+        self._work.beat()
+        self._events.call_later(BEAT_S, self._beat, context=self._context)
+        self._refill_soon()
+
+    def _told(self) -> None:
+        self._work.hear()
+        self._refill_soon()
+
+    def _rung(self) -> None:
+        self._work.leave_if_forked()
+        self._side.awake()
+        self._refill_soon()
+
+    # -- beginning ---------------------------------------------------------------------------------------
+
+    def _refill_soon(self) -> None:
+        if not self._refill_is_due:
+            self._refill_is_due = True
+            self._events.call_soon(self._refill, context=self._context)
+
+    def _refill(self) -> None:
+        self._refill_is_due = False
+        self._work.leave_if_forked()
+        if self._finished():
+            self._events.stop()
+            return
+        self._side.flush()
+        while (room := self._room()) > 0:
+            claims = self._side.claim(room)
+            if claims:
+                self._begin(claims)
+            elif self._side.prepare_sleep():
+                break
+
+    def _room(self) -> int:
+        """How many more calls may begin."""
+        if self._work.over:
+            return 0
+        room = self._terms.concurrency - len(self._running)
+        left = self._work.limits.left
+        return room if left is None else min(room, left - len(self._running))
+
+    def _begin(self, claims: list[Claim]) -> None:
+        running, create_task, call = self._running, self._events.create_task, self._call
+        for claim in claims:
+            running[claim] = create_task(call(claim))
+        if self._watch is None:
+            self._watch_after(self._terms.timeout_s)
+
+    # -- one call ----------------------------------------------------------------------------------------
+
+    async def _call(self, claim: Claim) -> None:
+        stage, value = TOMBSTONE, claim.value
+        result: object = None
+        try:
+            if value is not None or self._spec.accepts_none:
+                stage = DECODE
+                argument = self._terms.decode(value) if self._terms.decode and value is not None else value
+                stage = CALL
+                result = await self._coroutine(claim, argument)
+        except BaseException as error:
+            self._end(claim, None, error, stage)
+        else:
+            self._end(claim, result, None, stage)
+
+    def _coroutine(self, claim: Claim, argument: object) -> Any:
+        spec = self._spec
+        if spec.wants & WANTS_ONLY_MESSAGE:
+            return spec.call(claim.message(spec.name))
+        if spec.wants & WANTS_MESSAGE:
+            return spec.call(argument, claim.message(spec.name))
+        return spec.call(argument)
+
+    def _end(self, claim: Claim, result: object, error: BaseException | None, stage: int) -> None:
+        self._work.leave_if_forked()
+        if self._running.pop(claim, None) is None:
+            return
+        if claim in self._overdue:
+            self._fail_overdue(claim)
+        elif result is None and error is None and stage == CALL:
+            self._side.finish(claim, DONE)
+        else:
+            message = claim.message(self._spec.name)
+            self._side.finish(claim, *self._terms.resolver.resolve(message, result, error, stage))
+        self._work.count(1)
+        self._refill_soon()
+
+    # -- too long ----------------------------------------------------------------------------------------
+
+    def _watch_after(self, delay_s: float) -> None:
+        self._watch = self._events.call_later(max(delay_s, 0.001), self._look, context=self._context)
+
+    def _look(self) -> None:
+        """Cancel what is past its time; come again when the next one would be."""
+        self._work.leave_if_forked()
+        self._watch = None
+        now_s = clock.monotonic_s()
+        for claim, task in list(self._running.items()):
+            if claim in self._overdue:
+                continue
+            left_s = claim.begun_ns / 1e9 + self._terms.timeout_s - now_s
+            if left_s > 0:
+                self._watch_after(left_s)
+                break
+            self._cancel(claim, task, now_s)
+        if any(self._is_stuck(claim) for claim in self._overdue):
+            self._give_up()
+        elif self._overdue and self._watch is None:
+            self._watch_after(self._terms.grace_s)
+
+    def _cancel(self, claim: Claim, task: "asyncio.Task[None]", now_s: float) -> None:
+        self._overdue[claim] = now_s
+        task.cancel()
+        # A task that never began ends without entering its call; only this hears of it.
+        task.add_done_callback(lambda _: self._end(claim, None, None, CALL))
+
+    def _fail_overdue(self, claim: Claim) -> None:
+        del self._overdue[claim]
+        message = claim.message(self._spec.name)
+        self._side.finish(claim, *self._terms.resolver.timed_out(message, self._terms.timeout_s))
+
+    def _is_stuck(self, claim: Claim) -> bool:
+        since_s = self._overdue.get(claim)
+        return since_s is not None and clock.monotonic_s() - since_s >= self._terms.grace_s
+
+    def _give_up(self) -> None:
+        """A call swallows its cancellation: this process ends as soon as the others have finished."""
+        if not self._work.over:
+            _log.error(
+                "a call goes on after it was cancelled; its process ends",
+                extra={"timeout_s": self._terms.timeout_s, "grace_s": self._terms.grace_s},
+            )
+            self._work.end(lifecycle.FATAL)
+        self._refill_soon()
+        if self._watch is None:
+            self._watch_after(self._terms.grace_s)
+
+    def _abandon(self) -> None:
+        """ORDER: the event loop stands, so what is stuck runs no more; only now may its key go on elsewhere."""
+        for claim in list(self._running):
+            del self._running[claim]
+            self._overdue.setdefault(claim, 0.0)
+            self._fail_overdue(claim)

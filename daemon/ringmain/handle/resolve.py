@@ -1,0 +1,143 @@
+"""What a call's end means: an outcome, an exception or a stray value becomes a verdict and its record.
+
+The loops enter for everything but a plain None. A user's exception, whatever its class, never leaves here:
+the process goes on. The payload is not in the record unless the text of the user's own exception has it.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ringmain import retry, verdict
+from ringmain.config.schema import Route
+from ringmain.handle import trace
+from ringmain.message import Message
+from ringmain.outcome import OutcomeValue, Pause, Retry, Skip, To
+from ringmain.signature import RouteSpec
+from ringmain.verdict import DEAD, PAUSE, RETRY, SKIP, Failure
+
+TOMBSTONE = 0
+"""Stages of a call, the same numbers as in `_fastpath`: it has no value and the handler takes none."""
+DECODE = 1
+CALL = 2
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """One route's rules. `pause` closes the route for so many seconds."""
+
+    spec: RouteSpec
+    route: Route
+    pause: Callable[[float], None]
+    log_text: bool = True
+    """Whether messages and tracebacks of exceptions may be logged; `log.exceptions`."""
+
+    def resolve(
+        self, message: Message, result: object, error: BaseException | None, stage: int
+    ) -> tuple[int, bytes]:
+        """The verdict's code and its encoded record."""
+        code, failure = self._decide(message.attempt, result, error, stage)
+        if code == SKIP:
+            return code, b""
+        if code != PAUSE:
+            self._say(message, code, failure)
+        return code, verdict.encode(failure)
+
+    def timed_out(self, message: Message, timeout_s: float) -> tuple[int, bytes]:
+        """A call that passed `timeout_s` and was cancelled is a failed attempt."""
+        text = f"the call took longer than timeout_s = {timeout_s:g} and was cancelled"
+        failure = Failure(error_class="TimeoutError", error_message=text)
+        code, failure = retry.decide(self.route.retry, message.attempt, failure)
+        self._say(message, code, failure)
+        return code, verdict.encode(failure)
+
+    def _decide(
+        self, attempt: int, result: object, error: BaseException | None, stage: int
+    ) -> tuple[int, Failure]:
+        if stage == TOMBSTONE and error is None:
+            return self._tombstone()
+        if isinstance(error, OutcomeValue):
+            return self._outcome(attempt, error)
+        if error is not None:
+            return self._exception(attempt, error, stage)
+        if isinstance(result, OutcomeValue):
+            return self._outcome(attempt, result)
+        return DEAD, _stray(result)
+
+    def _tombstone(self) -> tuple[int, Failure]:
+        text = f"the message has no value and the handler at {self.spec.place} takes none"
+        code = DEAD if self.route.on_tombstone == "dead" else SKIP
+        return code, Failure(error_class="Tombstone", error_message=text)
+
+    def _outcome(self, attempt: int, outcome: OutcomeValue) -> tuple[int, Failure]:
+        if isinstance(outcome, Skip):
+            return SKIP, Failure()
+        if isinstance(outcome, Retry):
+            failure = _failure(outcome, outcome.reason, delay_s=outcome.after_s, counted=outcome.count)
+            return retry.decide(self.route.retry, attempt, failure)
+        if isinstance(outcome, Pause):
+            _log.info("route paused by its handler", extra={"for_s": outcome.for_s, "reason": outcome.reason})
+            self.pause(outcome.for_s)
+            return PAUSE, _failure(outcome, outcome.reason, delay_s=outcome.for_s, counted=False)
+        if isinstance(outcome, To):
+            text = f"route {self.spec.name!r} has no channel {outcome.channel!r}"
+            return DEAD, _failure(outcome, text)
+        return DEAD, _failure(outcome, str(getattr(outcome, "reason", "")))
+
+    def _exception(self, attempt: int, error: BaseException, stage: int) -> tuple[int, Failure]:
+        failure = Failure(
+            error_class=trace.class_name(error),
+            error_message=trace.message_of(error),
+            traceback="" if stage == DECODE else trace.text_of(error),
+        )
+        # A process out of memory, or one that was told to exit, says nothing about the message.
+        if stage == DECODE and isinstance(error, Exception) and not isinstance(error, MemoryError):
+            return (SKIP if self.route.on_bad == "skip" else DEAD), failure
+        # Of several classes that fit, the closest base class decides.
+        for kind in type(error).__mro__:
+            if kind in self.spec.dead_on:
+                return DEAD, failure
+            if kind in self.spec.skip_on:
+                return SKIP, failure
+        return retry.decide(self.route.retry, attempt, failure)
+
+    def _say(self, message: Message, code: int, failure: Failure) -> None:
+        said: dict[str, object] = {
+            "message_id": message.id,
+            "attempt": message.attempt,
+            "error_class": failure.error_class,
+        }
+        if code == RETRY:
+            said["delay_s"] = failure.delay_s
+        # A decoder's text may quote the payload; it has no traceback, and goes to the dead set alone.
+        if self.log_text and failure.traceback:
+            said |= {"error_message": failure.error_message, "traceback": failure.traceback}
+        event = "message is dead" if code == DEAD else "call failed, will be tried again"
+        _log.log(logging.WARNING if code == DEAD else logging.INFO, event, extra=said)
+
+
+def _failure(outcome: OutcomeValue, text: str, delay_s: float | None = None, counted: bool = True) -> Failure:
+    cause = outcome.__cause__ or outcome.__context__
+    return Failure(
+        delay_s=delay_s,
+        error_class=type(outcome).__name__,
+        error_message=text,
+        traceback=trace.text_of(cause) if cause else "",
+        counted=counted,
+    )
+
+
+def _stray(result: object) -> Failure:
+    """A value that is no outcome: its class is named, what it holds may be the payload."""
+    kind = type(result).__name__
+    if inspect.iscoroutine(result):
+        result.close()
+        text = "the handler returned a coroutine, nothing was awaited; a decorator hides its `async def`"
+    elif isinstance(result, type):
+        text = f"the handler returned the class {result.__name__}; return {result.__name__}(…)"
+    else:
+        text = f"the handler returned a {kind}; return None, Retry, Skip, Dead, To or Pause"
+    return Failure(error_class="TypeError", error_message=text)

@@ -1,0 +1,50 @@
+"""The loop of a sync route: one call at a time, as fast as the ring gives.
+
+`run` enters once per process. All that happens per message is compiled; here is only what happens per claim
+and per rest. Nothing is decided about a message.
+"""
+
+import select
+
+from ringmain import clock
+from ringmain.handle.work import BEAT_S, Work
+
+
+def loop(work: Work) -> None:
+    """Serve until an order or a limit ends it."""
+    rest = _Rest(work)
+    side, plan, next_beat_s = work.side, work.plan, 0.0
+    while not work.over:
+        executed = side.serve(plan)
+        if executed:
+            work.count(executed)
+        else:
+            rest.take()
+        now_s = clock.monotonic_s()
+        if now_s >= next_beat_s:
+            work.beat()
+            next_beat_s = now_s + BEAT_S
+    side.flush()
+
+
+class _Rest:
+    """Sleeping until the doorbell rings, the supervisor speaks, or the next beat is due."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._poller = select.poll()
+        self._link = work.seat.link.fileno()
+        for fd in (work.side.fileno(), self._link):
+            self._poller.register(fd, select.POLLIN)
+
+    def take(self) -> None:
+        """One rest, or none if work appeared meanwhile."""
+        if not self._work.side.prepare_sleep():
+            return
+        woken = self._poller.poll(BEAT_S * 1000)
+        self._work.side.awake()
+        for fd, event in woken:
+            if event & select.POLLNVAL:
+                self._work.check_descriptors()
+            elif fd == self._link:
+                self._work.hear()

@@ -1,0 +1,50 @@
+"""An exception as text: its class, its message, and the frames that are the user's own.
+
+`resolve` enters with whatever a call raised. Nothing here fails because of what the user's exception does in
+its own `__str__`, and no local variable is ever looked at.
+"""
+
+import traceback
+from pathlib import Path
+
+import ringmain
+
+_DEEPEST = 60
+_OWN = (str(Path(ringmain.__file__).parent), "_fastpath/", "ringmain/_fastpath")
+
+
+def class_name(error: BaseException) -> str:
+    """`module.Class`, without the module of what is built in."""
+    kind = type(error)
+    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+
+
+def message_of(error: BaseException) -> str:
+    """`str(error)`, or that it could not be had."""
+    try:
+        return str(error)
+    except BaseException as broken:
+        return f"<its text cannot be had: __str__ raised {type(broken).__name__}>"
+
+
+def text_of(error: BaseException) -> str:
+    """The traceback from the user's first frame on, with its causes; empty when even that cannot be had."""
+    try:
+        whole = traceback.TracebackException.from_exception(error, limit=-_DEEPEST, compact=True)
+        _trim(whole)
+        return "".join(whole.format())
+    except Exception:
+        return ""
+
+
+def _trim(whole: traceback.TracebackException) -> None:
+    """Drop our frames above the user's, of the exception and of each that it came from."""
+    waiting: list[traceback.TracebackException | None] = [whole]
+    while waiting:
+        one = waiting.pop()
+        if one is None:
+            continue
+        frames = one.stack
+        while frames and frames[0].filename.startswith(_OWN):
+            del frames[0]
+        waiting += [one.__cause__, one.__context__]
