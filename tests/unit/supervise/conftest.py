@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.leftovers import Leftovers
 from toy_daemon import Daemon
+
+from support.leftovers import Leftovers
 
 HERE = Path(__file__).parent
 STEADY = {
@@ -27,16 +28,30 @@ def start(leftovers: Leftovers, tmp_path: Path) -> Iterator[Callable[..., Daemon
     """Starts a daemon: start(handle="toys:stubborn", route={"handlers": 1}, stop_s=1, messages=["ok"])."""
     daemons: list[Daemon] = []
 
-    def begin(*, route: dict[str, Any] | None = None, messages: tuple[str, ...] = (), wrap: tuple[str, ...] = (),
-              **given: Any) -> Daemon:
+    def begin(
+        *,
+        route: dict[str, Any] | None = None,
+        messages: tuple[str, ...] = (),
+        wrap: tuple[str, ...] = (),
+        scouted: str = "",
+        **given: Any,
+    ) -> Daemon:
         roles = {**STEADY, **{name: given.pop(name) for name in STEADY if name in given}}
         (tmp_path / "messages").write_text("\n".join(messages))
+        if scouted:
+            (tmp_path / "scouted").write_text(scouted)
         tree = {
-            "app": "orders:app", "name": "toy", "modes": ["stream-worker", "worker"],
+            "app": "orders:app",
+            "name": "toy",
+            "modes": ["stream-worker", "worker"],
             "kafka": {"bootstrap.servers": "127.0.0.1:1", "group.id": "toy"},
             "queues": {"backend": "sqlite"},
-            "routes": {"orders": {"topics": ["t"], "order": "none", "handlers": 2, "consumers": 1, **(route or {})}},
-            "state_dir": str(tmp_path), "runtime_dir": str(tmp_path / "run" / "toy"), "log": {"level": "debug"},
+            "routes": {
+                "orders": {"topics": ["t"], "order": "none", "handlers": 2, "consumers": 1, **(route or {})}
+            },
+            "state_dir": str(tmp_path),
+            "runtime_dir": str(tmp_path / "run" / "toy"),
+            "log": {"level": "debug"},
             "ring": {"messages": 64, "bytes": "1MiB"},
             **given,
         }

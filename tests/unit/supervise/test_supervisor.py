@@ -6,19 +6,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.leftovers import alive
-from support.waiting import eventually
 from toy_daemon import Daemon
 
+from support.leftovers import alive
+from support.waiting import eventually
+
 Start = Callable[..., Daemon]
+CALLS = {"feed": "toys:placing", "handle": "toys:handling"}
 
 
 def test_children_are_those_of_the_config_and_a_stop_leaves_nothing(start: Start, tmp_path: Path) -> None:
     daemon = start()
     daemon.at_work(5)
     born = sorted((e.role, e.source, e.index) for e in daemon.journal(event="born"))
-    assert born == [("courier", "-", 0), ("feed", "kafka", 0), ("feed", "queue", 15), ("handle", "-", 0),
-                    ("handle", "-", 1), ("probe", "-", 0)]
+    assert born == [
+        ("courier", "-", 0),
+        ("feed", "kafka", 0),
+        ("feed", "queue", 15),
+        ("handle", "-", 0),
+        ("handle", "-", 1),
+        ("probe", "-", 0),
+    ]
     assert daemon.stop() == 0
     assert not (tmp_path / "run").exists()
 
@@ -122,7 +130,7 @@ def test_a_child_that_dies_is_followed_at_once_in_its_post(start: Start) -> None
 
 
 def test_a_handler_that_dies_is_followed_in_another_seat(start: Start) -> None:
-    daemon = start(feed="toys:placing", messages=("segfault", "ok"))
+    daemon = start(**CALLS, messages=("segfault", "ok"))
     eventually(lambda: daemon.journal("feed", "buried"))
     (buried,) = daemon.journal("feed", "buried")
     seat, cause, executing, detail = buried.details
@@ -130,4 +138,3 @@ def test_a_handler_that_dies_is_followed_in_another_seat(start: Start) -> None:
     eventually(lambda: len(daemon.journal("handle", "born")) == 3)
     assert daemon.journal("handle", "born")[2].index != int(seat)
     assert daemon.stop() == 0
-

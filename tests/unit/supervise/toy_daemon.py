@@ -42,8 +42,11 @@ class Daemon:
         """What the toys have written, narrowed."""
         path = self.directory / "journal"
         lines = path.read_text().splitlines() if path.exists() else []
-        return [e for e in map(_entry, lines) if role in ("", e.role) and event in ("", e.event)
-                and source in ("", e.source)]
+        return [
+            e
+            for e in map(_entry, lines)
+            if role in ("", e.role) and event in ("", e.event) and source in ("", e.source)
+        ]
 
     def log(self, event: str = "") -> list[dict[str, Any]]:
         """The lines of the log, narrowed to an event."""
@@ -82,4 +85,6 @@ class Daemon:
 
 def _entry(line: str) -> Entry:
     at_s, role, route, source, index, pid, incarnation, event, *details = line.split()
-    return Entry(float(at_s), role, route, source, int(index), int(pid), int(incarnation), event, tuple(details))
+    return Entry(
+        float(at_s), role, route, source, int(index), int(pid), int(incarnation), event, tuple(details)
+    )

@@ -19,7 +19,9 @@ V_DEAD = 4
 
 def note(seat: Seat, event: str, *details: object) -> None:
     """Append one line to the journal, in one write."""
-    where = f"{seat.role} {seat.route or '-'} {seat.source or '-'} {seat.index} {os.getpid()} {seat.incarnation}"
+    where = (
+        f"{seat.role} {seat.route or '-'} {seat.source or '-'} {seat.index} {os.getpid()} {seat.incarnation}"
+    )
     line = f"{clock.monotonic_s():.6f} {where} {event} {' '.join(map(str, details))}\n"
     journal = os.open(Path(seat.config.state_dir) / "journal", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(journal, line.encode())
@@ -61,6 +63,17 @@ def stubborn(seat: Seat) -> int:
     while True:
         for order in orders(seat):
             note(seat, type(order).__name__)
+
+
+def leaving_orphans(seat: Seat) -> int:
+    """Leaves a grandchild behind, whose parent ends before it does."""
+    if os.fork() == 0:
+        if os.fork() == 0:
+            clock.sleep_s(0.1)
+        os._exit(0)
+    os.wait()
+    note(seat, "orphaned")
+    return steady(seat)
 
 
 def without_boot(seat: Seat) -> int:
@@ -200,4 +213,3 @@ BEHAVIOUR = {
     b"kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     b"leave": lambda: os._exit(0),
 }
-
