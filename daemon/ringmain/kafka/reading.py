@@ -30,6 +30,10 @@ class Reading(Protocol):
 
     def poll(self, queues: Queues) -> list[KafkaError]: ...
 
+    def pause(self, pair: Partition) -> None: ...
+
+    def resume(self, pair: Partition) -> None: ...
+
     def forget(self, partitions: list[Partition]) -> None: ...
 
 
@@ -48,6 +52,14 @@ class Direct:
             errors += sorted_into(queues, one)
         return errors
 
+    def pause(self, pair: Partition) -> None:
+        """Fetch nothing of it until resumed."""
+        self._consumer.pause([TopicPartition(*pair)])
+
+    def resume(self, pair: Partition) -> None:
+        """Fetch again."""
+        self._consumer.resume([TopicPartition(*pair)])
+
     def forget(self, partitions: list[Partition]) -> None:
         """Nothing is held here."""
 
@@ -60,6 +72,7 @@ class Copied:
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
         self._held_back: set[Partition] = set()
+        self._paused: set[Partition] = set()
 
     def poll(self, queues: Queues) -> list[KafkaError]:
         """Callbacks, and one batch of messages."""
@@ -69,14 +82,26 @@ class Copied:
             errors += sorted_into(queues, one)
         return errors
 
+    def pause(self, pair: Partition) -> None:
+        """As asked from outside: never ended by what happens to be drained here."""
+        self._paused.add(pair)
+        self._held_back.discard(pair)
+        self._consumer.pause([TopicPartition(*pair)])
+
+    def resume(self, pair: Partition) -> None:
+        """Fetch again; the next poll holds it back if too much of it waits."""
+        self._paused.discard(pair)
+        self._consumer.resume([TopicPartition(*pair)])
+
     def forget(self, partitions: list[Partition]) -> None:
-        """They are given away, or paused and resumed by another hand."""
+        """They are given away."""
         self._held_back.difference_update(partitions)
+        self._paused.difference_update(partitions)
 
     def _hold_back(self, queues: Queues) -> None:
         full = [pair for pair, queue in queues.items() if queue.waiting > TOO_MANY_WAITING]
         free = [pair for pair in self._held_back if queues[pair].waiting < FEW_ENOUGH_WAITING]
-        if new := [pair for pair in full if pair not in self._held_back]:
+        if new := [pair for pair in full if pair not in self._held_back | self._paused]:
             self._consumer.pause([TopicPartition(*pair) for pair in new])
             self._held_back.update(new)
         if free:

@@ -173,12 +173,11 @@ class KafkaSource:
 
     def pause(self, topic: str, partition: int) -> None:
         """Stop fetching for long (it throws the prefetch away); for a moment, just do not drain."""
-        self._reading.forget([(topic, partition)])
-        self._consumer.pause([TopicPartition(topic, partition)])
+        self._reading.pause((topic, partition))
 
     def resume(self, topic: str, partition: int) -> None:
         """Fetch again, from where the feeder had read to."""
-        self._consumer.resume([TopicPartition(topic, partition)])
+        self._reading.resume((topic, partition))
 
     def seek(self, topic: str, partition: int, offset: int) -> None:
         """Read on from here; what was fetched is dropped. Committed offsets are the feeder's to move."""
