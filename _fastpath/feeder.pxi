@@ -407,7 +407,8 @@ cdef class FeederSide:
         cdef int32_t slot = self.chains.next[leader]
         cdef uint32_t members[MAX_CLAIM]
         cdef uint32_t i
-        while slot >= 0 and n < self.run_limit and word_state(self.slots[slot].word) == FILLED:
+        cdef uint32_t limit = self.h.run_limit if self.h.run_limit else self.run_limit
+        while slot >= 0 and n < limit and word_state(self.slots[slot].word) == FILLED:
             members[n] = slot
             n += 1
             slot = self.chains.next[slot]

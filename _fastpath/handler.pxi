@@ -459,6 +459,11 @@ cdef class HandlerSide:
                               pack(word_seq(self.words[i]), self.seat, self.incarnation, EXECUTING)):
                 self.hs.executing -= 1
                 continue
+            if s.run_next:
+                # Calls overlap here, those of one key must not: what hangs behind goes back, and is not
+                # published in runs any more.
+                store_relaxed_32(&self.h.run_limit, 1)
+                self.return_run(<uint32_t>f, s.run_next - 1)
             c = Claim.__new__(Claim)
             c.side, c.feeder, c.slot, c.word = self, <uint32_t>f, slot, self.words[i]
             c.value = self.value_of(<uint32_t>f, s)

@@ -74,6 +74,7 @@ ctypedef struct Header:
     uint32_t courier_sleeping
     uint32_t courier_state
     uint32_t courier_incarnation
+    uint32_t run_limit          # 0 = as the feeder wants; async handlers set 1: they execute no runs
     char pad2[LINE_BYTES]
     uint64_t sleeping[SLEEPER_WORDS]
 
