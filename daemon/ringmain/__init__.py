@@ -1,1 +1,11 @@
-"""ringmain: Python functions over Kafka topics, in many processes."""
+"""ringmain: Python functions over Kafka topics, in many processes.
+
+Handler authors enter: what they import is here, and nothing else is. No client, thread or file comes to life
+by importing this.
+"""
+
+from ringmain.app import App
+from ringmain.message import Message
+from ringmain.outcome import Batch, Dead, Pause, Retry, Skip, To
+
+__all__ = ["App", "Batch", "Dead", "Message", "Pause", "Retry", "Skip", "To"]

@@ -115,7 +115,7 @@ def judge_properties(config: Config, tree: Tree, judge: Judge, report: Report) -
     """Report what somebody who knows Kafka (this room does not) has against each route's properties."""
     for route in config.routes.values():
         for name, reason in judge(route.kafka):
-            report.clash([_spelled(route, name, tree)], f"is not to be set here: {reason}")
+            report.clash([_spelled(route, name, tree)], reason)
 
 
 def _kafka(config: Config, route: Route, report: Report) -> None:
@@ -161,6 +161,8 @@ def _own(route: Route, tree: Tree) -> Tree:
 
 
 def _spelled(route: Route, name: str, tree: Tree) -> str:
+    if not name:  # the properties as a whole
+        return f"routes.{route.name}.kafka"
     return f"routes.{route.name}.kafka.{name}" if name in _own(route, tree) else f"kafka.{name}"
 
 

@@ -59,9 +59,9 @@ def from_tree(tree: Mapping[str, Any], *, folder: str = ".") -> Config:
 
 def find(name: str) -> str:
     """The file that CONFIG on a command line means: a path, or an instance of /etc/ringmain."""
-    if os.sep in name or name.endswith(".toml") or os.path.exists(name):
-        return name
-    return os.path.join(FOLDER, f"{name}.toml")
+    instance = os.path.join(FOLDER, f"{name}.toml")
+    plain = os.sep not in name and not name.endswith(".toml")
+    return instance if plain and not os.path.isfile(name) and os.path.exists(instance) else name
 
 
 def _text(path: str) -> str:
@@ -90,7 +90,7 @@ def _config(
     join_properties(tree, report)
     override(tree, overrides, report)
     filled = tree if environment is None else fill(tree, environment, report)
-    config = complete(build(filled, report), filled, environment or {})
+    config = complete(build(filled, report), filled, os.environ)
     check(config, filled, report)
     judge_properties(config, filled, judge, report)
     refuse_pending(filled, report)

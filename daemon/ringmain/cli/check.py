@@ -1,0 +1,59 @@
+"""`ringmain check CONFIG`: everything that is wrong, before anything runs."""
+
+import click
+
+from ringmain.cli.arguments import config_argument, json_option, print_json, set_option
+from ringmain.cli.inspection import inspect_app
+from ringmain.cli.reading import read_for_use, read_to_look_at
+from ringmain.config.render import render
+from ringmain.config.schema import Config
+from ringmain.errors import ConfigError, RingmainError
+
+
+@click.command()
+@config_argument
+@click.option("--no-env", is_flag=True, help="Leave ${…} as it is: where the secrets are not.")
+@click.option(
+    "--connect", is_flag=True, help="Also ask Kafka and the queues, and say where each partition starts."
+)
+@set_option
+@json_option
+@click.pass_context
+def check(
+    context: click.Context,
+    config: str,
+    no_env: bool,
+    connect: bool,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Say everything that is wrong with CONFIG and its app."""
+    if no_env and connect:
+        raise click.UsageError("--connect needs what --no-env leaves out.")
+    try:
+        settings = (read_to_look_at if no_env else read_for_use)(config, overrides)
+        inspect_app(settings)
+    except RingmainError as error:
+        if not as_json:
+            raise
+        print_json({"ok": False, "problems": _problems(error)})
+        context.exit(error.exit_code)
+    if connect:
+        from ringmain.cli.connect import connect_to_all
+
+        context.exit(connect_to_all(settings, as_json))
+    if as_json:
+        print_json({"ok": True, "config": render(settings)})
+    else:
+        click.echo(_fine(settings))
+
+
+def _fine(config: Config) -> str:
+    routes = ", ".join(config.routes)
+    return f"{config.path}: fine; {config.app} has a handler for each route ({routes})"
+
+
+def _problems(error: RingmainError) -> object:
+    if isinstance(error, ConfigError):
+        return error.problems
+    return [{"where": "", "key": "app", "message": line} for line in str(error).splitlines()]

@@ -1,0 +1,142 @@
+"""`ringmain check --connect`: asks Kafka and the queues, and says where each partition would start.
+
+check.py enters with a config that is fine by itself. Everything is asked before anything is said; nothing is
+committed, joined or declared.
+"""
+
+from collections.abc import Mapping
+from contextlib import closing
+
+import click
+import msgspec
+
+from ringmain.cli.arguments import print_json
+from ringmain.config.schema import Config, Route
+from ringmain.errors import RingmainError
+from ringmain.kafka.lookup import Lookup, Start, foreigners
+from ringmain.kafka.properties import DEFAULTS, group_protocol
+from ringmain.queues.connect import connect
+
+STRATEGY = "partition.assignment.strategy"
+
+
+class Beginning(msgspec.Struct, frozen=True):
+    """Where a partition of a route would start, and what is remarkable about it."""
+
+    route: str
+    topic: str
+    partition: int
+    start: int | None
+    committed: int | None
+    begin: int | None
+    end: int | None
+    remark: str
+
+
+class Findings(msgspec.Struct):
+    """What the servers said; `problems` = why this deployment would not work now."""
+
+    partitions: list[Beginning] = []
+    remarks: list[str] = []
+    problems: list[str] = []
+
+
+def connect_to_all(config: Config, as_json: bool) -> int:
+    """Print what was found; 0 = all of it answers and exists."""
+    findings = Findings()
+    _ask_queues(config, findings)
+    for route in config.routes.values():
+        _ask_kafka(config, route, findings)
+    if as_json:
+        print_json({"ok": not findings.problems, **msgspec.structs.asdict(findings)})
+    else:
+        _print(findings)
+    return 1 if findings.problems else 0
+
+
+def _ask_queues(config: Config, findings: Findings) -> None:
+    try:
+        with closing(connect(config).dead_set()):
+            pass
+    except RingmainError as error:
+        findings.problems.append(f"queues: {error}")
+
+
+def _ask_kafka(config: Config, route: Route, findings: Findings) -> None:
+    try:
+        with closing(Lookup(route.kafka)) as lookup:
+            _look(lookup, config, route, findings)
+    except RingmainError as error:
+        servers = route.kafka["bootstrap.servers"]
+        findings.problems.append(f"route {route.name}: {servers}: {error}")
+
+
+def _look(lookup: Lookup, config: Config, route: Route, findings: Findings) -> None:
+    counts = lookup.partition_counts(route.topics)
+    findings.problems += [
+        f"route {route.name}: topic {topic} does not exist"
+        for topic in route.topics
+        if topic not in counts and not topic.startswith("^")
+    ]
+    pairs = [(topic, number) for topic, count in counts.items() for number in range(count)]
+    findings.partitions += [beginning(route, start) for start in lookup.starts(pairs)]
+    group = lookup.group()
+    strangers = foreigners(group.client_ids, config.name, route.name)
+    if strangers:
+        findings.remarks.append(
+            f"route {route.name}: its group {route.kafka['group.id']} has other members: "
+            + ", ".join(strangers[:5])
+        )
+    if group.assignor and group.protocol == "classic" and group.assignor not in strategies(route.kafka):
+        findings.problems.append(
+            f"route {route.name}: members of its group use the assignor {group.assignor}, "
+            f"which is not in {STRATEGY} ({', '.join(strategies(route.kafka))})"
+        )
+
+
+def strategies(kafka: Mapping[str, str]) -> list[str]:
+    """The assignors that this route's consumers would take."""
+    if group_protocol(kafka) == "consumer":
+        return []
+    said = kafka.get(STRATEGY, DEFAULTS[STRATEGY].value)
+    return [name.strip() for name in said.split(",")]
+
+
+def beginning(route: Route, start: Start) -> Beginning:
+    """What is committed decides if it is still there, then auto.offset.reset."""
+    reset = route.kafka["auto.offset.reset"]
+    begins = {"earliest": start.begin, "smallest": start.begin, "beginning": start.begin}
+    ends = {"latest": start.end, "largest": start.end, "end": start.end}
+    usable = start.committed is not None and not start.expired
+    remark = "" if usable else f"nothing committed: {reset}"
+    if start.expired:
+        remark = f"committed {start.committed} is out of range: {reset}"
+    if start.begin is None or start.end is None:
+        remark = "its broker does not answer"
+    return Beginning(
+        route=route.name,
+        topic=start.topic,
+        partition=start.partition,
+        start=start.committed if usable else (begins | ends).get(reset),
+        committed=start.committed,
+        begin=start.begin,
+        end=start.end,
+        remark=remark,
+    )
+
+
+def _print(findings: Findings) -> None:
+    lines: list[tuple[str, ...]] = [
+        ("ROUTE", "TOPIC", "PARTITION", "START", "COMMITTED", "BEGIN", "END", "REMARK")
+    ]
+    lines += [
+        tuple("-" if cell is None else str(cell) for cell in msgspec.structs.astuple(row))
+        for row in findings.partitions
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines if findings.partitions else []:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    for remark in findings.remarks:
+        click.echo(remark)
+    for problem in findings.problems:
+        click.echo(f"ringmain: {problem}", err=True)

@@ -1,0 +1,15 @@
+"""`ringmain demo`: see it run, with nothing else installed."""
+
+import click
+
+
+@click.command()
+@click.option("--messages", type=click.IntRange(min=1), help="End by itself once so many are settled.")
+@click.option("--partitions", type=click.IntRange(1, 1000), default=4, show_default=True)
+@click.option("--handlers", type=click.IntRange(1, 1000), default=2, show_default=True)
+@click.pass_context
+def demo(context: click.Context, messages: int | None, partitions: int, handlers: int) -> None:
+    """See it run, with an embedded broker and a sample app; the last line is JSON if --messages ends it."""
+    from ringmain.demo import run
+
+    context.exit(run(messages, partitions, handlers))

@@ -1,0 +1,63 @@
+"""The table of commands: name, where it is, one line of help.
+
+cli.main enters. A command's module is imported when that command is called, never for the list.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+import click
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("ringmain.cli.run:run", "Run what CONFIG describes, in the foreground."),
+    "check": ("ringmain.cli.check:check", "Say everything that is wrong with CONFIG and its app."),
+    "settings": ("ringmain.cli.settings:settings", "The reference of all keys of a config file."),
+    "demo": ("ringmain.cli.demo:demo", "See it run, with an embedded broker and a sample app."),
+    "dead": ("ringmain.cli.dead:dead", "Look at the dead set."),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are in COMMANDS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Those that this installation has, in the table's order."""
+        return [name for name, (place, _) in COMMANDS.items() if find_spec(place.partition(":")[0])]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        click.echo(f"ringmain {version('ringmain')}")
+    except PackageNotFoundError:
+        click.echo("ringmain, from a checkout that is not installed")
+    ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="CONFIG is a path or an instance name of /etc/ringmain; RINGMAIN_CONFIG when absent.",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
+)
+def root() -> None:
+    """Run Python functions over Kafka topics, in many processes."""
