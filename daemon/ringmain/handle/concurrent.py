@@ -1,8 +1,8 @@
 """The loop of an async route: up to `concurrency` calls at once on one event loop.
 
-`run` enters once per process. PERF: one task a call, one timer and at most one refill a turn of the event loop
-for all calls together: calls begin in the order of their deadlines, so only the oldest has to be watched.
-Nothing is decided about a message.
+`run` enters once per process. PERF: one task a call; for all calls together one timer, and one refill in a turn
+of the event loop. Calls begin in the order of their deadlines, so only the oldest is watched. Nothing is
+decided about a message.
 """
 
 import asyncio
@@ -212,7 +212,7 @@ class Calls:
             self._watch_after(self._terms.grace_s)
 
     def _abandon(self) -> None:
-        """ORDER: the event loop stands, so what is stuck runs no more; only now may its key go on elsewhere."""
+        """ORDER: the event loop stands, what is stuck runs no more; only now may its key go on elsewhere."""
         for claim in list(self._running):
             del self._running[claim]
             self._overdue.setdefault(claim, 0.0)
