@@ -211,8 +211,12 @@ def paced(stage: Stage, client: Participant, seconds: float) -> Result:
         if (seen.count, seen.total) != (count + 4, expected.checksum):
             raise RunFailed(f"handled {seen.count - 4} of {count} paced messages, or others")
         delays_ms = sorted(delays(started, count))
-    at = lambda share: delays_ms[int(len(delays_ms) * share)]  # noqa: E731
-    return Result(at(0.5), 0.0, at(0.99))
+
+    return Result(share(delays_ms, 0.5), 0.0, share(delays_ms, 0.99))
+
+
+def share(ordered: list[float], part: float) -> float:
+    return ordered[int(len(ordered) * part)]
 
 
 def delays(client: Client, count: int) -> list[float]:

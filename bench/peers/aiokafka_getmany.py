@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found,import-untyped,misc,untyped-decorator"
 """aiokafka, the batch way: getmany(), each message decoded and handled; waiting calls a hundred at a time.
 
 Arguments: bootstrap, topic, group.

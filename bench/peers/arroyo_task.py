@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found,import-untyped,misc,untyped-decorator"
 """arroyo: a consumer whose strategy decodes and handles each message, in the process or in two others.
 
 Arguments: bootstrap, topic, group, "inside" or "processes".

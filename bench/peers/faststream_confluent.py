@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found,import-untyped,misc,untyped-decorator"
 """FastStream on its confluent broker. Arguments: bootstrap, topic, group, "one" or "batch".
 
 Decoding is its own idiom where it is a message a call (the annotation), msgspec where it is a batch of bytes.
