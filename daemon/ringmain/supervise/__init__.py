@@ -56,7 +56,9 @@ def _supervise(config: Config, table: Mapping[str, str], lock: Lock) -> int:
             return lifecycle.OK
         if probed.reason:
             raise AppError(probed.reason)
-        _log.info("starting", extra={"service": config.name, "node": config.node, "routes": len(config.routes)})
+        _log.info(
+            "starting", extra={"service": config.name, "node": config.node, "routes": len(config.routes)}
+        )
         return Supervisor(config, memory, nursery, signals).run()
     finally:
         nursery.close()

@@ -41,7 +41,9 @@ PROBE_S = 300.0
 NO_SEAT_S = 0.05
 NO_FORK_S = 1.0
 RETIRE_GRACE_S = 5.0
-LONGEST_TICK_S, SHORTEST_TICK_S = 1.0, 0.05
+LONGEST_TICK_S, SHORTEST_TICK_S = 2.0, 0.01
+RSS_TICK_S = 0.5
+ROUNDING_S = 0.001
 _log = logging.getLogger(__name__)
 
 
@@ -168,6 +170,7 @@ class Supervisor:
         match report:
             case Booted():
                 child.booted, child.asynchronous = True, report.asynchronous
+                self._round_due_s = min(self._round_due_s, now_s + self._patrol.limits(child).timeout_s)
                 said = {"child": child.title, "child_pid": child.pid}
                 _log.info("child at work", extra={**said, "seconds": round(now_s - child.born_s, 3)})
             case Status():
@@ -210,8 +213,8 @@ class Supervisor:
     def _relieve(self) -> None:
         now_s = clock.monotonic_s()
         if now_s >= self._round_due_s:
-            self._round_due_s = now_s + self._tick_s
-            self._patrol.go_round(now_s)
+            again_s = self._patrol.go_round(now_s)
+            self._round_due_s = now_s + max(SHORTEST_TICK_S, min(self._tick_s, again_s + ROUNDING_S))
             self._gates.watch(now_s)
             self._complain(now_s)
         self._reload.step()
@@ -321,10 +324,11 @@ class Supervisor:
 
 
 def tick_s(config: Config) -> float:
-    """How often to go round: a second, or a fifth of the shortest limit, so that none is passed by much."""
+    """How often to go round when no call ends a round sooner: rarely, unless something has to be sampled."""
     limits_s = [LONGEST_TICK_S]
     for route in config.routes.values():
-        limits_s.append(route.timeout_s / 5)
+        if route.max_rss_bytes is not None:
+            limits_s.append(RSS_TICK_S)
         if route.flood:
             limits_s += [route.flood.probe_s / 2, route.flood.window_s / 10]
     return max(SHORTEST_TICK_S, min(limits_s))

@@ -15,7 +15,7 @@ from ringmain.supervise.memory import Memory
 from ringmain.supervise.nursery import Nursery
 from ringmain.supervise.posts import Child
 from ringmain.supervise.respawn import Cause
-from ringmain.supervise.watch import BEAT_S, Limits, Overdue, Sight, limits_of_handler, overdue
+from ringmain.supervise.watch import BEAT_S, Limits, Overdue, Sight, limits_of_handler, look_again_s, overdue
 
 STACK_PAUSE_S = 0.05
 STACK_LONGEST_S = 0.5
@@ -34,16 +34,21 @@ class Patrol:
         self._last_round_s = clock.monotonic_s()
         self._stacks: dict[int, str] = {}
 
-    def go_round(self, now_s: float) -> None:
-        """Look at every child once."""
+    def go_round(self, now_s: float) -> float:
+        """Look at every child once; returns in how many seconds the next call can be overdue."""
         absent_s, self._last_round_s = now_s - self._last_round_s, now_s
         if absent_s > ABSENT_S:  # we were stopped ourselves, and so may they have been: let them beat first
-            return
-        for child in self._nursery.children:
-            if child.ending is None:
-                reason = overdue(self._sight(child, now_s), self._limits(child))
-                if reason is not None:
-                    self.end(child, reason, now_s)
+            return ABSENT_S / 2
+        going = [child for child in self._nursery.children if child.ending is None]
+        return min((self._look(child, now_s) for child in going), default=math.inf)
+
+    def _look(self, child: Child, now_s: float) -> float:
+        sight, limits = self._sight(child, now_s), self.limits(child)
+        reason = overdue(sight, limits)
+        if reason is None:
+            return look_again_s(sight, limits)
+        self.end(child, reason, now_s)
+        return math.inf
 
     def end(self, child: Child, reason: Overdue, now_s: float) -> None:
         """Ask for its stacks, then kill it; `finish` does the second half."""
@@ -90,7 +95,8 @@ class Patrol:
         """It has ended."""
         self._stacks.pop(child.pid, None)
 
-    def _limits(self, child: Child) -> Limits:
+    def limits(self, child: Child) -> Limits:
+        """What the child's route and role allow."""
         if not child.post.route:
             return Limits(math.inf, BEAT_S)
         route = self._memory.config.routes[child.post.route]

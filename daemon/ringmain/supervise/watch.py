@@ -70,6 +70,11 @@ def overdue(sight: Sight, limits: Limits) -> Overdue | None:
     return None
 
 
+def look_again_s(sight: Sight, limits: Limits) -> float:
+    """In how many seconds at the earliest its call can be overdue: no need to look before."""
+    return max(0.0, limits.timeout_s - sight.busy_s)
+
+
 class Progress:
     """How long a feeder has had work before it without finishing any."""
 

@@ -1,0 +1,61 @@
+"""The order of a stop and its deadlines."""
+
+import pytest
+
+from ringmain.supervise.nag import Nag
+from ringmain.supervise.stopping import Phase, Stopping
+
+ALL = {"handle", "feed", "courier"}
+
+
+def _phases(stopping: Stopping) -> list[Phase]:
+    phases, alive = [], set(ALL)
+    while (phase := stopping.advance(alive, now_s=100.0)) is not None:
+        assert stopping.advance(alive, now_s=100.0) is None, "nothing begins while its role is alive"
+        phases.append(phase)
+        alive.discard(phase.role)
+    assert stopping.over(alive)
+    return phases
+
+
+@pytest.mark.parametrize("stop_s", [0.0, 1.0, 25.0, 3600.0])
+def test_handlers_then_feeders_then_courier_each_within_stop_s(stop_s: float) -> None:
+    phases = _phases(Stopping(100.0, stop_s))
+    assert [phase.role for phase in phases] == ["handle", "feed", "courier"]
+    assert phases == sorted(phases, key=lambda phase: phase.killed_s)
+    assert all(100.0 <= phase.told_s <= phase.killed_s <= 100.0 + stop_s for phase in phases)
+
+
+def test_handlers_leave_time_to_commit_what_they_did() -> None:
+    handlers, *_ = _phases(Stopping(0.0, 25.0))
+    assert handlers.killed_s == 20.0
+
+
+def test_only_a_courier_that_others_wait_for_is_still_followed() -> None:
+    stopping = Stopping(0.0, 25.0)
+    assert stopping.may_follow("courier")
+    assert not stopping.may_follow("feed")
+    assert not stopping.may_follow("handle")
+    _phases(stopping)
+    assert not stopping.may_follow("courier")
+
+
+def test_a_role_that_is_not_there_is_passed_over() -> None:
+    stopping = Stopping(0.0, 25.0)
+    assert [stopping.advance({"courier"}, 0.0) for _ in range(3)][-1] is not None
+    assert stopping.advance(set(), 0.0) is None
+    assert stopping.over(set())
+
+
+def test_a_trouble_is_said_once_then_every_minute_and_its_end_once() -> None:
+    nag = Nag()
+    assert [nag.due("kafka", "refused", at_s) for at_s in (0.0, 1.0, 59.0, 60.0, 61.0)] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert nag.due("kafka", "another reason", 62.0)
+    assert nag.over("kafka")
+    assert not nag.over("kafka")
