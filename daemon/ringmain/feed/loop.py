@@ -192,7 +192,7 @@ class Feeder:
 
     def _nap_s(self, source: Source) -> float:
         nap_s = min(BEAT_S, source.timeout_s())
-        if self.side.busy > len(self.waiting):
+        if self._leaving_by_s is not None or self.side.busy > len(self.waiting):
             nap_s = min(nap_s, LOOK_S)
         if (next_s := self.waiting.next_s) is not None:
             nap_s = min(nap_s, next_s - clock.monotonic_s())
