@@ -32,7 +32,7 @@ setup(
                 define_macros=[("RINGMAIN_DEBUG", "1")] if debug else [],
             )
         ],
-        build_dir="build/cython",
+        build_dir="build/cython-debug" if debug else "build/cython",
         compiler_directives={
             "language_level": 3,
             "boundscheck": debug,
