@@ -108,6 +108,10 @@ class KafkaClient:
                 return []
             raise
 
+    def topics(self) -> set[str]:
+        """The names of all topics."""
+        return set(self._admin().list_topics(timeout=ANSWER_DEADLINE_S).topics)
+
     def partitions(self, topic: str) -> list[int]:
         return sorted(self._admin().list_topics(topic, timeout=ANSWER_DEADLINE_S).topics[topic].partitions)
 
