@@ -259,9 +259,11 @@ class Supervisor:
         now_s = clock.monotonic_s()
         for post in self._staff.step(now_s):
             child = self._children.in_seat("feed", post.route, post.number)
-            if child is not None:
-                _log.info("retiring", extra={"child": child.title})
-                self._retire(child)
+            if child is None:  # it had just died, and nobody follows any more
+                self._memory.overseers[post.route].free_feeder(post.number)
+                continue
+            _log.info("retiring", extra={"child": child.title})
+            self._retire(child)
         if now_s >= self._staff.scout_due_s and not self._children.of("scout"):
             self._staff.scout_left(now_s)
             self._errand(Post("scout"), SCOUT_S)

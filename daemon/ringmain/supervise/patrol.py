@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from ringmain import clock
+from ringmain.rings import Overseer
 from ringmain.supervise.memory import Memory
 from ringmain.supervise.nursery import Nursery
 from ringmain.supervise.posts import Child
@@ -33,6 +34,7 @@ class Patrol:
         self._nursery = nursery
         self._last_round_s = clock.monotonic_s()
         self._stacks: dict[int, str] = {}
+        self._limits: dict[tuple[str, str], Limits] = {}
 
     def go_round(self, now_s: float) -> float:
         """Look at every child once; returns in how many seconds the next call can be overdue."""
@@ -97,6 +99,12 @@ class Patrol:
 
     def limits(self, child: Child) -> Limits:
         """What the child's route and role allow."""
+        key = (child.post.role, child.post.route)
+        if key not in self._limits:
+            self._limits[key] = self._find_limits(child)
+        return self._limits[key]
+
+    def _find_limits(self, child: Child) -> Limits:
         if not child.post.route:
             return Limits(math.inf, BEAT_S)
         route = self._memory.config.routes[child.post.route]
@@ -123,9 +131,13 @@ class Patrol:
         """Only what an idle handler could have taken counts: else it is not the feeder who stands still."""
         overseer = self._memory.overseers[child.post.route]
         counters = overseer.feeder_counters(child.index)
-        paused = overseer.gate != 0 or overseer.paused_until_ns > clock.monotonic_ns()
-        idle = not paused and self._idle_handler(child.post.route)
-        return child.progress.standing_s(now_s, counters["unclaimed"] if idle else 0, counters["settled"])
+        waiting = counters["unclaimed"]
+        if waiting and (self._is_paused(overseer) or not self._idle_handler(child.post.route)):
+            waiting = 0
+        return child.progress.standing_s(now_s, waiting, counters["settled"])
+
+    def _is_paused(self, overseer: Overseer) -> bool:
+        return overseer.gate != 0 or overseer.paused_until_ns > clock.monotonic_ns()
 
     def _idle_handler(self, route: str) -> bool:
         overseer = self._memory.overseers[route]
