@@ -4,6 +4,6 @@ The supervisor's fork enters by `run`. A handler talks to nobody but the ring an
 queues, no disk. Payloads are never logged.
 """
 
-from ringmain.handle.run import run
+from ringmain.handle.role import run
 
 __all__ = ["run"]

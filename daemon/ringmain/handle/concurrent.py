@@ -33,7 +33,7 @@ class Terms:
     decode: Callable[[bytes], object] | None
     concurrency: int
     timeout_s: float
-    grace_s: float = GRACE_S
+    grace_s: float
 
 
 class Calls:

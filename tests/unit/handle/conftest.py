@@ -12,14 +12,13 @@ from typing import Any, Self
 
 import msgspec
 import pytest
-from ringmain import lifecycle
+
+from ringmain import clock, lifecycle
+from ringmain.config.schema import Config, Queues, Route
 from ringmain.lifecycle import Booted, Leash, Stop
 from ringmain.rings import Board, Geometry, Segment, bell
 from ringmain.seat import Seat
 from support.waiting import eventually
-
-from ringmain import clock
-from ringmain.config.schema import Config, Queues, Route
 
 APP = """
 import asyncio, contextvars, os, signal, sys, time

@@ -18,7 +18,9 @@ def test_messages_are_done_and_a_stop_ends_the_process_well(handler):
 
 
 def test_every_outcome_is_counted_by_its_own_word(handler):
-    body = SYNC + """
+    body = (
+        SYNC
+        + """
     if order.id == 1: return Retry(after_s=60)
     if order.id == 2: raise Skip("no")
     if order.id == 3: return Dead("bad")
@@ -27,13 +29,16 @@ def test_every_outcome_is_counted_by_its_own_word(handler):
     if order.id == 6: return 42
     if order.id == 7: raise RuntimeError
 """
+    )
     process = handler(body).start()
     process.place(*({"id": n} for n in range(8)))
     process.wait(calls=8, done=1, retry=2, skip=2, dead=3)
 
 
 def test_whatever_class_a_call_raises_the_process_goes_on(handler):
-    body = SYNC + """
+    body = (
+        SYNC
+        + """
     class Mute(Exception):
         def __str__(self): raise SystemExit
     def deep(): deep()
@@ -45,6 +50,7 @@ def test_whatever_class_a_call_raises_the_process_goes_on(handler):
     if order.id == 5: raise Mute
     if order.id == 6: raise RuntimeError("\\udc80")
 """
+    )
     process = handler(body).start()
     process.place(*({"id": n} for n in range(8)))
     process.wait(calls=8, retry=7, done=1)
@@ -64,24 +70,30 @@ def test_a_tombstone_is_skipped_by_a_handler_that_takes_none(handler):
 
 
 def test_signals_of_the_terminal_do_not_end_it_but_end_what_it_starts(handler):
-    body = SYNC + """
+    body = (
+        SYNC
+        + """
     os.kill(os.getpid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGINT)
     import subprocess
     child = subprocess.Popen(["sleep", "60"])
     child.terminate()
     assert child.wait(5) == -signal.SIGTERM
 """
+    )
     process = handler(body).start()
     process.place({"id": 1})
     process.wait(done=1)
 
 
 def test_a_child_that_a_call_forks_never_returns_into_the_loop(handler):
-    body = SYNC + """
+    body = (
+        SYNC
+        + """
     pid = os.fork()
     if pid == 0: return None
     assert os.waitpid(pid, 0)[1] == 0
 """
+    )
     process = handler(body).start()
     process.place(*({"id": n} for n in range(5)))
     process.wait(done=5, calls=5)
@@ -115,10 +127,13 @@ def test_an_on_start_that_fails_cannot_boot(handler):
 
 
 def test_on_stop_runs_after_the_last_message(handler):
-    body = SYNC + """    app.state.seen = order.id
+    body = (
+        SYNC
+        + """    app.state.seen = order.id
 @app.on_stop
 def bye(): os.write(2, b"last was %d" % app.state.seen)
 """
+    )
     process = handler(body).start()
     process.place({"id": 7})
     process.wait(done=1)
@@ -127,15 +142,18 @@ def bye(): os.write(2, b"last was %d" % app.state.seen)
 
 
 def test_middlewares_wrap_each_call_in_the_order_registered(handler):
-    body = SYNC + """    app.state.seen += "h"
+    body = (
+        SYNC
+        + """    app.state.seen += "h"
 app.state.seen = ""
 @app.middleware
-def outer(call, message): app.state.seen += "<"; result = call(); app.state.seen += ">"; return result
+def outer(call, message): app.state.seen += "<"; call(); app.state.seen += ">"
 @app.middleware
-def inner(call, message): app.state.seen += "("; result = call(); app.state.seen += ")"; return result
+def inner(call, message): app.state.seen += "("; call(); app.state.seen += ")"
 @app.on_stop
 def bye(): os.write(2, app.state.seen.encode())
 """
+    )
     process = handler(body).start()
     process.place({"id": 1})
     process.wait(done=1)

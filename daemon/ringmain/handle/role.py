@@ -13,7 +13,7 @@ from ringmain import formats, lifecycle
 from ringmain.app import App
 from ringmain.errors import AppError
 from ringmain.handle import hooks, sync
-from ringmain.handle.concurrent import Calls, Terms
+from ringmain.handle.concurrent import GRACE_S, Calls, Terms
 from ringmain.handle.limits import Limits
 from ringmain.handle.resolve import Resolver
 from ringmain.handle.work import Work, be_deaf
@@ -69,4 +69,4 @@ def _prepare(seat: Seat, spec: RouteSpec) -> tuple[Work, Terms]:
     work = Work(seat, side, plan, Limits(route.max_messages, route.max_rss_bytes))
     work.guard_forks()
     concurrency = route.concurrency or ASYNC_CONCURRENCY
-    return work, Terms(resolver, decode, concurrency, route.timeout_s)
+    return work, Terms(resolver, decode, concurrency, route.timeout_s, GRACE_S)

@@ -1,0 +1,167 @@
+"""Registering: what a signature says, and what is refused with its place."""
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from ringmain.app import App
+from ringmain.errors import AppError
+from ringmain.loading import load_app
+from ringmain.message import Message
+from ringmain.signature import WANTS_MESSAGE, WANTS_ONLY_MESSAGE, WANTS_RAW, WANTS_VALUE
+
+
+class Order(msgspec.Struct):
+    id: int
+
+
+@dataclasses.dataclass
+class Plain:
+    id: int
+
+
+class Foreign:
+    pass
+
+
+def value(order: Order): ...
+def optional(order: Order | None, message: Message): ...
+def raw(data: bytes): ...
+def optional_raw(data: bytes | None): ...
+def only_message(message: Message): ...
+def plain(order: Plain, retries: int = 3): ...
+async def later(order: dict): ...
+
+
+@pytest.mark.parametrize(
+    ("function", "wants", "accepts_none", "is_async"),
+    [
+        (value, WANTS_VALUE, False, False),
+        (optional, WANTS_VALUE | WANTS_MESSAGE, True, False),
+        (raw, WANTS_RAW, False, False),
+        (optional_raw, WANTS_RAW, True, False),
+        (only_message, WANTS_ONLY_MESSAGE, True, False),
+        (plain, WANTS_VALUE, False, False),
+        (later, WANTS_VALUE, False, True),
+    ],
+)
+def test_a_signature_says_how_a_handler_is_called(
+    function: Any, wants: int, accepts_none: bool, is_async: bool
+) -> None:
+    app = App()
+    assert app.route("orders")(function) is function
+    spec = app.routes["orders"]
+    assert (spec.wants, spec.accepts_none, spec.is_async) == (wants, accepts_none, is_async)
+    assert spec.place == f"{__file__}:{function.__code__.co_firstlineno}"
+
+
+def nothing(): ...
+def unannotated(order): ...
+def foreign(order: Foreign): ...
+def foreign_inside(order: list[Foreign]): ...
+def unknown_second(order: Order, database): ...
+def third(order: Order, message: Message, database): ...
+def twice(message: Message, again: Message): ...
+def keyword_only(*, order: Order): ...
+def generator(order: Order):
+    yield
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (nothing, "it takes"),
+        (unannotated, "no annotation on 'order'"),
+        (foreign, "nothing decodes into Foreign"),
+        (foreign_inside, "nothing decodes into Foreign"),
+        (unknown_second, "'database' annotated Message"),
+        (third, "it takes"),
+        (twice, "twice"),
+        (keyword_only, "it takes"),
+        (generator, "remove its yield"),
+    ],
+)
+def test_a_signature_that_cannot_be_called_is_refused_with_its_place(function: Any, said: str) -> None:
+    with pytest.raises(AppError, match=said) as refused:
+        App().route("orders")(function)
+    assert f"{__file__}:{function.__code__.co_firstlineno}" in str(refused.value)
+
+
+def test_one_route_has_one_handler() -> None:
+    app = App()
+    app.route("orders")(value)
+    with pytest.raises(AppError, match="already has a handler, at"):
+        app.route("orders")(raw)
+
+
+def test_what_surrounds_a_call_is_checked_when_it_is_registered() -> None:
+    with pytest.raises(AppError, match="m\\(call, message\\)"):
+        App().middleware(lambda call: None)
+    with pytest.raises(AppError, match="'needed' needs a default"):
+        App().on_start(lambda needed: None)
+    with pytest.raises(AppError, match="KeyError in both"):
+        App().route("orders", dead_on=KeyError, skip_on=(KeyError,))
+    with pytest.raises(AppError, match="exception classes"):
+        App().route("orders", dead_on=("KeyError",))  # type: ignore[arg-type]
+
+
+def config(**routes: Any) -> Any:
+    return SimpleNamespace(
+        routes={name: SimpleNamespace(**{"concurrency": None, "format": "json"} | given)
+                for name, given in routes.items()}
+    )  # fmt: skip
+
+
+def test_the_app_and_the_config_name_the_same_routes() -> None:
+    app = App()
+    app.route("orders")(value)
+    app.check(config(orders={}))
+    with pytest.raises(AppError) as refused:
+        app.check(config(other={}))
+    assert "route 'other' is in the config but has no handler" in str(refused.value)
+    assert "route 'orders' is not in the config" in str(refused.value)
+
+
+def test_what_a_sync_handler_cannot_do_is_refused() -> None:
+    async def wrapper(call: Any, message: Any) -> Any:
+        return await call()
+
+    app = App()
+    app.route("orders")(value)
+    with pytest.raises(AppError, match="needs an `async def`"):
+        app.check(config(orders={"concurrency": 5}))
+    with pytest.raises(AppError, match="annotate the value bytes"):
+        app.check(config(orders={"format": "raw"}))
+    app.middleware(wrapper)
+    with pytest.raises(AppError, match="async middleware"):
+        app.check(config(orders={}))
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import missing_thing", r"one.py:1: ModuleNotFoundError: No module named 'missing_thing'"),
+        ("x = 1\n1 / 0", r"one.py:2: ZeroDivisionError"),
+        ("raise SystemExit(0)", r"one.py:1: SystemExit"),
+        ("def broken(:", "SyntaxError"),
+        ("", "has no 'app'"),
+        ("app = 5", "is a int, not a ringmain.App"),
+    ],
+)
+def test_an_app_that_cannot_be_imported_says_where(
+    source: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"app_{abs(hash(source))}_one"
+    (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.setattr("sys.path", ["."])
+    with pytest.raises(AppError, match=said):
+        load_app(SimpleNamespace(app=f"{name}:app", folder=str(tmp_path)))
+
+
+def test_a_module_that_is_not_there_is_told_with_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(AppError, match=f"no module 'nowhere_at_all' in {tmp_path}"):
+        load_app(SimpleNamespace(app="nowhere_at_all:app", folder=str(tmp_path)))
