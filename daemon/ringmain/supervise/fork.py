@@ -128,8 +128,8 @@ def _run(seat: Seat, table: Mapping[str, str]) -> int:
 
 def _leave(code: int) -> None:
     # A user's print() may still be in a buffer; atexit and finalizers are the parent's business.
-    with contextlib.suppress(Exception):
+    try:
         sys.stdout.flush()
-    with contextlib.suppress(Exception):
         sys.stderr.flush()
-    os._exit(code)
+    finally:
+        os._exit(code)

@@ -28,6 +28,11 @@ def note(seat: Seat, event: str, *details: object) -> None:
     os.close(journal)
 
 
+def linger(duration_s: float) -> None:
+    """Be busy with something that takes this long."""
+    select.select([], [], [], duration_s)
+
+
 def orders(seat: Seat, longest_s: float = 0.1) -> list[lifecycle.Order]:
     """Beat, then wait for orders."""
     seat.board.beat(seat.beat)
@@ -51,7 +56,7 @@ def steady(seat: Seat) -> int:
 def slow_to_leave(seat: Seat) -> int:
     """Takes 0.2 s to leave, so that an order of stopping can be seen."""
     steady(seat)
-    clock.sleep_s(0.2)
+    linger(0.2)
     note(seat, "left")
     return lifecycle.OK
 
@@ -69,7 +74,7 @@ def leaving_orphans(seat: Seat) -> int:
     """Leaves a grandchild behind, whose parent ends before it does."""
     if os.fork() == 0:
         if os.fork() == 0:
-            clock.sleep_s(0.1)
+            linger(0.1)
         os._exit(0)
     os.wait()
     note(seat, "orphaned")
@@ -191,13 +196,14 @@ def handling(seat: Seat) -> int:
 
 
 def _hang() -> None:
-    clock.sleep_s(600)
+    while True:
+        signal.pause()
 
 
 def _grow() -> None:
     held = bytearray(200 << 20)
     held[::4096] = b"x" * len(held[::4096])
-    clock.sleep_s(600)
+    _hang()
 
 
 def _segfault() -> None:
