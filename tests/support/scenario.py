@@ -1,4 +1,4 @@
-"""A whole daemon under test: an app and a config file in a folder, `ringmain run` on them, and what came of it.
+"""A whole daemon under test: an app and a config file in a folder, `ringmain run` on them, what came of it.
 
 tests/scenario/ enters. The daemon is a process of its own on a real Kafka; what its handlers did is read from
 what they wrote down (support/witness.py), the rest from its log, its dead set and its committed offsets.
@@ -303,7 +303,7 @@ class Scenario:
     # -- end -----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Stop what still runs; print the logs for whoever reads of a failure; assert that nothing is left."""
+        """Stop what still runs, print the logs for whoever reads of a failure, assert that nothing is left."""
         stopped = [_stopped(daemon) for daemon in self.daemons]
         for daemon in self.daemons:
             print(f"--- {daemon.log_path.name}")
