@@ -39,7 +39,10 @@ def lines_of(text: str) -> dict[str, list[int]]:
         if key is None:  # not the TOML that we know: better no line than a wrong one
             break
         path = parts_of(key.group()) if header else table + parts_of(key.group())
-        found.setdefault(".".join(path), []).append(text.count("\n", 0, at) + 1)
+        line = text.count("\n", 0, at) + 1
+        found.setdefault(".".join(path), []).append(line)
+        for length in range(1, len(path)):  # tables that a dotted key makes by the way
+            found.setdefault(".".join(path[:length]), [line])
         if header:
             table, at = path, _skip(_HEADER_END, text, key.end())
         else:

@@ -46,7 +46,8 @@ class Source(msgspec.Struct):
             if path in self.lines:
                 return f"{self.name}:{self.lines[path][-1]}"
             path = path.rpartition(".")[0]
-        return self.name
+        whole = self.lines.get("")
+        return f"{self.name}:{whole[-1]}" if whole else self.name
 
 
 class Report:
@@ -112,6 +113,8 @@ def shown(path: str, value: object) -> str:
         return json.dumps(cut(value.written))
     if is_secret(path):
         return MASK
+    if isinstance(value, str) and path.endswith("url") and "@" in value:
+        return json.dumps(MASK + cut(value[value.rindex("@") :]))
     if isinstance(value, str):
         return json.dumps(cut(without_userinfo(value)))
     if isinstance(value, bool):
