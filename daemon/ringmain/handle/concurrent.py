@@ -1,8 +1,8 @@
 """The loop of an async route: up to `concurrency` calls at once on one event loop.
 
-`run` enters once per process. PERF: one task a call; for all calls together one timer, and one refill in a turn
-of the event loop. Calls begin in the order of their deadlines, so only the oldest is watched. Nothing is
-decided about a message.
+`run` enters once per process. PERF: one task a call; for all calls together one timer, and one refill in a
+turn of the event loop. Calls begin in the order of their deadlines, so only the oldest is watched. Nothing
+is decided about a message.
 """
 
 import asyncio

@@ -28,13 +28,13 @@ def message_of(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """The traceback from the user's first frame on, with its causes; empty when even that cannot be had."""
+    """The traceback from the user's first frame on, with its causes; or that it could not be had."""
     try:
         whole = traceback.TracebackException.from_exception(error, limit=-_DEEPEST, compact=True)
         _trim(whole)
         return "".join(whole.format())
-    except Exception:
-        return ""
+    except Exception as broken:
+        return f"<its traceback cannot be had: {type(broken).__name__}>"
 
 
 def _trim(whole: traceback.TracebackException) -> None:

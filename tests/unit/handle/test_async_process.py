@@ -49,6 +49,9 @@ def test_outcomes_and_exceptions_of_any_class_leave_the_loop_running(handler):
     process = handler(body).start()
     process.place(*({"id": n} for n in range(10)))
     process.wait(calls=10, done=4, retry=4, skip=1, dead=1)
+    process.place({"id": 10})
+    process.wait(done=5)
+    assert process.stop() == lifecycle.OK
 
 
 def test_bad_messages_and_tombstones_never_reach_the_handler(handler):
@@ -103,6 +106,36 @@ def test_a_call_that_swallows_cancellation_ends_its_process_once_the_others_are_
     assert (seen.done, seen.retry) == (2, 1)
 
 
+def test_a_call_that_another_one_cancels_before_it_began_has_failed(handler):
+    body = (
+        ASYNC
+        + """
+    for task in asyncio.all_tasks() - {asyncio.current_task()}: task.cancel()
+"""
+    )
+    process = handler(body, timeout_s=0.5)
+    process.place(*({"id": n} for n in range(4)))
+    process.start()
+    process.wait(calls=4, done=1, retry=3)
+    assert process.stop() == lifecycle.OK
+
+
+def test_a_doorbell_that_the_app_closed_ends_the_process_with_a_clear_line(handler):
+    body = (
+        ASYNC
+        + """
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        try: what = os.readlink(f"/proc/self/fd/{fd}")
+        except OSError: continue
+        if what == "anon_inode:[eventfd]": os.close(fd)
+"""
+    )
+    process = handler(body).start()
+    process.place({"id": 0})
+    assert process.exit_code() == lifecycle.FATAL
+    assert "the app closed a file descriptor of this process" in process.said()
+
+
 def test_context_variables_of_a_call_are_gone_for_the_next(handler):
     body = (
         "seen = contextvars.ContextVar('seen', default=0)\n"
@@ -141,6 +174,7 @@ def test_a_child_that_a_call_forks_ends_with_its_call(handler):
     body = (
         ASYNC
         + """
+    os.write(2, b"called in %d\\n" % os.getpid())
     pid = os.fork()
     if pid == 0: return None
     assert os.waitpid(pid, 0)[1] == 0
@@ -149,6 +183,9 @@ def test_a_child_that_a_call_forks_ends_with_its_call(handler):
     process = handler(body).start()
     process.place(*({"id": n} for n in range(5)))
     process.wait(done=5, calls=5)
+    # A child that went on in our loop would execute the other messages, and the counters would look the same.
+    assert process.said().count(f"called in {process.pid}\n") == process.said().count("called in") == 5
+    assert process.stop() == lifecycle.OK
 
 
 def test_async_and_plain_middlewares_wrap_the_call(handler):

@@ -89,6 +89,7 @@ def test_a_child_that_a_call_forks_never_returns_into_the_loop(handler):
     body = (
         SYNC
         + """
+    os.write(2, b"called in %d\\n" % os.getpid())
     pid = os.fork()
     if pid == 0: return None
     assert os.waitpid(pid, 0)[1] == 0
@@ -97,6 +98,9 @@ def test_a_child_that_a_call_forks_never_returns_into_the_loop(handler):
     process = handler(body).start()
     process.place(*({"id": n} for n in range(5)))
     process.wait(done=5, calls=5)
+    # A child that went on in our loop would execute the other messages, and the counters would look the same.
+    assert process.said().count(f"called in {process.pid}\n") == process.said().count("called in") == 5
+    assert process.stop() == lifecycle.OK
 
 
 def test_closed_descriptors_end_the_process_with_a_clear_line(handler):
