@@ -20,7 +20,9 @@ from ringmain.verdict import PAUSE
 
 BEAT_S = 1.0
 SLOW_CALL_NS = 10_000_000
-"""A call that lasts longer gives back what its handler had claimed behind it."""
+"""A call that lasts longer gives back what its handler had claimed behind it, if others have nothing to do."""
+ENDLESS_CALL_NS = 1_000_000_000
+"""One that lasts longer gives it back in any case, to the end of what waits."""
 LOOK_S = SLOW_CALL_NS / 1e9
 
 _log = logging.getLogger(__name__)
@@ -31,6 +33,9 @@ class Source(Protocol):
 
     def take(self) -> bool:
         """Place what there is room for. True = there may be more at once."""
+
+    def stalled(self) -> bool:
+        """Waits for room in the ring."""
 
     def commit(self) -> None:
         """Send on what is settled, at its own pace."""
@@ -103,9 +108,14 @@ class Feeder:
             self._mourn(handler)
         if self.side.busy and now_s - self._looked_s >= LOOK_S:
             self._looked_s = now_s
-            self.side.take_back(SLOW_CALL_NS)
+            self._take_back()
         self.side.flush()
         return acks
+
+    def _take_back(self) -> None:
+        """ORDER: what is taken back goes to the end of the ready ring. With a backlog before it, it would be
+        late by all of that, and the low water with it: a stop then repeats as much. Soon only if none is."""
+        self.side.take_back(ENDLESS_CALL_NS if self.side.unclaimed else SLOW_CALL_NS)
 
     def _wait_in_place(self, slot: int, code: int, attempt: int, failure: verdict.Failure) -> None:
         counted = failure.counted and code != PAUSE
@@ -179,9 +189,13 @@ class Feeder:
     def _rest(self, source: Source) -> None:
         """Sleep until somebody has something for us."""
         self._watch({*source.fds(), self.side.fileno(), self._seat.link.fileno()})
-        if self.side.prepare_sleep():
+        if self.side.prepare_sleep(eager=self._eager(source)):
             self._poll.poll(max(0.0, self._nap_s(source)) * 1000)
         self.side.awake()
+
+    def _eager(self, source: Source) -> bool:
+        """Is an ack worth waking up for? Not where it would only move an offset."""
+        return self._route.order != "none" or self._leaving_by_s is not None or source.stalled()
 
     def nap_for(self, nap_s: float) -> None:
         """Sleep for so long at most, or until something comes back."""
