@@ -117,7 +117,7 @@ cdef class CourierSide:
             touched.add(p.feeder)
         full_fence()
         for f in touched:
-            self.ring.wake_feeder(f)
+            self.ring.hurry_feeder(f)
 
     def prepare_sleep(self):
         """Set the sleeping bit; False = a parcel appeared. With several routes: all must say True."""

@@ -38,6 +38,7 @@ cdef class FeederSide:
     cdef uint32_t *event_slots
     cdef uint8_t *in_events         # by slot: stands in event_slots, so it never stands there twice
     cdef uint32_t event_count
+    cdef uint32_t urgent_seen
     cdef uint32_t *scratch
 
     def __cinit__(self, Ring ring, int seat, int incarnation, *, int order=0, int run_limit=1,
@@ -582,6 +583,8 @@ cdef class FeederSide:
     cpdef int settle(self):
         """Take in every ack. Returns how many; what needs a decision is in `take_events()`."""
         cdef uint32_t seat, n = 0
+        # ORDER: read before the acks: what is counted later is seen by the next prepare_sleep().
+        self.urgent_seen = load_acquire_32(&self.head.urgent)
         with nogil:
             for seat in range(self.h.handlers + 1):
                 n += self.drain_acks(seat)
@@ -817,13 +820,21 @@ cdef class FeederSide:
         return slot
 
     # -- sleeping ----------------------------------------------------------------------------------------
-    def prepare_sleep(self):
-        """Set the sleeping bit; False = something came back meanwhile."""
+    def prepare_sleep(self, bint eager=True):
+        """Set the sleeping word; False = something came back meanwhile, do not sleep.
+
+        Lazy: plain acks neither wake nor keep awake, they can wait for the feeder's next timer.
+        """
         cdef uint32_t seat
         cdef AckRing *acks
         self.flush_nogil()
-        store_release_32(&self.head.sleeping, 1)
+        store_release_32(&self.head.sleeping, EAGER if eager else LAZY)
         full_fence()
+        if load_acquire_32(&self.head.urgent) != self.urgent_seen:
+            store_release_32(&self.head.sleeping, 0)
+            return False
+        if not eager:
+            return True
         for seat in range(self.h.handlers + 1):
             acks = self.ring.acks(self.seat, seat)
             if load_acquire_64(&acks.tail) != acks.head:

@@ -236,7 +236,7 @@ cdef class HandlerSide:
         store_release_64(&s.word, pack(seq, self.seat, self.incarnation, VERDICT + code))
         self.push_ack(f, slot, seq)
         if code != V_DONE and code != V_SKIP:
-            self.pending[f] += self.h.slots     # urgent: somebody has to decide
+            self.ring.hurry_feeder(f)       # somebody has to decide
 
     cdef void write_detail(self, uint32_t f, uint32_t slot, bytes detail):
         cdef uint32_t n = min(len(detail), VERDICT_ROOM)
@@ -251,13 +251,13 @@ cdef class HandlerSide:
             if self.pending[f]:
                 self.pending[f] = 0
                 full_fence()
-                self.ring.wake_feeder(f)
+                self.ring.wake_feeder(f, False)
 
     cdef inline void nudge(self, uint32_t f) noexcept nogil:
         if self.pending[f] >= self.h.slots // 16:
             self.pending[f] = 0
             full_fence()
-            self.ring.wake_feeder(f)
+            self.ring.wake_feeder(f, False)
 
     # -- messages ----------------------------------------------------------------------------------------
     cdef object value_of(self, uint32_t f, Slot *s):
@@ -338,7 +338,7 @@ cdef class HandlerSide:
             if self.returning:
                 if swap_if_64(&s.word, word, pack(seq, self.seat, self.incarnation, VERDICT + V_RETURNED)):
                     self.push_ack(f, slot, seq)
-                    self.pending[f] += self.h.slots
+                    self.ring.hurry_feeder(f)
                     if following:
                         self.return_run(f, following - 1)
                 return executed

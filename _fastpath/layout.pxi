@@ -49,6 +49,11 @@ cdef enum:
     SEAT_DEAD = 2
     SEAT_ADOPTING = 3   # a feeder looks through what the last one left: nobody claims, nobody's seat is reused
 
+# how a feeder sleeps
+cdef enum:
+    EAGER = 1
+    LAZY = 2
+
 # gates, the same numbers as in rings/
 cdef enum:
     G_STOP = 1
@@ -105,8 +110,9 @@ ctypedef struct FeederHead:
     uint32_t partitions
     uint32_t greeted            # the courier's incarnation that was sent everything
     char pad5[LINE_BYTES - 40]
-    uint32_t sleeping
-    char pad6[LINE_BYTES - 4]
+    uint32_t sleeping           # 0 awake | EAGER: wake me for any ack | LAZY: only for what is urgent
+    uint32_t urgent             # counts what must not wait for a timer
+    char pad6[LINE_BYTES - 8]
     uint64_t taken, settled, late, refused_acks, taken_back, oversize, in_flight, arena_free_blocks
     uint32_t resolved[MAX_HANDLERS]
 
@@ -328,9 +334,18 @@ cdef class Ring:
         while self.wake_handler():
             pass
 
-    cdef void wake_feeder(self, uint32_t feeder) noexcept nogil:
-        if load_relaxed_32(&self.feeder(feeder).sleeping) and exchange_32(&self.feeder(feeder).sleeping, 0):
-            self.ring_bell(feeder)
+    cdef void wake_feeder(self, uint32_t feeder, bint urgent) noexcept nogil:
+        cdef FeederHead *fh = self.feeder(feeder)
+        if load_relaxed_32(&fh.sleeping) == EAGER or (urgent and load_relaxed_32(&fh.sleeping)):
+            if exchange_32(&fh.sleeping, 0):
+                self.ring_bell(feeder)
+
+    cdef void hurry_feeder(self, uint32_t feeder) noexcept nogil:
+        """Something for this feeder must not wait for its next timer."""
+        # ORDER: counted before the sleeper's word is read; a feeder that goes to sleep reads them the other
+        # way round, so one of the two sees the other.
+        fetch_add_32(&self.feeder(feeder).urgent, 1)
+        self.wake_feeder(feeder, True)
 
     cdef void wake_courier(self) noexcept nogil:
         if load_relaxed_32(&self.h.courier_sleeping) and exchange_32(&self.h.courier_sleeping, 0):

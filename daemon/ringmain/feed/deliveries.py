@@ -79,6 +79,10 @@ class Deliveries:
             tag=delivery.tag,
         )
 
+    def stalled(self) -> bool:
+        """Messages were taken, and there is no room for them."""
+        return bool(self._pending)
+
     def commit(self) -> None:
         """Ack what is settled, at once: the queue file batches."""
         if tags := self._side.take_tags():

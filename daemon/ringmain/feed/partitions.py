@@ -95,6 +95,10 @@ class Partitions:
             self._kafka.note_event(code, text)
         return more
 
+    def stalled(self) -> bool:
+        """Messages are there, and no room for them."""
+        return any(owned.stalled for owned in self._owned.values())
+
     def commit(self) -> None:
         """Commit what is settled, each `commit.interval_s`."""
         now_s = clock.monotonic_s()
@@ -155,6 +159,9 @@ class Partitions:
         self._side.open_partition(index, start_offset)
         self._owned[topic, partition] = Owned(queue, index, start_offset, start_offset)
         _log.info("assigned", extra={"topic": topic, "partition": partition, "offset": start_offset})
+
+    def regrouped(self) -> None:
+        """Also when nothing is different here: another node may have come, which wants its share of seats."""
         self._tell()
 
     def revoked(self, partitions: list[Partition], lost: bool) -> None:
