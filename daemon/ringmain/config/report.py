@@ -61,7 +61,7 @@ class Report:
     def add(self, path: str, message: str) -> None:
         """One problem with one key."""
         self._wrong.add(path)
-        self._append(path, message)
+        self._append(self.source.place(path), path, message)
 
     def expected(self, path: str, wanted: str, value: object) -> None:
         """The value is not what the key takes."""
@@ -71,10 +71,14 @@ class Report:
         """The keys are fine one by one and impossible together; the first is where it is reported."""
         paths = list(paths)
         if not any(self._is_wrong(path) for path in paths):
-            self._append(paths[0], message)
+            self._append(self.source.place(paths[0]), paths[0], message)
 
-    def _append(self, path: str, message: str) -> None:
-        problem = Problem(self.source.place(path), printable(path), message)
+    def setting(self, text: str) -> None:
+        """An override that is none."""
+        self._append("--set", text, "expected KEY=VALUE, such as routes.orders.handlers=8")
+
+    def _append(self, where: str, path: str, message: str) -> None:
+        problem = Problem(one_line(where), printable(path), one_line(message))
         if problem not in self.problems:
             self.problems.append(problem)
 
@@ -129,6 +133,11 @@ def cut(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def one_line(text: str) -> str:
+    """The text with what could break a line, or an operator's terminal, escaped."""
+    return text if text.isprintable() else json.dumps(text)[1:-1].replace('\\"', '"').replace("\x7f", "")
+
+
 def printable(path: str) -> str:
     """A key's path on one line, whatever its name is made of."""
-    return cut(path) if path.isprintable() else json.dumps(cut(path))
+    return one_line(cut(path))

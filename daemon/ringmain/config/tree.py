@@ -10,9 +10,8 @@ from typing import Any
 
 from ringmain.config.keys import keys_of
 from ringmain.config.lines import lines_of, parts_of
-from ringmain.config.report import Report, cut
+from ringmain.config.report import Report
 from ringmain.config.schema import Config, Table
-from ringmain.errors import Problem
 
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 
@@ -75,9 +74,7 @@ def override(tree: dict[str, Any], settings: Iterable[str], report: Report) -> N
         path, equals, text = setting.partition("=")
         parts = parts_of(path)
         if not equals or not parts:
-            report.problems.append(
-                Problem("--set", cut(path), "expected KEY=VALUE, such as routes.orders.handlers=8")
-            )
+            report.setting(path)
             continue
         report.source.overrides.add(".".join(parts))
         _put(tree, parts, _value(text))

@@ -37,7 +37,7 @@ def test_a_config_survives_the_way_to_another_process(read: Read) -> None:
 
 def test_a_config_is_frozen(read: Read) -> None:
     with pytest.raises(AttributeError):
-        read().name = "other"
+        read().name = "other"  # type: ignore[misc]
 
 
 def test_a_routes_properties_lie_over_the_common_ones(read: Read) -> None:
