@@ -51,6 +51,9 @@ class Reader:
         if start_offset >= 0:
             self.position[topic, partition] = start_offset
 
+    def regrouped(self) -> None:
+        """Nothing to do: a reader is alone."""
+
     def revoked(self, partitions, lost) -> None:
         self.revocations.append((partitions, lost))
         settled = {pair: self.position[pair] for pair in partitions if pair in self.position}

@@ -26,6 +26,9 @@ class Assignment(Protocol):
     def assigned(self, topic: str, partition: int, queue: PartitionQueue, start_offset: int) -> None:
         """A partition is ours from here on; `start_offset` may be UNKNOWN."""
 
+    def regrouped(self) -> None:
+        """The group was assigned anew, perhaps with nothing different for us: somebody came or went."""
+
     def revoked(self, partitions: list[Partition], lost: bool) -> None:
         """Settle what is left, `commit_now`, forget the queues; `lost` = another member has them already."""
 

@@ -237,6 +237,7 @@ class KafkaSource:
         # LOSS: without it, a restart before the first commit would start at another "latest".
         self.commit({pair: offset for pair, offset in starts.first.items() if pair in self._queues})
         self._watch()
+        self._assignment.regrouped()
 
     def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
         self._give_up(consumer, taken, lost=False)

@@ -16,6 +16,8 @@ from ringmain.supervise.nag import Nag
 from ringmain.supervise.posts import Post, Roster
 
 RESCOUT_S = 60.0
+RESCOUT_UNTOLD_S = 20.0
+"""group.protocol=consumer tells a member only what is different for itself, not that a node has come."""
 RETRY_S = 5.0
 DEBOUNCE_S = 1.0
 _log = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ class Staff:
         }
         follows = any(staffing.route.consumers is None for staffing in self._routes.values())
         self.scout_due_s = 0.0 if follows else math.inf
+        untold = any(one.route.kafka.get("group.protocol") == "consumer" for one in self._routes.values())
+        self._rescout_s = RESCOUT_UNTOLD_S if untold else RESCOUT_S
 
     def begin(self) -> None:
         """The first feeders: the configured number, or one while the scout learns how many."""
@@ -54,7 +58,7 @@ class Staff:
 
     def scout_left(self, now_s: float) -> None:
         """A scout is under way; the next one when this one has nothing to add."""
-        self.scout_due_s = now_s + RESCOUT_S
+        self.scout_due_s = now_s + self._rescout_s
 
     def assigned(self, now_s: float) -> None:
         """The group has moved: look again when it has settled."""
