@@ -303,7 +303,7 @@ class Scenario:
     # -- end -----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Stop what still runs, print the logs for whoever reads of a failure, assert that nothing is left."""
+        """Stop what still runs, print the logs for who reads of a failure, assert that nothing is left."""
         stopped = [_stopped(daemon) for daemon in self.daemons]
         for daemon in self.daemons:
             print(f"--- {daemon.log_path.name}")

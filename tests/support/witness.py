@@ -1,7 +1,7 @@
-"""What the app of a scenario does beside its work: it writes down what happens, waits at named points.
+"""What the app of a scenario does beside its work: it writes down what happens and waits at named points.
 
-Copied beside the app by support/scenario.py, and imported there by `from witness import …`. Each line goes out
-in one write of a file opened for appending, so it survives a kill -9 and never mixes with another's.
+Copied beside the app by support/scenario.py, and imported there by `from witness import …`. Each line goes
+out in one write of a file opened for appending, so it survives a kill -9 and never mixes with another's.
 """
 
 import asyncio
