@@ -15,7 +15,7 @@ runtime_dir = "run"
 [kafka]
 bootstrap.servers = "127.0.0.1:1"
 group.id = "shop"
-sasl.password = "${PASSWORD:-hunter2}"
+ssl.key.password = "${PASSWORD:-hunter2}"
 [queues]
 backend = "sqlite"
 [routes.orders]

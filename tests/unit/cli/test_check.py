@@ -18,7 +18,7 @@ def test_as_json_the_whole_config_is_printed_with_its_secrets_masked(call: Ringm
     found = json.loads(done.stdout)
     assert found["ok"] is True
     assert found["config"]["routes"]["orders"]["handlers"] == 3
-    assert found["config"]["kafka"]["sasl.password"] == "***"
+    assert found["config"]["kafka"]["ssl.key.password"] == "***"
     assert "hunter2" not in done.stdout
 
 

@@ -1,0 +1,39 @@
+"""`ringmain check --connect` against a real Kafka."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import Ringmain
+
+from support.kafka_server import KafkaServer
+
+
+def test_it_says_where_each_partition_would_start(kafka: KafkaServer, call: Ringmain, folder: Path) -> None:
+    topic = kafka.create_topic(partitions=2)
+    kafka.produce(topic, [b"1", b"2"], partition=1)
+    settings = [f"kafka.bootstrap.servers={kafka.bootstrap}", f'routes.orders.topics=["{topic}"]']
+    overrides = [word for setting in settings for word in ("--set", setting)]
+    done = call("check", "shop.toml", "--connect", "--json", *overrides)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [(p["partition"], p["start"], p["end"]) for p in found["partitions"]] == [(0, 0, 0), (1, 0, 2)]
+    table = call("check", "shop.toml", "--connect", *overrides).stdout
+    assert table.splitlines()[2].split()[:7] == ["orders", topic, "1", "0", "-", "0", "2"]
+
+
+@pytest.mark.parametrize("topic", ["nobody-made-this"])
+def test_a_topic_that_does_not_exist_is_named(kafka: KafkaServer, call: Ringmain, topic: str) -> None:
+    address = f"kafka.bootstrap.servers={kafka.bootstrap}"
+    done = call(
+        "check", "shop.toml", "--connect", "--set", address, "--set", f'routes.orders.topics=["{topic}"]'
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"ringmain: route orders: topic {topic} does not exist\n"
+
+
+def test_a_broker_that_is_away_is_one_line_that_names_it(call: Ringmain) -> None:
+    done = call("check", "shop.toml", "--connect")
+    assert done.returncode == 1
+    assert done.stderr.startswith("ringmain: route orders: 127.0.0.1:1: ")
+    assert len(done.stderr.splitlines()) == 1
