@@ -1,5 +1,7 @@
 """`ringmain check CONFIG`: everything that is wrong, before anything runs."""
 
+import sys
+
 import click
 
 from ringmain.cli.arguments import config_argument, json_option, print_json, set_option
@@ -18,9 +20,7 @@ from ringmain.errors import ConfigError, RingmainError
 )
 @set_option
 @json_option
-@click.pass_context
 def check(
-    context: click.Context,
     config: str,
     no_env: bool,
     connect: bool,
@@ -37,11 +37,11 @@ def check(
         if not as_json:
             raise
         print_json({"ok": False, "problems": _problems(error)})
-        context.exit(error.exit_code)
+        sys.exit(error.exit_code)
     if connect:
         from ringmain.cli.connect import connect_to_all
 
-        context.exit(connect_to_all(settings, as_json))
+        sys.exit(connect_to_all(settings, as_json))
     if as_json:
         print_json({"ok": True, "config": render(settings)})
     else:
