@@ -1,8 +1,8 @@
-"""Kill one role before every single shared store it makes, let the next incarnation take over, and look for losses.
+"""Kill one role before every single shared store it makes, let the next one take over, and look for losses.
 
 Run by test_crashes.py in a process of its own, as it needs the debug build of the extension:
-`crashes.py EXTENSION ROLE ORDER SEED`. Feeder, two handlers and the courier play one fixed script; all but the
-victim live in this process, the victim in a forked child that kills itself before its nth store. Exits 1 with
+`crashes.py EXTENSION ROLE ORDER SEED`. Feeder, two handlers and the courier play one fixed script; all but
+the victim live in this process, the victim in a forked child that kills itself before its nth store. Exits 1 with
 the first trial that lost, stranded or disordered a message.
 """
 
@@ -23,16 +23,22 @@ _KEYS = 4
 _NEVER = 1 << 40
 _LOG_ENTRIES = 4096
 
-SCRIPT = (
-    "feeder.place feeder.settle first.serve feeder.settle second.serve feeder.commit feeder.place second.claim "
-    "first.serve feeder.settle courier.carry feeder.take_back second.finish feeder.settle feeder.place first.serve "
-    "courier.take feeder.settle second.serve feeder.settle feeder.reassign feeder.place first.claim courier.ack "
-    "second.serve feeder.settle first.finish feeder.settle feeder.commit courier.carry feeder.settle"
-).split()
-DRAIN = (
-    "feeder.place feeder.settle first.serve second.serve first.finish second.finish feeder.settle courier.carry "
-    "feeder.settle feeder.commit"
-).split()
+
+def _steps(text: str) -> list[str]:
+    return text.split()
+
+
+SCRIPT = _steps("""
+    feeder.place feeder.settle first.serve feeder.settle second.serve feeder.commit feeder.place
+    second.claim first.serve feeder.settle courier.carry feeder.take_back second.finish
+    feeder.settle feeder.place first.serve courier.take feeder.settle second.serve feeder.settle
+    feeder.reassign feeder.place first.claim courier.ack second.serve feeder.settle first.finish
+    feeder.settle feeder.commit courier.carry feeder.settle
+""")
+DRAIN = _steps("""
+    feeder.place feeder.settle first.serve second.serve first.finish second.finish feeder.settle
+    courier.carry feeder.settle feeder.commit
+""")
 
 
 def load(extension: str) -> None:
@@ -100,7 +106,7 @@ class Feeder:
         self.side.take_back(0)
 
     def reassign(self) -> None:
-        """A rebalance that gives the partition away and back: without order it is left out, to count repeats."""
+        """A rebalance gives the partition away and back. Left out without order: repeats are counted there."""
         if self.order == "none":
             return
         self.side.withdraw(self.index)
@@ -274,11 +280,8 @@ class Trial:
             def make() -> Any:
                 return KINDS[name](self.ring, self.ledger, self.order, self.committed)
 
-            if name == self.victim:
-                if self.deaths[:1]:
-                    self.roles[name] = Remote(make, self.deaths.pop(0))
-                    return self.roles[name]
-            self.roles[name] = make()
+            mortal = name == self.victim and self.deaths
+            self.roles[name] = Remote(make, self.deaths.pop(0)) if mortal else make()
         return self.roles[name]
 
     def bury(self, name: str) -> None:

@@ -1,8 +1,8 @@
 """The ring's protocol as a small machine, explored over ALL interleavings: what no stress test can promise.
 
-A feeder, two handlers and the courier, two slots, a crash of anybody between any two atomic steps. Each method
-`_…` below is one atomic step of `_fastpath/*.pxi`; what one process does privately between two shared steps is
-folded into them. `explore()` walks every reachable state and raises Broken with the shortest way to the first
+A feeder, two handlers and the courier, two slots, a crash of anybody between any two atomic steps. Each
+method below is one atomic step of `_fastpath/*.pxi`; what one process does privately between two shared steps
+is folded into them. `explore()` walks every reachable state and raises Broken with the shortest way to the first
 one that breaks a promise:
 
 - what is committed was executed to its end, or is in the queues; nothing is settled twice in one epoch
@@ -189,7 +189,9 @@ class Model:
         return _slot_is(s, n, Slot())
 
     def _send(self, s: State) -> State:
-        unsent = {(n, slot.seq) for n, slot in enumerate(s.slots) if slot.state == COURIER and slot.seq == s.seq}
+        unsent = {
+            (n, slot.seq) for n, slot in enumerate(s.slots) if slot.state == COURIER and slot.seq == s.seq
+        }
         return replace(s, feeder="acked", to_courier=s.to_courier + tuple(unsent))
 
     def _ack_taken(self, s: State) -> State:
@@ -232,7 +234,12 @@ class Model:
             return
         for n, slot in enumerate(s.slots):
             busy = any(other.state == EXECUTING and other.seat == slot.seat for other in s.slots)
-            if slot.state == CLAIMED and busy and s.handlers[slot.seat].at != "dead" and slot.epoch == s.epoch:
+            if (
+                slot.state == CLAIMED
+                and busy
+                and s.handlers[slot.seat].at != "dead"
+                and slot.epoch == s.epoch
+            ):
                 s = replace(s, takings_back=s.takings_back + 1)
                 if SWAP_TAKES_BACK in self.laws:
                     yield f"feeder takes slot {n} back", self._publish(s, n)
@@ -245,10 +252,15 @@ class Model:
         for n, slot in enumerate(s.slots):
             if slot.state in (READY, CLAIMED):
                 s = _slot_is(s, n, Slot())
-            elif slot.state == COURIER and UNSENT_IS_SENT_AGAIN in self.laws and (n, slot.seq) not in (
-                *s.to_courier,
-                s.parcel,
-                *s.courier_acks,
+            elif (
+                slot.state == COURIER
+                and UNSENT_IS_SENT_AGAIN in self.laws
+                and (n, slot.seq)
+                not in (
+                    *s.to_courier,
+                    s.parcel,
+                    *s.courier_acks,
+                )
             ):
                 s = replace(s, to_courier=(*s.to_courier, (n, slot.seq)))
         return replace(s, seq=s.seq + 10)

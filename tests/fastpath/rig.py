@@ -1,6 +1,6 @@
-"""A route's ring in one process: every side of it in the test's hands, and its memory open to look at and to spoil.
+"""A route's ring in one process: all sides in the test's hands, its memory open to look at and to spoil.
 
-Tests enter. Nothing here stands in for the ring: the segment, the doorbells and the extension are the real ones.
+Tests enter. Nothing here stands in for the ring: segment, doorbells and extension are the real ones.
 """
 
 import os
@@ -63,8 +63,12 @@ class Rig:
         self._courier_incarnation = 0
         self._fd = self.overseer.ring.fd
         header = _HEADER.unpack(os.pread(self._fd, _HEADER.size, 0))
-        self.feeder_bytes, self.feeders_at = header[6], header[7]
-        self.ready_at, self.slots_at, self.acks_at, self.ack_bytes = header[10], header[13], header[16], header[17]
+        self.feeder_bytes: int = header[6]
+        self.feeders_at: int = header[7]
+        self.ready_at: int = header[10]
+        self.slots_at: int = header[13]
+        self.acks_at: int = header[16]
+        self.ack_bytes: int = header[17]
 
     def close(self) -> None:
         self.segment.close()
@@ -91,9 +95,7 @@ class Rig:
     def slots(self, feeder: int = 0) -> list[SlotView]:
         at = self.feeders_at + feeder * self.feeder_bytes + self.slots_at
         raw = os.pread(self._fd, self.geometry.slots * _SLOT_BYTES, at)
-        return [
-            SlotView(*_SLOT.unpack_from(raw, n * _SLOT_BYTES)) for n in range(self.geometry.slots)
-        ]
+        return [SlotView(*_SLOT.unpack_from(raw, n * _SLOT_BYTES)) for n in range(self.geometry.slots)]
 
     def states(self, feeder: int = 0) -> list[int]:
         return [slot.state for slot in self.slots(feeder) if slot.state != FREE]
@@ -129,7 +131,9 @@ def rig(*, feeders: int = 1, handlers: int = 4, slots: int = 16, arena_bytes: in
 def plan_of(call: Callable[[bytes | None], object]) -> CallPlan:
     """Raw values in; an exception is a RETRY, any result but None is the verdict itself."""
 
-    def resolve(message: Message, result: object, error: BaseException | None, stage: int) -> tuple[int, bytes]:
+    def resolve(
+        message: Message, result: object, error: BaseException | None, stage: int
+    ) -> tuple[int, bytes]:
         if error is not None:
             return RETRY, repr(error).encode()
         assert isinstance(result, int)

@@ -11,14 +11,14 @@ import pytest
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parent.parent
+_BESIDE = ("--build-lib", "build/debug", "--build-temp", "build/debug-objects")
 
 
 @pytest.fixture(scope="session")
 def debug_extension() -> str:
-    """The extension with crash_before_store(), built beside the real one and only when its sources changed."""
+    """The extension with crash_before_store(), built beside the real one when its sources changed."""
     subprocess.run(
-        [sys.executable, "setup.py", "-q", "build_ext"]
-        + ["--build-lib", "build/debug", "--build-temp", "build/debug-objects"],
+        [sys.executable, "setup.py", "-q", "build_ext", *_BESIDE],
         cwd=_ROOT,
         env={**os.environ, "RINGMAIN_DEBUG": "1"},
         check=True,

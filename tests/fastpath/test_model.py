@@ -1,8 +1,7 @@
 """The protocol's model keeps its promises in every interleaving, and breaks one as soon as a law is gone."""
 
-import pytest
-
 import model as m
+import pytest
 from model import Broken, Model, explore
 
 

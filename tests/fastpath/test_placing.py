@@ -2,8 +2,8 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from rig import opened, plan_of, rig, serve_all
+
 from ringmain.verdict import DONE, RETRY
 
 _BLOCK = 64
@@ -138,7 +138,8 @@ def test_a_late_retry_waits_for_nobody() -> None:
 
 def test_withdrawing_a_partition_leaves_the_others_in_the_ring() -> None:
     with rig() as ring:
-        feeder, handler, got = ring.feeder(order="key", run_limit=8), ring.handler(), []
+        feeder, handler = ring.feeder(order="key", run_limit=8), ring.handler()
+        got: list[bytes | None] = []
         first, second = opened(feeder, 0), opened(feeder, 1)
         for turn in range(40):
             for offset in range(4):

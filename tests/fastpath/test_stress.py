@@ -1,4 +1,4 @@
-"""Real processes at full speed on one ring: exactly once with clean checksums, and kill -9 at random instants."""
+"""Real processes at full speed on one ring: exactly once, checksums clean, kill -9 at random instants."""
 
 import mmap
 import os
@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
 from rig import Rig, plan_of
+
 from ringmain import clock
 from ringmain.rings import CRASH, Geometry
 from ringmain.verdict import CHANNEL, DEAD, RETRY
 
+_NAMES = ("feeder", "first", "second", "courier")
 _PADS = [bytes(range(n % 256)) * (1 + n % 3) for n in range(512)]
 
 
@@ -35,7 +36,9 @@ def _offset_of(value: bytes | None) -> int:
 class Plant:
     """A ring, its processes, and a tally of how often each process of them finished each offset."""
 
-    def __init__(self, messages: int, order: str = "none", slots: int = 1024, window: int = 1_000_000) -> None:
+    def __init__(
+        self, messages: int, order: str = "none", slots: int = 1024, window: int = 1_000_000
+    ) -> None:
         self.ring = Rig(Geometry(1, 8, slots, slots * 512, 128))
         self.messages, self.order, self.window = messages, order, window
         self.low = mmap.mmap(-1, 4096)
@@ -95,9 +98,7 @@ class Plant:
 
     # -- what they do ------------------------------------------------------------------------------------
     def _feed(self) -> None:
-        side = self.ring.segment.open_feeder(
-            0, 1, order=self.order, run_limit=16, commit_window=self.window
-        )
+        side = self.ring.segment.open_feeder(0, 1, order=self.order, run_limit=16, commit_window=self.window)
         index = side.partition_index("t", 0)
         side.open_partition(index, self.committed())
         offset = self.committed()
@@ -173,7 +174,7 @@ def _forked(loop: Callable[[], None]) -> int:
 def test_three_processes_execute_each_message_exactly_once(messages: int, order: str) -> None:
     plant = Plant(messages, order)
     try:
-        for name in ("feeder", "first", "second", "courier"):
+        for name in _NAMES:
             plant.start(name)
         _until_committed(plant, 60)
     finally:
@@ -186,19 +187,19 @@ def test_kill_9_at_random_instants_loses_nothing_and_repeats_little(order: str) 
     seed = random.randrange(1 << 30)
     print("seed", seed)
     chance = random.Random(seed)
-    plant, window = Plant(300_000, order, slots=256, window=2048), 2048
-    names, deaths = ("feeder", "first", "second", "courier"), dict.fromkeys(("feeder", "first", "second", "courier"), 0)
+    window, deaths = 2048, dict.fromkeys(_NAMES, 0)
+    plant = Plant(300_000, order, slots=256, window=window)
     try:
-        for name in names:
+        for name in _NAMES:
             plant.start(name)
         killing_ends = clock.monotonic_s() + 2.5
         while clock.monotonic_s() < killing_ends and plant.committed() < plant.messages:
             select.select([], [], [], chance.uniform(0.0005, 0.03))  # the random instant
-            victims = chance.sample(names, chance.choice([1, 1, 1, 2, 4]))
+            victims = chance.sample(_NAMES, chance.choice([1, 1, 1, 2, 4]))
             for name in victims:
                 deaths[name] += name in plant.pids
                 plant.kill(name)
-            for name in chance.sample(names, 4):
+            for name in chance.sample(_NAMES, 4):
                 if name not in plant.pids:
                     plant.start(name)
         _until_committed(plant, 60)
@@ -215,7 +216,7 @@ def _until_committed(plant: Plant, within_s: float) -> None:
     """The last message is committed; says what the ring looks like when nothing moves any more."""
     deadline = clock.monotonic_s() + within_s
     while plant.committed() < plant.messages:
-        for name in ("feeder", "first", "second", "courier"):
+        for name in _NAMES:
             if name not in plant.pids:
                 plant.start(name)
         plant.check_alive()

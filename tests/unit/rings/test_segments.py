@@ -1,0 +1,74 @@
+"""A route's segment: how large it becomes, what it hands to children, and that nothing of it stays behind."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from ringmain.rings import Board, Geometry, Segment, bell
+
+
+@pytest.fixture
+def segment() -> Iterator[Segment]:
+    courier_bell = bell()
+    made = Segment.create(Geometry.for_pool(2, 4, 100, 1 << 20), courier_bell)
+    yield made
+    made.close()
+    os.close(courier_bell)
+
+
+def test_a_geometry_has_room_for_twice_the_pool_and_spare_seats() -> None:
+    geometry = Geometry.for_pool(feeders=12, handlers=4, messages=8192, arena_bytes=16 << 20)
+    assert (geometry.feeders, geometry.handlers, geometry.slots) == (24, 16, 8192)
+    assert geometry.block_bytes == 256
+
+
+@pytest.mark.parametrize("messages", [1, 15, 16, 17, 8191, 8193, 100_000])
+def test_slots_are_a_power_of_two_that_holds_the_messages(messages: int) -> None:
+    slots = Geometry.for_pool(1, 1, messages, 1 << 24).slots
+    assert slots >= max(messages, 16)
+    assert slots & (slots - 1) == 0
+
+
+def test_a_segment_costs_address_space_and_almost_no_memory(segment: Segment) -> None:
+    memory, annex = segment.fds()[:2]
+    assert os.fstat(memory).st_size > 1 << 20
+    assert os.fstat(memory).st_blocks * 512 <= 64 << 10
+    assert os.fstat(annex).st_blocks == 0
+
+
+def test_every_side_opens_on_the_same_memory(segment: Segment) -> None:
+    overseer = segment.overseer()
+    seat = overseer.free_seat()
+    handler = segment.open_handler(seat, overseer.admit(seat))
+    feeder = segment.open_feeder(1, 1)
+    courier = segment.open_courier(1)
+    assert overseer.feeder_state(1) == 1
+    assert len({handler.fileno(), feeder.fileno(), courier.fileno()}) == 3
+    assert {handler.fileno(), feeder.fileno(), courier.fileno()} < set(segment.fds())
+
+
+def test_a_seat_that_does_not_exist_is_refused(segment: Segment) -> None:
+    with pytest.raises(ValueError, match="no feeder seat 16"):
+        segment.open_feeder(16, 1)
+    with pytest.raises(ValueError, match="no handler seat 99"):
+        segment.open_handler(99, 1)
+
+
+def test_closing_leaves_no_descriptor_behind() -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    courier_bell = bell()
+    made = Segment.create(Geometry.for_pool(1, 1, 16, 1 << 16), courier_bell)
+    made.stack_fd(0)
+    assert made.stack_fd(0) == made.stack_fd(0)
+    made.close()
+    os.close(courier_bell)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_board_tells_how_long_ago_each_row_beat() -> None:
+    board = Board(3)
+    board.beat(1)
+    assert board.age_s(1) < 5
+    assert board.age_s(0) > board.age_s(1)
+    board.close()
