@@ -1,9 +1,9 @@
 """Kill one role before every single shared store it makes, let the next one take over, and look for losses.
 
 Run by test_crashes.py in a process of its own, as it needs the debug build of the extension:
-`crashes.py EXTENSION ROLE ORDER SEED`. Feeder, two handlers and the courier play one fixed script; all but
-the victim live in this process, the victim in a forked child that kills itself before its nth store. Exits 1 with
-the first trial that lost, stranded or disordered a message.
+`crashes.py EXTENSION ROLE ORDER SEED`. Feeder, two handlers and the courier play one fixed script. The victim
+lives in a forked child that kills itself before its nth store, the others in this process. Exits 1 with the
+first trial that lost, stranded or disordered a message.
 """
 
 import importlib.util
@@ -106,7 +106,7 @@ class Feeder:
         self.side.take_back(0)
 
     def reassign(self) -> None:
-        """A rebalance gives the partition away and back. Left out without order: repeats are counted there."""
+        """Give the partition away and back, as a rebalance does. Not without order: repeats are counted."""
         if self.order == "none":
             return
         self.side.withdraw(self.index)

@@ -1,9 +1,9 @@
 """The ring's protocol as a small machine, explored over ALL interleavings: what no stress test can promise.
 
-A feeder, two handlers and the courier, two slots, a crash of anybody between any two atomic steps. Each
-method below is one atomic step of `_fastpath/*.pxi`; what one process does privately between two shared steps
-is folded into them. `explore()` walks every reachable state and raises Broken with the shortest way to the first
-one that breaks a promise:
+A feeder, two handlers and the courier, two slots, a crash of anybody between any two atomic steps. Each step
+here is one atomic step of `_fastpath/*.pxi`; what a process does privately between two shared steps is folded
+into them. `explore()` walks every reachable state and raises Broken with the shortest way to the first one
+that breaks a promise:
 
 - what is committed was executed to its end, or is in the queues; nothing is settled twice in one epoch
 - nobody executes a message that somebody else alive is executing in the same epoch

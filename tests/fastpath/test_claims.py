@@ -251,7 +251,7 @@ def test_a_pause_returns_what_was_claimed_behind_it_uncounted(ring: Rig) -> None
     while len(got) < 5:
         serve_all(handler, call)
         assert clock.monotonic_s() < deadline
-    assert sorted(got) == [b"0", b"0", b"1", b"2", b"3"]
+    assert sorted(filter(None, got)) == [b"0", b"0", b"1", b"2", b"3"]
     assert attempt == feeder.attempt_of(slot) == 1
 
 
