@@ -242,7 +242,7 @@ def idle(stage: Stage, scale: Scale) -> Iterator[Line]:
 def idling(stage: Stage, client: Participant, seconds: float) -> Result:
     """Percent of a core over `seconds`, once the first messages are long handled."""
     backlog = stage.backlogs.open(4, 1000)
-    with stage.started(client, backlog.topic, Task("noop")) as started:
+    with stage.started(client, backlog.topic, Task("noop", report_s=2.0)) as started:
         started.wait_for(backlog.count)
         time.sleep(5.0)
         before_s = cpu_s(started.pids)

@@ -90,11 +90,12 @@ def start() -> str:
     tally.slow_id = int(os.environ["BENCH_SLOW_ID"])
     tally.slow_s = float(os.environ["BENCH_SLOW_S"])
     path = Path(os.environ["BENCH_TALLY"]) / f"{os.getpid()}.{time.monotonic_ns()}"
-    threading.Thread(target=_report, args=(path,), daemon=True).start()
+    pause_s = float(os.environ["BENCH_REPORT_S"])
+    threading.Thread(target=_report, args=(path, pause_s), daemon=True).start()
     return os.environ["BENCH_TASK"]
 
 
-def _report(path: Path) -> None:
+def _report(path: Path, pause_s: float) -> None:
     written = (0, 0)
     sent = 0
     with open(path, "wb", buffering=0) as record, open(f"{path}.delays", "wb", buffering=0) as delays:
@@ -107,4 +108,4 @@ def _report(path: Path) -> None:
             if fresh:
                 delays.write(fresh.tobytes())
                 sent += len(fresh)
-            time.sleep(FLUSH_S)
+            time.sleep(pause_s)
