@@ -23,6 +23,11 @@ from support.waiting import eventually
 
 ANSWER_DEADLINE_S = 15.0
 FLUSH_DEADLINE_S = 60.0
+COORDINATOR_IS_COMING = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
 
 # One message: a value, (key, value), or the keyword arguments of confluent_kafka.Producer.produce.
 Item = bytes | str | tuple[bytes | str | None, bytes | str | None] | Mapping[str, Any]
@@ -84,14 +89,27 @@ class KafkaClient:
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """The committed offsets of a group; partitions without one are left out."""
         wanted = [TopicPartition(topic, partition) for partition in self.partitions(topic)]
+
+        def answered() -> list[TopicPartition] | None:
+            try:
+                return self._committed(group, wanted)
+            except KafkaException as error:
+                if error.args[0].code() in COORDINATOR_IS_COMING:
+                    return None
+                raise
+
+        found = eventually(answered, ANSWER_DEADLINE_S, f"the coordinator of {group} answers")
+        return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
+
+    def _committed(self, group: str, wanted: list[TopicPartition]) -> list[TopicPartition]:
         request = [ConsumerGroupTopicPartitions(group, wanted)]
         try:
             answer = self._admin().list_consumer_group_offsets(request)[group].result(ANSWER_DEADLINE_S)
         except KafkaException as error:
             if error.args[0].code() in (KafkaError.GROUP_ID_NOT_FOUND, KafkaError.INVALID_GROUP_ID):
-                return {}
+                return wanted  # as it stands, without offsets
             raise
-        return {tp.partition: tp.offset for tp in answer.topic_partitions if tp.offset >= 0}
+        return list(answer.topic_partitions)
 
     def lag(self, group: str, topic: str) -> int:
         """Messages between committed (or the beginning) and the end, over all partitions."""

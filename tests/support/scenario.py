@@ -298,7 +298,7 @@ class Scenario:
             env=child_environment(), capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert ran.returncode == 0, ran.stderr
-        return list(json.loads(ran.stdout or "[]"))
+        return list(json.loads(ran.stdout or "[]", parse_int=lambda digits: int(digits[:4000])))
 
     # -- end -----------------------------------------------------------------------------------------------
 
