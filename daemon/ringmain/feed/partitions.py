@@ -69,6 +69,7 @@ class Partitions:
         self._owned: dict[Partition, Owned] = {}
         self._quiet = False
         self._committed_s = 0.0
+        self._refusal = ""
         member = Member(config.name, route.name, config.node, seat.index, route.membership)
         self._kafka = KafkaSource(member, route.topics, route.kafka, self)
         if self._kafka.slow_because:
@@ -116,6 +117,14 @@ class Partitions:
                 owned.asked = low
         return offsets
 
+    def _commit_last(self, partitions: dict[Partition, Owned]) -> None:
+        """All that is not known to stand: what was only asked for is refused when a rebalance overtakes it."""
+        offsets = {pair: self._side.low_water(owned.index) for pair, owned in partitions.items()}
+        open_ones = {pair: low for pair, low in offsets.items() if low > partitions[pair].committed}
+        self._kafka.commit_now(open_ones, _LAST_COMMIT_S)
+        for pair, low in open_ones.items():
+            partitions[pair].committed = partitions[pair].asked = low
+
     def timeout_s(self) -> float:
         """Until the next commit, or as the client wants it."""
         timeout_s = self._kafka.longest_wait_s
@@ -144,7 +153,7 @@ class Partitions:
 
     def close(self) -> None:
         """The last commit, then leave (a static member's partitions stay its own for the session timeout)."""
-        self._kafka.commit_now(self._settled(self._owned), _LAST_COMMIT_S)
+        self._commit_last(self._owned)
         self._kafka.close()
 
     def problem(self) -> str:
@@ -173,7 +182,7 @@ class Partitions:
         began_s = clock.monotonic_s()
         if not lost:
             self._let_finish(going, began_s + self._seat.config.revoke_s)
-            self._kafka.commit_now(self._settled(going), _LAST_COMMIT_S)
+            self._commit_last(going)
         for (topic, partition), owned in going.items():
             low, late = self._side.close_partition(owned.index)
             _log.info(
@@ -198,8 +207,9 @@ class Partitions:
                 owned.asked = owned.committed
             else:
                 owned.committed = max(owned.committed, offset)
-        if refusal:
+        if refusal and refusal != self._refusal:
             _log.warning("a commit was refused, it is tried again", extra={"reason": refusal})
+        self._refusal = refusal
 
     # -- giving away ---------------------------------------------------------------------------------------
 

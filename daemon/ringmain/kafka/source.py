@@ -26,6 +26,7 @@ from ringmain.kafka.properties import (
 )
 from ringmain.kafka.reading import Copied, Direct, Reading, plugin_properties
 
+_COMMIT_AGAIN_S = 0.05
 NOBODY = "^ringmain-retired-no-such-topic$"
 
 
@@ -158,15 +159,20 @@ class KafkaSource:
         """Commit and see it stand; False = not seen within the time (it may stand all the same).
 
         librdkafka's synchronous commit has no deadline. So: commit, then ask, with one. Both go through the
-        same queue and connection to the coordinator, in this order: its first answer decides.
+        same queue and connection to the coordinator, in this order. What does not stand was refused, mostly
+        because a rebalance overtook it: under the new generation it is taken.
         """
         if not offsets:
             return True
         self.commit(offsets)
         deadline_s = clock.monotonic_s() + timeout_s
         while (left_s := deadline_s - clock.monotonic_s()) > 0:
-            if (stands := self._stand(offsets, left_s)) is not None:
-                return stands
+            stands = self._stand(offsets, left_s)
+            if stands:
+                return True
+            if stands is not None:
+                clock.sleep_s(min(left_s, _COMMIT_AGAIN_S))
+                self.commit(offsets)
         return False
 
     # ---- one partition
