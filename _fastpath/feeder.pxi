@@ -19,7 +19,10 @@ cdef class FeederSide:
     cdef FeederHead *head
     cdef Slot *slots
     cdef uint32_t count, mask, order, run_limit, bell_threshold
-    cdef uint64_t tail, suspect_tail, courier_tail, seq, published_tail, published_suspects, published_courier
+    cdef uint64_t tails[RINGS]
+    cdef uint64_t published_tails[RINGS]
+    cdef uint64_t courier_tail, seq, published_courier
+    cdef uint64_t *relieved         # by handler seat: since when it was busy when its claim was taken back
     cdef uint64_t commit_window
     cdef Arena arena
     cdef Chains chains
@@ -64,6 +67,7 @@ cdef class FeederSide:
         self.event_slots = <uint32_t *>calloc(s, 4)
         self.in_events = <uint8_t *>calloc(s, 1)
         self.scratch = <uint32_t *>calloc(s, 4)
+        self.relieved = <uint64_t *>calloc(ring.h.handlers, 8)
         self.indexes = {}
         self.adopt(incarnation)
 
@@ -85,6 +89,7 @@ cdef class FeederSide:
         free(self.event_slots)
         free(self.in_events)
         free(self.scratch)
+        free(self.relieved)
 
     # -- adoption ----------------------------------------------------------------------------------------
     cdef adopt(self, int incarnation):
@@ -103,8 +108,8 @@ cdef class FeederSide:
         self.seq = (self.head.seq + SEQ_JUMP) % SEQ_ROOM
         store_release_64(&self.head.seq, self.seq)
         self.head.epoch += 1
-        self.tail = self.published_tail = load_acquire_64(&self.head.tail)
-        self.suspect_tail = self.published_suspects = load_acquire_64(&self.head.suspect_tail)
+        for i in range(RINGS):
+            self.tails[i] = self.published_tails[i] = load_acquire_64(&self.head.tails[i])
         self.courier_tail = self.published_courier = load_acquire_64(&self.head.courier_tail)
         self.free_or_hold()
         self.skip_entries()
@@ -173,10 +178,10 @@ cdef class FeederSide:
         cdef uint32_t ring_no
         cdef uint64_t *head
         cdef uint64_t *entries
-        for ring_no in range(2):
+        for ring_no in range(RINGS):
             entries = self.ring.ready(self.seat, ring_no)
-            head = &self.head.suspect_head if ring_no else &self.head.head
-            tail = self.published_suspects if ring_no else self.published_tail
+            head = &self.head.heads[ring_no]
+            tail = self.published_tails[ring_no]
             at = load_acquire_64(head)
             while at != tail and not swap_if_64(head, at, tail):
                 at = load_acquire_64(head)
@@ -395,14 +400,10 @@ cdef class FeederSide:
         s.run_next = 0
         # ORDER: the word is released after the slot's fields and bytes; the tail after the word.
         store_release_64(&s.word, pack(self.seq, 0, 0, READY))
-        if ring_no:
-            entries[self.suspect_tail & self.mask] = entry(self.seq, slot)
-            self.suspect_tail += 1
-        else:
-            entries[self.tail & self.mask] = entry(self.seq, slot)
-            self.tail += 1
+        entries[self.tails[ring_no] & self.mask] = entry(self.seq, slot)
+        self.tails[ring_no] += 1
 
-    cdef void publish_run(self, uint32_t leader) noexcept nogil:
+    cdef void publish_run(self, uint32_t leader, uint32_t ring_no) noexcept nogil:
         """Publish the head of a chain, and behind it, as one piece, what waits for the same key."""
         cdef uint32_t n = 1, last = leader
         cdef int32_t slot = self.chains.next[leader]
@@ -427,8 +428,8 @@ cdef class FeederSide:
         self.published[leader] = True
         # ORDER: the leader last: who claims it finds its members READY.
         store_release_64(&self.slots[leader].word, pack(first, 0, 0, READY))
-        self.ring.ready(self.seat, 0)[self.tail & self.mask] = entry(first, leader)
-        self.tail += 1
+        self.ring.ready(self.seat, ring_no)[self.tails[ring_no] & self.mask] = entry(first, leader)
+        self.tails[ring_no] += 1
 
     cdef void publish_again(self, uint32_t slot, uint32_t ring_no) noexcept nogil:
         """A slot that came back unexecuted: publish it, or let it hang behind its key again."""
@@ -444,10 +445,10 @@ cdef class FeederSide:
         self.published[slot] = False
         store_release_64(&self.slots[slot].word, pack(0, 0, 0, FILLED))
         if chain_is_head(&self.chains, slot):
-            if ring_no:
+            if ring_no == SUSPECT:
                 self.publish(slot, ring_no)
             else:
-                self.publish_run(slot)
+                self.publish_run(slot, ring_no)
 
     cdef bint reclaim(self, uint32_t slot) noexcept nogil:
         """READY or CLAIMED -> FILLED, whoever has it. False when it is executing or beyond."""
@@ -469,14 +470,10 @@ cdef class FeederSide:
 
     cdef void flush_nogil(self) noexcept nogil:
         store_relaxed_64(&self.head.seq, self.seq)
-        if self.tail != self.published_tail:
-            store_release_64(&self.head.tail, self.tail)
-            self.published_tail = self.tail
+        if self.show(FRONT) | self.show(MAIN):
             full_fence()
             self.ring.wake_handler()
-        if self.suspect_tail != self.published_suspects:
-            store_release_64(&self.head.suspect_tail, self.suspect_tail)
-            self.published_suspects = self.suspect_tail
+        if self.show(SUSPECT):
             fetch_add_32(&self.h.suspects, 1)
             full_fence()
             self.ring.wake_all_handlers()
@@ -488,6 +485,14 @@ cdef class FeederSide:
         # ORDER: after the tails: what has a later seq than `sent` was perhaps never visible. Whoever adopts
         # sends it again: twice is allowed, never is not.
         store_release_64(&self.head.sent, self.seq)
+
+    cdef inline bint show(self, uint32_t ring_no) noexcept nogil:
+        """Let handlers see what was published on this ring; True = there was something."""
+        if self.tails[ring_no] == self.published_tails[ring_no]:
+            return False
+        store_release_64(&self.head.tails[ring_no], self.tails[ring_no])
+        self.published_tails[ring_no] = self.tails[ring_no]
+        return True
 
     # -- settling ----------------------------------------------------------------------------------------
     cdef inline bint is_late(self, Slot *s) noexcept nogil:
@@ -516,7 +521,7 @@ cdef class FeederSide:
         self.free_slots[self.free_count] = slot
         self.free_count += 1
         if following >= 0 and not self.published[following] and not self.withdrawing:
-            self.publish_run(following)
+            self.publish_run(following, MAIN)
 
     cdef void to_courier(self, uint32_t slot) noexcept nogil:
         cdef Slot *s = &self.slots[slot]
@@ -537,7 +542,7 @@ cdef class FeederSide:
                 self.release(slot, False)
             else:
                 s.run_next = 0
-                self.publish_again(slot, 0)
+                self.publish_again(slot, FRONT)
         elif code == V_DEAD or code == V_CHANNEL or (code == V_RETRY and self.order == 0):
             s.verdict = <uint8_t>code
             self.to_courier(slot)
@@ -630,7 +635,7 @@ cdef class FeederSide:
             s.attempt += 1
         s.run_next = 0
         s.detail_bytes = 0
-        self.publish_again(slot, 0)
+        self.publish_again(slot, FRONT)
         return True
 
     def blame(self, uint32_t slot):
@@ -642,12 +647,12 @@ cdef class FeederSide:
     def again(self, uint32_t slot):
         """Publish a slot once more, nothing counted."""
         self.slots[slot].run_next = 0
-        self.publish_again(slot, 0)
+        self.publish_again(slot, FRONT)
 
     def isolate(self, uint32_t slot):
         """Publish a slot to be executed alone in a process."""
         self.slots[slot].run_next = 0
-        self.publish_again(slot, 1)
+        self.publish_again(slot, SUSPECT)
 
     def fail(self, uint32_t slot, int code, bytes detail):
         """Give a slot the verdict that its dead handler could not give. `detail`: an encoded failure."""
@@ -661,35 +666,38 @@ cdef class FeederSide:
 
     # -- slow, dead and lost -----------------------------------------------------------------------------
     def take_back(self, long long slow_ns):
-        """Publish again what handlers claimed here but cannot begin, as their present call lasts too long."""
-        cdef uint32_t n, taken = 0, i, slot
-        cdef uint64_t e, w, at
+        """Publish again, ahead of what waits, what handlers claimed and cannot begin: their call lasts too long.
+
+        Each slow call is looked at once: while it lasts, its handler claims nothing.
+        """
+        cdef uint32_t n, taken = 0
         cdef HandlerSeat *seat
-        cdef uint64_t *entries
-        cdef int64_t now = now_ns()
+        cdef uint64_t now = now_ns(), since
         for n in range(self.h.handlers):
             seat = self.ring.seat(n)
-            if (seat.claim_count < 2 or seat.claim_feeder != <uint32_t>self.seat or seat.claim_ring
-                    or seat.busy_since_ns == 0 or now - <int64_t>seat.busy_since_ns < slow_ns):
+            since = seat.busy_since_ns
+            if (seat.claim_count < 2 or seat.claim_feeder != <uint32_t>self.seat or since == 0
+                    or since == self.relieved[n] or <int64_t>(now - since) < slow_ns):
                 continue
-            at = seat.claim_head
-            entries = self.ring.ready(self.seat, 0)
-            for i in range(min(seat.claim_count, <uint32_t>MAX_CLAIM)):
-                e = entries[(at + i) & self.mask]
-                slot = entry_slot(e)
-                if slot >= self.count:
-                    continue
-                w = load_acquire_64(&self.slots[slot].word)
-                if (word_state(w) != CLAIMED or word_seat(w) != n
-                        or not chain_is_head(&self.chains, slot)):
-                    continue
-                # ORDER: the handler's own swap to EXECUTING is the only rival. Whoever loses skips the slot.
-                if swap_if_64(&self.slots[slot].word, w, pack(0, 0, 0, FILLED)):
-                    self.publish_again(slot, 0)
-                    taken += 1
+            self.relieved[n] = since
+            taken += self.relieve(n)
         if taken:
             store_relaxed_64(&self.head.taken_back, self.head.taken_back + taken)
             self.flush_nogil()
+        return taken
+
+    cdef uint32_t relieve(self, uint32_t n) noexcept nogil:
+        """Take back all that handler `n` has claimed here and not begun."""
+        cdef uint32_t slot, taken = 0
+        cdef uint64_t w
+        for slot in range(self.count):
+            w = load_acquire_64(&self.slots[slot].word)
+            if word_state(w) != CLAIMED or word_seat(w) != n or not chain_is_head(&self.chains, slot):
+                continue
+            # ORDER: the handler's own swap to EXECUTING is the only rival. Whoever loses skips the slot.
+            if swap_if_64(&self.slots[slot].word, w, pack(0, 0, 0, FILLED)):
+                self.publish_again(slot, FRONT)
+                taken += 1
         return taken
 
     def dead_seats(self):
@@ -711,19 +719,20 @@ cdef class FeederSide:
         decides about those slots by blame(), isolate() or fail(), then calls resolved().
         """
         cdef HandlerSeat *seat = self.ring.seat(n)
-        cdef uint32_t i, slot, back = 0, incarnation = seat.incarnation & 255, ring_no = seat.claim_ring & 1
+        cdef uint32_t i, slot, back = 0, incarnation = seat.incarnation & 255
+        cdef uint32_t ring_no = min(seat.claim_ring, <uint32_t>FRONT)
         cdef uint64_t e, w, head
         cdef uint64_t *entries = self.ring.ready(self.seat, ring_no)
         cdef uint32_t state
         self.drain_acks(n)
         if seat.claim_count and seat.claim_feeder == <uint32_t>self.seat:
-            head = load_acquire_64(&self.head.suspect_head if ring_no else &self.head.head)
+            head = load_acquire_64(&self.head.heads[ring_no])
             for i in range(min(seat.claim_count, <uint32_t>MAX_CLAIM)):
                 if seat.claim_head + i >= head:
                     break
                 # ORDER: an old claim's record may outlive its entries. Where the ring has come round, the cell
                 # is another entry, perhaps still unclaimed: taking its slot would leave a stale entry behind.
-                if self.tail_of(ring_no) - (seat.claim_head + i) > self.count:
+                if self.tails[ring_no] - (seat.claim_head + i) > self.count:
                     continue
                 e = entries[(seat.claim_head + i) & self.mask]
                 slot = entry_slot(e)
@@ -760,16 +769,13 @@ cdef class FeederSide:
             # ORDER: run_next is kept: a handler that died between the leader and its members left them READY
             # without an entry of their own, and publish_again() brings them back with their leader.
             if word_state(self.slots[slot].word) == FILLED and not self.published[slot]:
-                if ring_no:
-                    self.publish_again(slot, 1)
+                if ring_no == SUSPECT:
+                    self.publish_again(slot, SUSPECT)
                 elif chain_is_head(&self.chains, slot):
-                    self.publish_again(slot, 0)
+                    self.publish_again(slot, FRONT)
         self.flush_nogil()
         detail = PyBytes_FromStringAndSize(seat.detail, min(seat.detail_bytes, VERDICT_ROOM))
         return executing, seat.executing, seat.cause, detail
-
-    cdef inline uint64_t tail_of(self, uint32_t ring_no) noexcept nogil:
-        return self.suspect_tail if ring_no else self.tail
 
     def resolved(self, uint32_t n):
         """Everything of the dead handler was decided: its seat may be used again."""
@@ -820,27 +826,31 @@ cdef class FeederSide:
         return slot
 
     # -- sleeping ----------------------------------------------------------------------------------------
-    def prepare_sleep(self, bint eager=True):
-        """Set the sleeping word; False = something came back meanwhile, do not sleep.
+    def prepare_sleep(self, uint32_t how=EAGER):
+        """Set the sleeping word; False = what this sleep waits for is there already, do not sleep.
 
-        Lazy: plain acks neither wake nor keep awake, they can wait for the feeder's next timer.
+        EAGER 1: any ack. ROOMY 2: a sixteenth of the slots, or handlers that run dry. LAZY 4: plain acks can
+        wait for the feeder's next timer.
         """
-        cdef uint32_t seat
-        cdef AckRing *acks
+        cdef uint64_t back
         self.flush_nogil()
-        store_release_32(&self.head.sleeping, EAGER if eager else LAZY)
+        store_release_32(&self.head.sleeping, how)
         full_fence()
-        if load_acquire_32(&self.head.urgent) != self.urgent_seen:
+        back = self.acks_waiting()
+        if (load_acquire_32(&self.head.urgent) != self.urgent_seen or (how == EAGER and back)
+                or (how == ROOMY and self.free_count + back >= self.count // 16)):
             store_release_32(&self.head.sleeping, 0)
             return False
-        if not eager:
-            return True
+        return True
+
+    cdef uint64_t acks_waiting(self) noexcept nogil:
+        cdef uint32_t seat
+        cdef uint64_t n = 0
+        cdef AckRing *acks
         for seat in range(self.h.handlers + 1):
             acks = self.ring.acks(self.seat, seat)
-            if load_acquire_64(&acks.tail) != acks.head:
-                store_release_32(&self.head.sleeping, 0)
-                return False
-        return True
+            n += load_acquire_64(&acks.tail) - acks.head
+        return n
 
     def awake(self):
         """Back from sleep: clear the bit and the doorbell."""
@@ -859,6 +869,11 @@ cdef class FeederSide:
         return self.free_count
 
     @property
+    def roomy(self):
+        """A sixteenth of slots and blocks is free: worth filling."""
+        return self.free_count >= self.count // 16 and self.arena.free_blocks >= self.arena.blocks // 16
+
+    @property
     def used_ratio(self):
         """How full the ring is, slots or arena, whichever is fuller: 0.0 to 1.0."""
         return max(1.0 - self.free_count / self.count, 1.0 - self.arena.free_blocks / self.arena.blocks)
@@ -871,8 +886,7 @@ cdef class FeederSide:
     @property
     def unclaimed(self):
         """Entries that no handler claimed yet."""
-        return (self.published_tail - load_acquire_64(&self.head.head)
-                + self.published_suspects - load_acquire_64(&self.head.suspect_head))
+        return sum([self.published_tails[i] - load_acquire_64(&self.head.heads[i]) for i in range(RINGS)])
 
     def counters(self):
         return {"taken": self.head.taken, "settled": self.head.settled, "late": self.head.late,

@@ -143,8 +143,8 @@ cdef class HandlerSide:
         """Claim up to `limit` entries of one ring of one feeder: the slots are in `claimed`."""
         cdef FeederHead *fh = self.ring.feeder(f)
         cdef uint64_t *entries = self.ring.ready(f, ring_no)
-        cdef uint64_t *head_at = &fh.suspect_head if ring_no else &fh.head
-        cdef uint64_t *tail_at = &fh.suspect_tail if ring_no else &fh.tail
+        cdef uint64_t *head_at = &fh.heads[ring_no]
+        cdef uint64_t *tail_at = &fh.tails[ring_no]
         cdef uint64_t head, tail, batch[MAX_CLAIM]
         cdef uint32_t n, i, got = 0, mask = self.h.slots - 1, slot, share
         while True:
@@ -200,7 +200,7 @@ cdef class HandlerSide:
             for i in range(self.h.feeders):
                 f = (self.next_feeder + i) % self.h.feeders
                 while self.suspect_waits(f):
-                    self.got = self.claim_from(f, 1, 1)
+                    self.got = self.claim_from(f, SUSPECT, 1)
                     if self.got:
                         self.alone = True
                         return f
@@ -210,7 +210,9 @@ cdef class HandlerSide:
             f = self.next_feeder
             self.next_feeder = f + 1 if f + 1 < self.h.feeders else 0
             if load_relaxed_32(&self.ring.feeder(f).state) == SEAT_ADMITTED:
-                self.got = self.claim_from(f, 0, limit)
+                self.got = self.claim_from(f, FRONT, limit)
+                if not self.got:
+                    self.got = self.claim_from(f, MAIN, limit)
                 if self.got:
                     return f
         store_release_32(&self.hs.claim_count, 0)
@@ -219,7 +221,7 @@ cdef class HandlerSide:
     cdef inline bint suspect_waits(self, uint32_t f) noexcept nogil:
         cdef FeederHead *fh = self.ring.feeder(f)
         return (load_acquire_32(&fh.state) == SEAT_ADMITTED
-                and load_acquire_64(&fh.suspect_tail) != load_acquire_64(&fh.suspect_head))
+                and load_acquire_64(&fh.tails[SUSPECT]) != load_acquire_64(&fh.heads[SUSPECT]))
 
     # -- verdicts ----------------------------------------------------------------------------------------
     cdef inline void push_ack(self, uint32_t f, uint32_t slot, uint64_t seq) noexcept nogil:
@@ -246,18 +248,22 @@ cdef class HandlerSide:
 
     cpdef void flush(self):
         """Wake the feeders that have acks waiting: at the end of a stretch of work."""
+        self.wake_feeders(EAGER | ROOMY)
+
+    cdef void wake_feeders(self, uint32_t sleepers) noexcept nogil:
         cdef uint32_t f
         for f in range(self.h.feeders):
             if self.pending[f]:
-                self.pending[f] = 0
                 full_fence()
-                self.ring.wake_feeder(f, False)
+                if load_relaxed_32(&self.ring.feeder(f).sleeping) & sleepers:
+                    self.pending[f] = 0
+                    self.ring.wake_feeder(f, sleepers)
 
     cdef inline void nudge(self, uint32_t f) noexcept nogil:
         if self.pending[f] >= self.h.slots // 16:
             self.pending[f] = 0
             full_fence()
-            self.ring.wake_feeder(f, False)
+            self.ring.wake_feeder(f, EAGER | ROOMY)
 
     # -- messages ----------------------------------------------------------------------------------------
     cdef object value_of(self, uint32_t f, Slot *s):
@@ -320,7 +326,7 @@ cdef class HandlerSide:
             self.return_probe()
         if began - self.woke_ns > WAKE_NS:
             self.woke_ns = began
-            self.flush()
+            self.wake_feeders(EAGER)
         else:
             self.nudge(<uint32_t>f)
         return executed
@@ -546,8 +552,9 @@ cdef class HandlerSide:
         for f in range(self.h.feeders):
             fh = self.ring.feeder(f)
             if load_relaxed_32(&fh.state) == SEAT_ADMITTED and (
-                    load_acquire_64(&fh.tail) != load_acquire_64(&fh.head)
-                    or load_acquire_64(&fh.suspect_tail) != load_acquire_64(&fh.suspect_head)):
+                    load_acquire_64(&fh.tails[MAIN]) != load_acquire_64(&fh.heads[MAIN])
+                    or load_acquire_64(&fh.tails[FRONT]) != load_acquire_64(&fh.heads[FRONT])
+                    or load_acquire_64(&fh.tails[SUSPECT]) != load_acquire_64(&fh.heads[SUSPECT])):
                 fetch_and_64(&self.h.sleeping[self.seat >> 6], ~bit)
                 return False
         return True

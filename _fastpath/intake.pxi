@@ -3,6 +3,7 @@
 cdef enum:
     FETCH_AT_ONCE = 256
     ERR_PARTITION_EOF = -191
+    WENT_BACK = -9999               # not one of librdkafka's
 
 cdef struct Carry:
     # Messages that were fetched and did not fit: at most one batch, waiting for room.
@@ -72,14 +73,22 @@ cdef class Intake:
             m = carry.messages[carry.at]
             if m.err:
                 self.note(m, index)
-            elif m.offset >= self.side.windows[index].position:
+            else:
+                if m.offset < self.side.windows[index].position:
+                    self.begin_again(m.offset, index)
                 if not self.place_one(m, index):
                     return False
                 taken[0] += 1
-            # LOSS: an offset below the position was taken before in this epoch; it is already accounted for.
             message_destroy(m)
             carry.at += 1
         return True
+
+    cdef void begin_again(self, int64_t offset, int index) noexcept nogil:
+        """LOSS: within an assignment offsets only grow, unless the log itself went back: its topic was made anew,
+        or truncated. What comes now was never handled, whatever its offset says; what was taken before is late."""
+        with gil:
+            self.side.open_partition(index, offset)
+            self.events.append((index, WENT_BACK, offset, ""))
 
     cdef bint place_one(self, rd_kafka_message_t *m, int index) noexcept nogil:
         cdef uint32_t key = ABSENT if m.key == NULL else <uint32_t>m.key_len

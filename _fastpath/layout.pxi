@@ -49,10 +49,18 @@ cdef enum:
     SEAT_DEAD = 2
     SEAT_ADOPTING = 3   # a feeder looks through what the last one left: nobody claims, nobody's seat is reused
 
-# how a feeder sleeps
+# how a feeder sleeps: a bit each, so that a waker names whom it means
 cdef enum:
-    EAGER = 1
-    LAZY = 2
+    EAGER = 1           # any ack matters
+    ROOMY = 2           # full: wake me when a sixteenth came back, or when handlers run dry
+    LAZY = 4            # plain acks can wait for my next timer
+
+# the rings from which handlers claim
+cdef enum:
+    MAIN = 0
+    SUSPECT = 1         # to be executed alone
+    FRONT = 2           # taken back from slow calls: earlier offsets than what waits, so claimed first
+    RINGS = 3
 
 # gates, the same numbers as in rings/
 cdef enum:
@@ -69,7 +77,7 @@ ctypedef struct Header:
     uint64_t magic
     uint32_t feeders, handlers, slots, block_bytes
     uint64_t arena_bytes, feeder_bytes, feeders_at, arenas_at, total_bytes
-    uint64_t ready_at, suspect_at, courier_at, slots_at, partitions_at, verdicts_at, acks_at, ack_bytes
+    uint64_t ready_at, courier_at, slots_at, partitions_at, verdicts_at, acks_at, ack_bytes
     char pad0[LINE_BYTES]
     uint32_t gate
     uint32_t probes
@@ -94,13 +102,11 @@ ctypedef struct HandlerSeat:
     char detail[VERDICT_ROOM]
 
 ctypedef struct FeederHead:
-    uint64_t tail
-    char pad0[LINE_BYTES - 8]
-    uint64_t head
-    char pad1[LINE_BYTES - 8]
-    uint64_t suspect_tail
-    uint64_t suspect_head
-    char pad2[LINE_BYTES - 16]
+    # A line that the feeder writes, then one that the handlers write: the rings' tails and heads.
+    uint64_t tails[RINGS]
+    char pad0[LINE_BYTES - 8 * RINGS]
+    uint64_t heads[RINGS]
+    char pad1[LINE_BYTES - 8 * RINGS]
     uint64_t courier_tail
     char pad3[LINE_BYTES - 8]
     uint64_t courier_head
@@ -110,7 +116,7 @@ ctypedef struct FeederHead:
     uint32_t partitions
     uint32_t greeted            # the courier's incarnation that was sent everything
     char pad5[LINE_BYTES - 40]
-    uint32_t sleeping           # 0 awake | EAGER: wake me for any ack | LAZY: only for what is urgent
+    uint32_t sleeping           # 0 awake, or how it sleeps
     uint32_t urgent             # counts what must not wait for a timer
     char pad6[LINE_BYTES - 8]
     uint64_t taken, settled, late, refused_acks, taken_back, oversize, in_flight, arena_free_blocks
@@ -196,8 +202,7 @@ cdef Header describe(uint32_t feeders, uint32_t handlers, uint32_t slots, uint32
     h.arena_bytes = pages(arena_bytes)
     h.feeders_at = pages(sizeof(Header)) + pages(handlers * sizeof(HandlerSeat))
     h.ready_at = pages(sizeof(FeederHead))
-    h.suspect_at = h.ready_at + pages(slots * 8)
-    h.courier_at = h.suspect_at + pages(slots * 8)
+    h.courier_at = h.ready_at + RINGS * pages(slots * 8)
     h.slots_at = h.courier_at + pages(slots * 16)
     h.partitions_at = h.slots_at + pages(slots * sizeof(Slot))
     h.verdicts_at = h.partitions_at + pages(PARTITION_ROOM * sizeof(PartitionName))
@@ -294,7 +299,7 @@ cdef class Ring:
         return <Slot *>(self.area(feeder) + self.h.slots_at)
 
     cdef inline uint64_t *ready(self, uint32_t feeder, uint32_t ring) noexcept nogil:
-        return <uint64_t *>(self.area(feeder) + (self.h.suspect_at if ring else self.h.ready_at))
+        return <uint64_t *>(self.area(feeder) + self.h.ready_at + ring * pages(self.h.slots * 8))
 
     cdef inline uint64_t *courier_ring(self, uint32_t feeder) noexcept nogil:
         return <uint64_t *>(self.area(feeder) + self.h.courier_at)
@@ -334,18 +339,19 @@ cdef class Ring:
         while self.wake_handler():
             pass
 
-    cdef void wake_feeder(self, uint32_t feeder, bint urgent) noexcept nogil:
+    cdef void wake_feeder(self, uint32_t feeder, uint32_t sleepers) noexcept nogil:
+        """Wake the feeder if it sleeps in one of the ways of `sleepers`."""
         cdef FeederHead *fh = self.feeder(feeder)
-        if load_relaxed_32(&fh.sleeping) == EAGER or (urgent and load_relaxed_32(&fh.sleeping)):
-            if exchange_32(&fh.sleeping, 0):
-                self.ring_bell(feeder)
+        if load_relaxed_32(&fh.sleeping) & sleepers and exchange_32(&fh.sleeping, 0):
+            self.ring_bell(feeder)
 
     cdef void hurry_feeder(self, uint32_t feeder) noexcept nogil:
         """Something for this feeder must not wait for its next timer."""
         # ORDER: counted before the sleeper's word is read; a feeder that goes to sleep reads them the other
         # way round, so one of the two sees the other.
         fetch_add_32(&self.feeder(feeder).urgent, 1)
-        self.wake_feeder(feeder, True)
+        full_fence()
+        self.wake_feeder(feeder, EAGER | ROOMY | LAZY)
 
     cdef void wake_courier(self) noexcept nogil:
         if load_relaxed_32(&self.h.courier_sleeping) and exchange_32(&self.h.courier_sleeping, 0):

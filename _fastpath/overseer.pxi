@@ -111,7 +111,7 @@ cdef class Overseer:
         cdef FeederHead *fh = self.ring.feeder(seat)
         return {"taken": fh.taken, "settled": fh.settled, "late": fh.late, "refused_acks": fh.refused_acks,
                 "taken_back": fh.taken_back, "oversize": fh.oversize,
-                "unclaimed": load_acquire_64(&fh.tail) - load_acquire_64(&fh.head)}
+                "unclaimed": load_acquire_64(&fh.tails[MAIN]) - load_acquire_64(&fh.heads[MAIN])}
 
     # -- gates -------------------------------------------------------------------------------------------
     @property

@@ -16,7 +16,7 @@ from ringmain.verdict import RETRY
 FREE, FILLED, READY, CLAIMED, EXECUTING, COURIER, WAITING, VERDICT = 0, 1, 2, 3, 4, 5, 6, 16
 RAW = 2
 
-_HEADER = struct.Struct("<Q4I13Q")
+_HEADER = struct.Struct("<Q4I12Q")
 _SLOT = struct.Struct("<QqqIHHHBBIIIIHHI")
 _SLOT_BYTES = 64
 _ACK_ENTRIES_AT = 128
@@ -66,9 +66,9 @@ class Rig:
         self.feeder_bytes: int = header[6]
         self.feeders_at: int = header[7]
         self.ready_at: int = header[10]
-        self.slots_at: int = header[13]
-        self.acks_at: int = header[16]
-        self.ack_bytes: int = header[17]
+        self.slots_at: int = header[12]
+        self.acks_at: int = header[15]
+        self.ack_bytes: int = header[16]
 
     def close(self) -> None:
         self.segment.close()

@@ -14,15 +14,13 @@ from ringmain.config.schema import Route
 from ringmain.feed import blame
 from ringmain.feed.waiting import Waiter, Waiting
 from ringmain.lifecycle import Quiet, Retire, Status, Stop
-from ringmain.rings import TIMEOUT, FeederSide
+from ringmain.rings import SLEEP_EAGER, SLEEP_LAZY, SLEEP_ROOMY, TIMEOUT, FeederSide
 from ringmain.seat import Seat
 from ringmain.verdict import PAUSE
 
 BEAT_S = 1.0
 SLOW_CALL_NS = 10_000_000
-"""A call that lasts longer gives back what its handler had claimed behind it, if others have nothing to do."""
-ENDLESS_CALL_NS = 1_000_000_000
-"""One that lasts longer gives it back in any case, to the end of what waits."""
+"""A call that lasts longer gives back what its handler had claimed behind it."""
 LOOK_S = SLOW_CALL_NS / 1e9
 
 _log = logging.getLogger(__name__)
@@ -82,12 +80,13 @@ class Feeder:
         try:
             while not self._done(source):
                 more = source.take()
-                self.settle()
+                back = self.settle()
                 source.commit()
                 self._obey(source)
                 self._report(source)
                 self.beat()
-                if not more:
+                # What came back since take() may be the room that it lacked.
+                if not more and not (back and source.stalled() and self.side.roomy):
                     self._rest(source)
         finally:
             source.close()
@@ -108,14 +107,9 @@ class Feeder:
             self._mourn(handler)
         if self.side.busy and now_s - self._looked_s >= LOOK_S:
             self._looked_s = now_s
-            self._take_back()
+            self.side.take_back(SLOW_CALL_NS)
         self.side.flush()
         return acks
-
-    def _take_back(self) -> None:
-        """ORDER: what is taken back goes to the end of the ready ring. With a backlog before it, it would be
-        late by all of that, and the low water with it: a stop then repeats as much. Soon only if none is."""
-        self.side.take_back(ENDLESS_CALL_NS if self.side.unclaimed else SLOW_CALL_NS)
 
     def _wait_in_place(self, slot: int, code: int, attempt: int, failure: verdict.Failure) -> None:
         counted = failure.counted and code != PAUSE
@@ -189,13 +183,17 @@ class Feeder:
     def _rest(self, source: Source) -> None:
         """Sleep until somebody has something for us."""
         self._watch({*source.fds(), self.side.fileno(), self._seat.link.fileno()})
-        if self.side.prepare_sleep(eager=self._eager(source)):
+        if self.side.prepare_sleep(self._how_to_sleep(source)):
             self._poll.poll(max(0.0, self._nap_s(source)) * 1000)
         self.side.awake()
 
-    def _eager(self, source: Source) -> bool:
-        """Is an ack worth waking up for? Not where it would only move an offset."""
-        return self._route.order != "none" or self._leaving_by_s is not None or source.stalled()
+    def _how_to_sleep(self, source: Source) -> int:
+        """Which acks are worth waking up for? None, where they would only move an offset."""
+        if self._route.order != "none" or self._leaving_by_s is not None:
+            return SLEEP_EAGER
+        if source.stalled():
+            return SLEEP_EAGER if self.side.roomy else SLEEP_ROOMY
+        return SLEEP_LAZY
 
     def nap_for(self, nap_s: float) -> None:
         """Sleep for so long at most, or until something comes back."""

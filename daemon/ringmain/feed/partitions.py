@@ -16,7 +16,7 @@ from ringmain.kafka.assignment import Partition
 from ringmain.kafka.properties import Member
 from ringmain.kafka.source import KafkaSource
 from ringmain.lifecycle import Assigned
-from ringmain.rings import REVOKED, FeederSide, Intake
+from ringmain.rings import REVOKED, WENT_BACK, FeederSide, Intake
 from ringmain.seat import Seat
 from ringmain.verdict import Failure
 
@@ -88,13 +88,28 @@ class Partitions:
     def _place(self, partitions: list[Owned]) -> bool:
         more = False
         for owned in partitions:
+            if owned.stalled and self._side.busy and not self._side.roomy:
+                continue  # PERF: a full ring is filled a sixteenth at a time, not message by message
             taken = self._intake.take(owned.queue, owned.index, _AT_ONCE)
             owned.stalled = self._intake.stalled
             more = more or (taken > 0 and not owned.stalled)
         for index, code, offset, text in self._intake.take_events():
-            _log.warning("a fetch failed", extra={"partition": index, "offset": offset, "reason": text})
-            self._kafka.note_event(code, text)
+            if code == WENT_BACK:
+                self._begin_again(index, offset)
+            else:
+                _log.warning("a fetch failed", extra={"partition": index, "offset": offset, "reason": text})
+                self._kafka.note_event(code, text)
         return more
+
+    def _begin_again(self, index: int, offset: int) -> None:
+        """Kafka went back below what was taken (the topic was made anew, or truncated): so do the commits."""
+        for (topic, partition), owned in self._owned.items():
+            if owned.index == index:
+                owned.asked = owned.committed = -1
+                _log.warning(
+                    "the partition begins again at an earlier offset",
+                    extra={"topic": topic, "partition": partition, "offset": offset},
+                )
 
     def stalled(self) -> bool:
         """Messages are there, and no room for them."""

@@ -25,6 +25,13 @@ GATE_QUIET = 2
 GATE_FLOOD = 4
 GATE_OPERATOR = 8
 
+WENT_BACK = -9999
+"""An event of Intake: the partition's offsets went back, a new epoch has begun."""
+
+SLEEP_EAGER = 1
+SLEEP_ROOMY = 2
+SLEEP_LAZY = 4
+
 CRASH = 1
 TIMEOUT = 2
 RSS = 3
@@ -41,8 +48,12 @@ __all__ = [
     "RECYCLE",
     "REVOKED",
     "RSS",
+    "SLEEP_EAGER",
+    "SLEEP_LAZY",
+    "SLEEP_ROOMY",
     "STUCK",
     "TIMEOUT",
+    "WENT_BACK",
     "Board",
     "CallPlan",
     "Claim",
