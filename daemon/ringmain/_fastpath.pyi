@@ -48,9 +48,7 @@ class Message:
 
 @final
 class Ring:
-    def __new__(
-        cls, fd: int, annex_fd: int, doorbells: list[int], arena_writable: bool = False
-    ) -> Ring: ...
+    def __new__(cls, fd: int, annex_fd: int, doorbells: list[int], arena_writable: bool = False) -> Ring: ...
     @property
     def fd(self) -> int: ...
     @property

@@ -41,3 +41,22 @@ class AppError(RingmainError):
     """The app cannot be imported, or does not fit the config."""
 
     exit_code = 4
+
+
+class FatalKafkaError(RingmainError):
+    """The client is beyond repair in this process (fenced, its instance id in use): exit."""
+
+
+class LookupRefused(RingmainError):
+    """Kafka does not answer a question, or not to us."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        self.code = code
+        super().__init__(f"Kafka gives no answer: {reason}")
+
+
+class QueuesAway(RingmainError):
+    """The queues cannot be looked at now; what they hold is safe."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the queues are away: {reason}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringmain.kafka.failures import LookupRefused
+from ringmain.errors import LookupRefused
 from ringmain.kafka.lookup import GroupFacts, Lookup, Start, foreigners, live_nodes
 from ringmain.kafka.properties import Member, consumer_properties
 from ringmain.kafka.source import KafkaSource

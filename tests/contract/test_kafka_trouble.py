@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ringmain.kafka.failures import FatalKafkaError
+from ringmain.errors import FatalKafkaError
 from ringmain.kafka.properties import Member
 from ringmain.kafka.source import KafkaSource
 from support.kafka_reader import Reader

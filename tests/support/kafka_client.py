@@ -98,7 +98,7 @@ class KafkaClient:
                     return None
                 raise
 
-        found = eventually(answered, ANSWER_DEADLINE_S, f"the coordinator of {group} answers")
+        found = eventually(answered, ANSWER_DEADLINE_S, f"the coordinator of {group} answers") or []
         return {tp.partition: tp.offset for tp in found if tp.offset >= 0}
 
     def _committed(self, group: str, wanted: list[TopicPartition]) -> list[TopicPartition]:

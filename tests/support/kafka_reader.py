@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ringmain._fastpath import PartitionQueue
 from ringmain.kafka.assignment import Partition
 from ringmain.kafka.source import KafkaSource
 
+Taken = tuple[int, int, int, bytes | None, bytes | None, bytes]
+"""What a queue gives: error, offset, timestamp_ms, key, value, packed headers."""
 END_EVENT = -191
 COMMIT_DEADLINE_S = 5.0
 
@@ -39,13 +42,13 @@ class Reader:
         self.ends: dict[Partition, int] = {}
         self.answers: list[tuple[dict[Partition, int], str]] = []
         self.revocations: list[tuple[list[Partition], bool]] = []
-        self.queues: dict = {}
+        self.queues: dict[Partition, PartitionQueue] = {}
         self.commit_s: list[float] = []
         self.draining = True
         self.source = make(self)
         self.source.start()
 
-    def assigned(self, topic, partition, queue, start_offset) -> None:
+    def assigned(self, topic: str, partition: int, queue: PartitionQueue, start_offset: int) -> None:
         self.queues[topic, partition] = queue
         self.starts[topic, partition] = start_offset
         if start_offset >= 0:
@@ -54,7 +57,7 @@ class Reader:
     def regrouped(self) -> None:
         """Nothing to do: a reader is alone."""
 
-    def revoked(self, partitions, lost) -> None:
+    def revoked(self, partitions: list[Partition], lost: bool) -> None:
         self.revocations.append((partitions, lost))
         settled = {pair: self.position[pair] for pair in partitions if pair in self.position}
         if not lost:
@@ -65,7 +68,7 @@ class Reader:
             self.queues.pop(pair)
             self.position.pop(pair, None)
 
-    def committed(self, offsets, refusal) -> None:
+    def committed(self, offsets: dict[Partition, int], refusal: str) -> None:
         self.answers.append((offsets, refusal))
 
     def turn(self, wait_s: float = 0.05) -> int:
@@ -77,7 +80,7 @@ class Reader:
             for pair, queue in list(self.queues.items()):
                 while taken := queue.take(1000):
                     for one in taken:
-                        self._keep(pair, *one)
+                        self._keep(pair, one)
         return len(self.messages) - before
 
     def has(self, count: int) -> Callable[[], bool]:
@@ -101,13 +104,14 @@ class Reader:
     def close(self) -> None:
         self.source.close()
 
-    def _keep(self, pair, err, offset, timestamp_ms, key, value, headers) -> None:
+    def _keep(self, pair: Partition, taken: Taken) -> None:
+        err, offset, timestamp_ms, key, value, headers = taken
         if err == END_EVENT:
             self.ends[pair] = self.position[pair] = offset
         elif err:
             self.source.note_event(err, (value or b"").decode())
         else:
-            self.messages.append(Got(*pair, offset, timestamp_ms, key, value, unpacked(headers)))
+            self.messages.append(Got(pair[0], pair[1], offset, timestamp_ms, key, value, unpacked(headers)))
             self.position[pair] = offset + 1
 
 

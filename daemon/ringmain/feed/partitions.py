@@ -133,7 +133,7 @@ class Partitions:
         return offsets
 
     def _commit_last(self, partitions: dict[Partition, Owned]) -> None:
-        """All that is not known to stand: what was only asked for is refused when a rebalance overtakes it."""
+        """All that is not known to stand: what was only asked for is refused if a rebalance comes first."""
         offsets = {pair: self._side.low_water(owned.index) for pair, owned in partitions.items()}
         open_ones = {pair: low for pair, low in offsets.items() if low > partitions[pair].committed}
         self._kafka.commit_now(open_ones, _LAST_COMMIT_S)

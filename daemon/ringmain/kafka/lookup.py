@@ -21,8 +21,8 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from ringmain import clock
+from ringmain.errors import LookupRefused
 from ringmain.kafka.assignment import Partition, ends_of
-from ringmain.kafka.failures import LookupRefused
 from ringmain.kafka.properties import Properties
 
 ANSWER_S = 5.0

@@ -13,8 +13,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from ringmain import clock
 from ringmain._fastpath import Drain, PartitionQueue
+from ringmain.errors import FatalKafkaError
 from ringmain.kafka.assignment import UNKNOWN, Assignment, Offsets, Partition, ends_of, starts_of
-from ringmain.kafka.failures import FatalKafkaError
 from ringmain.kafka.health import BROKER, GROUP, TOPIC, Health
 from ringmain.kafka.outlook import Outlook
 from ringmain.kafka.properties import (

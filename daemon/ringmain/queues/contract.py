@@ -137,7 +137,7 @@ AXES = ("error", "route", "channel", "topic", "hour")
 
 
 class DeadSet(Protocol):
-    """The dead messages of one app: look now, act on `picked` ids. RingmainError when away."""
+    """The dead messages of one app: look now, act on `picked` ids. QueuesAway when they cannot be read."""
 
     def summary(self, chosen: Filter, by: Sequence[str]) -> list[Count]:
         """Counts by axes of AXES, largest first."""
@@ -171,4 +171,4 @@ class Queues(Protocol):
         """For whoever looks at the dead set."""
 
     def depths(self) -> dict[str, Depth]:
-        """Every queue of the app that holds something; RingmainError when away."""
+        """Every queue of the app that holds something; QueuesAway when they cannot be read."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ringmain.clock import wall_ms
-from ringmain.errors import RingmainError
+from ringmain.errors import QueuesAway
 from ringmain.queues import names
 from ringmain.queues.contract import Depth
 from ringmain.queues.sqlite.deadset import SqliteDeadSet
@@ -54,7 +54,7 @@ class SqliteQueues:
         away = store.away
         store.close()
         if found is None:
-            raise RingmainError(away.reason if away else str(self._path))
+            raise QueuesAway(away.reason if away else f"nothing was read from {self._path}")
         return found
 
     def _count(self, connection: sqlite3.Connection) -> dict[str, Depth]:

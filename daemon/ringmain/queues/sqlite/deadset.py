@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from ringmain.errors import RingmainError
+from ringmain.errors import QueuesAway, RingmainError
 from ringmain.queues import entry
 from ringmain.queues.contract import AXES, Count, Page
 from ringmain.queues.entry import Entry
@@ -148,5 +148,5 @@ class SqliteDeadSet:
         found: T | None = self._store.read(work, None)
         if found is None:
             away = self._store.away
-            raise RingmainError(away.reason if away else f"nothing was read from {self._store.path}")
+            raise QueuesAway(away.reason if away else f"nothing was read from {self._store.path}")
         return found
