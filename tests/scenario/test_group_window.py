@@ -1,0 +1,57 @@
+"""The window of done offsets: one slow message neither stops its partition nor makes a crash repeat much."""
+
+import os
+import signal
+
+from support.scenario import Scenario
+from support.waiting import eventually
+
+COUNT = 20_000
+SLOW_S = 20.0
+WINDOW = 500
+
+SLOW_FIRST = """
+    @app.route("r")
+    def handle(number: int, message: Message) -> None:
+        if message.offset == 0:
+            wait_at("slow", message)
+        tell("done", message)
+"""
+
+
+def test_one_message_of_twenty_seconds_does_not_stop_its_partition(scenario: Scenario) -> None:
+    scenario.produce_numbers(COUNT)
+    scenario.app(f"""
+        @app.route("r")
+        def handle(number: int, message: Message) -> None:
+            if message.offset == 0:
+                block_for({SLOW_S})
+            tell("done", message)
+    """)
+    daemon = scenario.start()
+    scenario.wait_for("done", COUNT - 1, SLOW_S)
+    assert 0 not in scenario.offsets(), "all others were done before the slow one"
+    assert scenario.kafka.committed(scenario.group, scenario.topic).get(0, 0) == 0
+    scenario.wait_for_settled(2 * SLOW_S)
+    scenario.assert_each_once()
+    daemon.stop()
+
+
+def test_the_window_bounds_what_a_killed_feeder_repeats(scenario: Scenario) -> None:
+    scenario.produce_numbers(COUNT // 4)
+    scenario.app(SLOW_FIRST)
+    scenario.config({"handlers": 3}, commit={"interval_s": 0.2, "window": WINDOW})
+    daemon = scenario.start()
+    scenario.wait_for("done", WINDOW - 1)
+    held = scenario.wait_for("at slow")[0]
+    feeder = daemon.feeder_of(scenario.topic, 0)
+    os.kill(feeder, signal.SIGKILL)
+    eventually(lambda: daemon.feeder_of(scenario.topic, 0) not in (0, feeder), 20.0)
+    scenario.wait_for("done", 2 * (WINDOW - 1))
+    assert held.pid in daemon.children("handler").values(), "the slow call goes on"
+    scenario.open_gate("slow")
+    scenario.wait_for_settled()
+    scenario.assert_all()
+    assert sum(scenario.repeats().values()) <= WINDOW
+    assert set(scenario.repeats().values()) == {1}
+    daemon.stop()
