@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from ringmain import clock, verdict
 from ringmain._fastpath import PartitionQueue
 from ringmain.config.schema import Route
+from ringmain.errors import FatalKafkaError
 from ringmain.feed.loop import BEAT_S, LOOK_S, Feeder
+from ringmain.feed.standstill import Standstill
 from ringmain.kafka.assignment import Partition
 from ringmain.kafka.properties import Member
 from ringmain.kafka.source import KafkaSource
@@ -69,6 +71,7 @@ class Partitions:
         self._owned: dict[Partition, Owned] = {}
         self._quiet = False
         self._committed_s = 0.0
+        self._standstill = Standstill()
         self._refusal = ""
         member = Member(config.name, route.name, config.node, seat.index, route.membership)
         self._kafka = KafkaSource(member, route.topics, route.kafka, self)
@@ -122,6 +125,20 @@ class Partitions:
             return
         self._committed_s = now_s
         self._kafka.commit(self._settled(self._owned))
+        self._watch(now_s)
+
+    def _watch(self, now_s: float) -> None:
+        """A client that fetches nothing although there is something: a new process is the remedy."""
+        behind: dict[Partition, int] = {}
+        if not self._quiet and not self._kafka.problem:
+            for pair, end in self._kafka.end_offsets().items():
+                owned = self._owned.get(pair)
+                if owned and not owned.stalled and 0 <= self._side.position(owned.index) < end:
+                    behind[pair] = self._side.position(owned.index)
+        for topic, partition in self._standstill.overdue(behind, now_s):
+            raise FatalKafkaError(
+                f"{topic}/{partition} stands still at {behind[topic, partition]} although more is there"
+            )
 
     def _settled(self, partitions: dict[Partition, Owned]) -> dict[Partition, int]:
         offsets = {}
