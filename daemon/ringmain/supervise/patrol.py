@@ -34,6 +34,7 @@ class Patrol:
         self._nursery = nursery
         self._last_round_s = clock.monotonic_s()
         self._stacks: dict[int, str] = {}
+        self._calls: dict[int, int] = {}
         self._limits: dict[tuple[str, str], Limits] = {}
 
     def go_round(self, now_s: float) -> float:
@@ -49,6 +50,7 @@ class Patrol:
         reason = overdue(sight, limits)
         if reason is None:
             return look_again_s(sight, limits)
+        self._calls[child.pid] = sight.busy_since_ns
         self.end(child, reason, now_s)
         return math.inf
 
@@ -84,8 +86,18 @@ class Patrol:
         if waited_s < STACK_PAUSE_S or ((more or not stack) and waited_s < STACK_LONGEST_S):
             return
         del self._stacks[child.pid]
-        _log.warning("stacks", extra={"child": child.title, "child_pid": child.pid, "stacks": stack})
-        self._nursery.kill(child)
+        said = {"child": child.title, "child_pid": child.pid}
+        _log.warning("stacks", extra={**said, "stacks": stack})
+        if self._call_is_over(child):
+            child.ending = None
+            _log.info("the call ended after all: child goes on", extra=said)
+        else:
+            self._nursery.kill(child)
+
+    def _call_is_over(self, child: Child) -> bool:
+        """Whether the call that was too long has ended meanwhile: the next one must not pay for it."""
+        late = child.ending is not None and child.ending.cause is Cause.TIMEOUT
+        return late and self._busy_since_ns(child) != self._calls.get(child.pid)
 
     def next_s(self) -> float:
         """When `finish` has something to do."""
@@ -96,6 +108,7 @@ class Patrol:
     def forget(self, child: Child) -> None:
         """It has ended."""
         self._stacks.pop(child.pid, None)
+        self._calls.pop(child.pid, None)
 
     def limits(self, child: Child) -> Limits:
         """What the child's route and role allow."""
@@ -120,12 +133,17 @@ class Patrol:
         return Sight(child.booted, silent_s, standing_s=standing_s)
 
     def _sight_of_handler(self, child: Child, silent_s: float) -> Sight:
-        busy_since_ns = 0
-        if not child.asynchronous:
-            *_, busy_since_ns = self._memory.overseers[child.post.route].handler(child.index)
-        busy_s = (clock.monotonic_ns() - busy_since_ns) / 1e9 if busy_since_ns else 0.0
+        since_ns = self._busy_since_ns(child)
+        busy_s = (clock.monotonic_ns() - since_ns) / 1e9 if since_ns else 0.0
         limited = self._memory.config.routes[child.post.route].max_rss_bytes is not None
-        return Sight(child.booted, silent_s, busy_s, rss_bytes(child.pid) if limited else 0)
+        size_bytes = rss_bytes(child.pid) if limited else 0
+        return Sight(child.booted, silent_s, busy_s, size_bytes, busy_since_ns=since_ns)
+
+    def _busy_since_ns(self, child: Child) -> int:
+        """When its present call began; 0 = it is in none, or it watches its calls itself."""
+        if child.asynchronous:
+            return 0
+        return self._memory.overseers[child.post.route].handler(child.index)[4]
 
     def _standing_s(self, child: Child, now_s: float) -> float:
         """Only what an idle handler could have taken counts: else it is not the feeder who stands still."""

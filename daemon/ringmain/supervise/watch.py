@@ -41,6 +41,8 @@ class Sight:
     busy_s: float = 0.0
     rss_bytes: int = 0
     standing_s: float = 0.0
+    busy_since_ns: int = 0
+    """Which call it is in: it changes with the call."""
 
 
 @dataclass(frozen=True)
