@@ -50,13 +50,19 @@ class Queued:
     latest: Sequence[DeadEntry] = ()
 
 
-@dataclass(frozen=True)
-class Counted:
-    """What is counted beside Kafka and the queues; a call repeated after a crash is counted again."""
+class Counted(msgspec.Struct, frozen=True):
+    """What the daemon's handlers have counted; a call repeated after a crash is counted again."""
 
-    retry: int = 0
+    at_s: float = 0.0
+    """When, on the monotonic clock that all processes of a machine share."""
+    done: int = 0
     skip: int = 0
-    handlers: int = 0
+    retry: int = 0
+
+    @property
+    def calls(self) -> int:
+        """Calls that have ended, by any of these outcomes."""
+        return self.done + self.skip + self.retry
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class Snapshot:
     partitions: Sequence[Partition]
     queued: Queued = field(default_factory=Queued)
     counted: Counted = field(default_factory=Counted)
+    handlers: int = 0
     load_finished: bool = False
 
     @property
@@ -86,11 +93,6 @@ class Snapshot:
         `committed` is read before the queues, so a message that has left Kafka is never missed in both.
         """
         return max(self.committed - self.queued.waiting, 0)
-
-    @property
-    def done(self) -> int:
-        """Messages handled to their end."""
-        return max(self.settled - self.queued.dead - self.counted.skip, 0)
 
     @property
     def rate(self) -> float:
@@ -115,10 +117,10 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def result(last: Snapshot, seconds: float) -> Result:
-    """What a load came to; `seconds` from the first commit to the last settlement, retry delays included."""
+    """What a load came to; `seconds` from the first call to the last settlement, retry delays included."""
     return Result(
         messages=last.end,
-        done=last.done,
+        done=last.counted.done,
         retry=last.counted.retry,
         dead=last.queued.dead,
         seconds=round(seconds, 3),

@@ -4,30 +4,24 @@
 touches no message.
 """
 
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from importlib import resources
-from pathlib import Path
 
 import msgspec
 
 from ringmain import clock
 from ringmain.demo import sample
 from ringmain.demo.broker import EmbeddedBroker
+from ringmain.demo.folder import folder
 from ringmain.demo.interrupts import Interrupts
 from ringmain.demo.observer import QueueObserver
-from ringmain.demo.processes import Daemon, Load
-from ringmain.demo.snapshot import Partition, Rates, Snapshot, result
+from ringmain.demo.processes import LOG_NAME, Daemon, Load
+from ringmain.demo.snapshot import Counted, Partition, Rates, Snapshot, result
 from ringmain.demo.view import View, view_for
 from ringmain.queues.sqlite import SqliteQueues
 
-TICK_S = 0.2
-
-_FILES = ("orders.py", "tallied.py", "ringmain.toml")
+TICK_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -44,27 +38,30 @@ def play(size: Size) -> int:
     with Interrupts() as interrupts, ExitStack() as stack:
         demo = _open(stack, interrupts, size)
         with view_for(sys.stdout) as view:
-            view.say(demo.welcome)
+            for line in demo.welcome:
+                view.say(line)
             last = _watch(demo, view, interrupts)
-        seconds = demo.stopwatch.seconds
     if size.messages is None:
         return 0
-    print(msgspec.json.encode(result(last, seconds)).decode(), flush=True)
+    print(msgspec.json.encode(result(last, demo.stopwatch.seconds)).decode(), flush=True)
     return 0 if last.complete else 1
 
 
 @dataclass
 class Stopwatch:
-    """From the first message that the daemon settled to the last look."""
+    """From the daemon's last report before its first call to the last settlement."""
 
-    begun_s: float | None = None
+    begun_s: float = field(default_factory=clock.monotonic_s)
+    running: bool = False
     seconds: float = 0.0
 
-    def update(self, snapshot: Snapshot, now_s: float) -> None:
-        """Start at the first sign of work, with the tick before it."""
-        if self.begun_s is None and (snapshot.committed or snapshot.counted.retry):
-            self.begun_s = now_s - TICK_S
-        self.seconds = now_s - self.begun_s if self.begun_s is not None else 0.0
+    def update(self, counted: Counted, settled_s: float) -> None:
+        """Start where the counters leave zero; go on until nobody updates any more."""
+        self.running = self.running or counted.calls > 0
+        if self.running:
+            self.seconds = settled_s - self.begun_s
+        elif counted.at_s:
+            self.begun_s = counted.at_s
 
 
 @dataclass
@@ -74,7 +71,7 @@ class Demo:
     load: Load
     daemon: Daemon
     queues: QueueObserver
-    welcome: str
+    welcome: list[str]
     rates: Rates
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     started_s: float = field(default_factory=clock.monotonic_s)
@@ -86,21 +83,30 @@ class Demo:
         now_s = clock.monotonic_s()
         rates = self.rates.update(now_s - self.started_s, tick.committed)
         rows = zip(tick.delivered, tick.committed, rates, strict=True)
-        snapshot = Snapshot(
+        return Snapshot(
             seconds=now_s - self.started_s,
             partitions=[Partition(number, *row) for number, row in enumerate(rows)],
             queued=self.queues.queued(),
             counted=self.daemon.counted(),
+            handlers=self.daemon.handlers(),
             load_finished=tick.finished,
         )
-        self.stopwatch.update(snapshot, now_s)
-        return snapshot
+
+    def last_look(self) -> Snapshot:
+        """Once more, when the daemon has counted everything that is settled by now."""
+        now_s = clock.monotonic_s()
+        while self.daemon.counted().at_s <= now_s:
+            clock.sleep_s(TICK_S / 5)
+        return self.look()
 
 
 def _watch(demo: Demo, view: View, interrupts: Interrupts) -> Snapshot:
     """Show until it is complete or somebody wants the end; the last snapshot."""
     while True:
         snapshot = demo.look()
+        demo.stopwatch.update(snapshot.counted, clock.monotonic_s())
+        if snapshot.complete:
+            snapshot = demo.last_look()
         view.show(snapshot)
         if snapshot.complete or interrupts.asked():
             return snapshot
@@ -109,13 +115,12 @@ def _watch(demo: Demo, view: View, interrupts: Interrupts) -> Snapshot:
 
 def _open(stack: ExitStack, interrupts: Interrupts, size: Size) -> Demo:
     """Start all, in the order in which the stack will end them backwards."""
-    folder = stack.enter_context(_folder())
+    where = stack.enter_context(folder())
     broker = stack.enter_context(EmbeddedBroker())
     load = Load(broker.address, size.partitions, size.messages)
-    daemon = Daemon(folder / "ringmain.toml", {"DEMO_BROKER": broker.address}, interrupts.again)
-    daemon.override("app", "tallied:app")
+    daemon = Daemon(where / "ringmain.toml", {"DEMO_BROKER": broker.address}, interrupts.again)
     daemon.override(f"routes.{sample.ROUTE}.handlers", size.handlers)
-    # All consumers at once: the embedded broker takes seconds for each change of a group.
+    # All consumers at once: the embedded broker takes a second or more for each change of a group.
     daemon.override(f"routes.{sample.ROUTE}.consumers", size.partitions)
     stack.enter_context(load)
     load.wait_for_the_topic()
@@ -123,17 +128,12 @@ def _open(stack: ExitStack, interrupts: Interrupts, size: Size) -> Demo:
     return Demo(
         load=load,
         daemon=daemon,
-        queues=QueueObserver(SqliteQueues(sample.NAME, folder / "queues.db")),
-        welcome=f"broker {broker.address}; app, config and log in {folder}; Ctrl-C ends",
+        queues=QueueObserver(SqliteQueues(sample.NAME, where / "queues.db")),
+        welcome=[
+            f"broker  {broker.address}, Kafka-compatible, in memory; topic {sample.TOPIC}",
+            f"app     {where}: orders.py, ringmain.toml, {LOG_NAME}",
+            "orders  1 in 100 fails at first, 1 in 1,000 is no order, 1 in 100,000 kills",
+            "        its handler process. Kill one yourself (ps ax). Ctrl-C ends.",
+        ],
         rates=Rates(size.partitions),
     )
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A deployment of the sample app as a user has one: a folder with a config file and a module."""
-    with tempfile.TemporaryDirectory(prefix="ringmain-demo-") as name:
-        for each in _FILES:
-            with resources.as_file(resources.files(__package__) / each) as source:
-                shutil.copyfile(source, Path(name) / each)
-        yield Path(name)

@@ -44,6 +44,17 @@ def start(command: Command) -> subprocess.Popen[bytes]:
     )
 
 
+def stdout_of(process: subprocess.Popen[bytes]) -> int:
+    """The descriptor of a child's stdout that was asked for as a pipe; -1 if it was not."""
+    return process.stdout.fileno() if process.stdout else -1
+
+
+def close_stdout(process: subprocess.Popen[bytes]) -> None:
+    """Read no more from it."""
+    if process.stdout:
+        process.stdout.close()
+
+
 def stop(process: subprocess.Popen[bytes], deadline_s: float, hurry: Callable[[], bool]) -> int:
     """Ask with TERM; kill after `deadline_s`, or as soon as `hurry` says so; the exit code."""
     end_s = clock.monotonic_s() + deadline_s

@@ -98,7 +98,7 @@ class LiveTable:
 def line(snapshot: Snapshot) -> str:
     """The snapshot in one line."""
     return (
-        f"{snapshot.seconds:6.1f} s  settled {snapshot.settled}/{snapshot.end}  done {snapshot.done}"
+        f"{snapshot.seconds:6.1f} s  settled {snapshot.settled}/{snapshot.end}  done {snapshot.counted.done}"
         f"  retry {snapshot.counted.retry} ({snapshot.queued.waiting} waiting)"
         f"  dead {snapshot.queued.dead}  {snapshot.rate:.0f} msg/s"
     )
@@ -122,8 +122,8 @@ def _partitions(snapshot: Snapshot) -> Table:
 def _outcomes(snapshot: Snapshot) -> Table:
     table = _table("done", "retry", "waiting", "skip", "dead", "handlers")
     counted, queued = snapshot.counted, snapshot.queued
-    numbers = (snapshot.done, counted.retry, queued.waiting, counted.skip, queued.dead)
-    table.add_row(*(f"{number:,}" for number in (*numbers, counted.handlers)))
+    numbers = (counted.done, counted.retry, queued.waiting, counted.skip, queued.dead)
+    table.add_row(*(f"{number:,}" for number in (*numbers, snapshot.handlers)))
     return table
 
 

@@ -17,14 +17,15 @@ from ringmain.supervise.lock import Lock
 from ringmain.supervise.loop import Supervisor
 from ringmain.supervise.memory import Memory, raise_file_limit
 from ringmain.supervise.nursery import Nursery
+from ringmain.supervise.observer import NOBODY, Observer
 from ringmain.supervise.rehearsal import rehearse
 from ringmain.supervise.signals import Signals
 
-__all__ = ["run"]
+__all__ = ["Observer", "run"]
 _log = logging.getLogger(__name__)
 
 
-def run(config: Config, table: Mapping[str, str] = ROLES) -> int:
+def run(config: Config, table: Mapping[str, str] = ROLES, observer: Observer = NOBODY) -> int:
     """Run the daemon until it is told to stop. RingmainError says why it cannot be started."""
     configure_log(config, {"role": "supervisor"})
     own_title(config)
@@ -32,12 +33,12 @@ def run(config: Config, table: Mapping[str, str] = ROLES) -> int:
     lock.take()
     try:
         raise_file_limit()
-        return _supervise(config, table, lock)
+        return _supervise(config, table, lock, observer)
     finally:
         lock.release()
 
 
-def _supervise(config: Config, table: Mapping[str, str], lock: Lock) -> int:
+def _supervise(config: Config, table: Mapping[str, str], lock: Lock, observer: Observer) -> int:
     signals = Signals()
     try:
         memory = _make_memory(config)
@@ -59,7 +60,7 @@ def _supervise(config: Config, table: Mapping[str, str], lock: Lock) -> int:
         _log.info(
             "starting", extra={"service": config.name, "node": config.node, "routes": len(config.routes)}
         )
-        return Supervisor(config, memory, nursery, signals).run()
+        return Supervisor(config, memory, nursery, signals, observer).run()
     finally:
         nursery.close()
         memory.close()

@@ -27,6 +27,7 @@ from ringmain.supervise.gates import Gates
 from ringmain.supervise.memory import Memory
 from ringmain.supervise.nag import Nag
 from ringmain.supervise.nursery import OWN_ROW, Nursery
+from ringmain.supervise.observer import Observer
 from ringmain.supervise.patrol import Patrol
 from ringmain.supervise.posts import Child, Incarnations, Place, Post, Roster
 from ringmain.supervise.reload import Reload
@@ -50,8 +51,11 @@ _log = logging.getLogger(__name__)
 class Supervisor:
     """One node's processes."""
 
-    def __init__(self, config: Config, memory: Memory, nursery: Nursery, signals: Signals) -> None:
+    def __init__(
+        self, config: Config, memory: Memory, nursery: Nursery, signals: Signals, observer: Observer
+    ) -> None:
         self._config, self._memory, self._nursery, self._signals = config, memory, nursery, signals
+        self._observer = observer
         self._children = nursery.children
         self._roster = Roster()
         self._incarnations = Incarnations()
@@ -63,7 +67,7 @@ class Supervisor:
         self._nag = Nag()
         self._stopping: Stopping | None = None
         self._quiet = False
-        self._tick_s = tick_s(config)
+        self._tick_s = min(tick_s(config), observer.every_s)
         self._round_due_s = 0.0
         nursery.heed(signals.fileno())
 
@@ -102,6 +106,7 @@ class Supervisor:
         return self._stopping is not None and self._stopping.over(alive)
 
     def _close(self) -> None:
+        self._observer.look(self._memory.overseers)
         if self._stopping is not None:
             took_s = clock.monotonic_s() - self._stopping.began_s
             _log.info("stopped", extra={"seconds": round(took_s, 3)})
@@ -216,6 +221,7 @@ class Supervisor:
             again_s = self._patrol.go_round(now_s)
             self._round_due_s = now_s + max(SHORTEST_TICK_S, min(self._tick_s, again_s + ROUNDING_S))
             self._gates.watch(now_s)
+            self._observer.look(self._memory.overseers)
             self._complain(now_s)
         self._reload.step()
         self._patrol.finish(now_s)

@@ -11,6 +11,8 @@ from ringmain.demo import tether
 from ringmain.demo.broker import EmbeddedBroker
 from ringmain.demo.interrupts import Interrupts
 from ringmain.demo.processes import Daemon, Load, titles_below
+from ringmain.demo.reports import Reports
+from ringmain.demo.snapshot import Tick
 from ringmain.errors import RingmainError
 from support.leftovers import alive
 from support.waiting import eventually
@@ -21,8 +23,8 @@ def test_the_load_sends_all_to_every_partition_in_turn_and_says_when_it_has() ->
     with EmbeddedBroker() as broker, Load(broker.address, partitions=3, messages=3000) as load:
         load.wait_for_the_topic()
         eventually(lambda: load.look().finished)
-        assert load.last.delivered == [1000, 1000, 1000]
-        assert load.last.committed == [0, 0, 0]
+        assert load.look().delivered == [1000, 1000, 1000]
+        assert load.look().committed == [0, 0, 0]
 
 
 def test_a_daemon_that_ends_by_itself_is_an_error_with_its_last_words(tmp_path: Path) -> None:
@@ -39,6 +41,28 @@ def test_a_daemon_that_ends_by_itself_is_an_error_with_its_last_words(tmp_path: 
         said = eventually(complaint)
     assert "exit code 3" in said
     assert "ringmain.toml" in said
+
+
+def test_only_the_newest_report_counts_and_half_a_line_is_none_yet() -> None:
+    read, write = os.pipe()
+    with os.fdopen(read, "rb"), os.fdopen(write, "wb", buffering=0) as child:
+        reports = Reports("load", Tick([0], [0]))
+        reports.begin(read)
+        assert reports.look() == Tick([0], [0])
+        child.write(b'{"delivered":[1],"committed":[0]}\n{"delivered":[2],"committed":[1]}\n{"deliv')
+        assert reports.look() == Tick([2], [1])
+        child.write(b'ered":[3],"committed":[2],"finished":true}\n')
+        assert reports.look() == Tick([3], [2], finished=True)
+
+
+def test_a_child_that_says_no_more_has_ended() -> None:
+    read, write = os.pipe()
+    with os.fdopen(read, "rb"):
+        os.close(write)
+        reports = Reports("load", Tick([0], [0]))
+        reports.begin(read)
+        with pytest.raises(RingmainError, match="the demo's load ended by itself"):
+            reports.look()
 
 
 def test_a_child_that_ignores_term_is_killed_when_hurried() -> None:

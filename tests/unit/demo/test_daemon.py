@@ -1,0 +1,40 @@
+"""The counters of the demo's daemon: whole lines, and no reader is waited for."""
+
+import os
+
+import msgspec
+
+from ringmain.demo.daemon import Teller
+from ringmain.demo.snapshot import Counted
+from ringmain.rings import Geometry, Overseer, Segment, bell
+
+
+def overseer() -> tuple[Segment, Overseer, int]:
+    courier_bell = bell()
+    segment = Segment.create(Geometry.for_pool(1, 1, 16, 1 << 16), courier_bell)
+    return segment, segment.overseer(), courier_bell
+
+
+def test_what_is_counted_is_told_as_one_line_of_json() -> None:
+    segment, one, courier_bell = overseer()
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as told, os.fdopen(write, "wb"):
+        Teller(write).tell({"orders": one, "invoices": one})
+        counted = msgspec.json.decode(told.readline(), type=Counted)
+    assert (counted.done, counted.skip, counted.retry) == (0, 0, 0)
+    assert counted.at_s > 0
+    segment.close()
+    os.close(courier_bell)
+
+
+def test_a_reader_that_is_slow_or_gone_holds_nobody_up() -> None:
+    segment, one, courier_bell = overseer()
+    read, write = os.pipe()
+    with os.fdopen(write, "wb"):
+        teller = Teller(write)
+        for _ in range(5000):
+            teller.tell({"orders": one})
+        os.close(read)
+        teller.tell({"orders": one})
+    segment.close()
+    os.close(courier_bell)
