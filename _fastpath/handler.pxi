@@ -1,47 +1,9 @@
 # The handler's side: claim at any feeder of the route, execute, leave the verdict, ack.
 
 cdef enum:
-    WANTS_VALUE = 1
-    WANTS_RAW = 2
-    WANTS_MESSAGE = 4
-    ONLY_MESSAGE = 8
-
-cdef enum:
-    STAGE_TOMBSTONE = 0
-    STAGE_DECODE = 1
-    STAGE_CALL = 2
-
-cdef enum:
     CLAIM_NS = 500000       # a claim is sized to this much work ...
     CLAIM_LIMIT = 32        # ... and never beyond: 16 costs as little a message as 256
     WAKE_NS = 1000000       # acks of slow calls do not wait longer than this for company
-
-
-@cython.final
-cdef class CallPlan:
-    """How one message becomes one call.
-
-    `call`: the user's function with its middleware. `decode`: bytes -> value, None for raw bytes. `resolve`:
-    (message, result, error, stage) -> (verdict code, encoded failure), asked about all but a None result.
-    `wants`: VALUE 1, RAW 2, MESSAGE as second parameter 4, ONLY_MESSAGE 8. `accepts_none`: tombstones are
-    passed on as None.
-    """
-    cdef object call, decode, resolve
-    cdef int wants
-    cdef bint accepts_none
-    cdef str route, channel
-
-    def __init__(self, call, decode, resolve, int wants, bint accepts_none, str route="", str channel=""):
-        self.call, self.decode, self.resolve = call, decode, resolve
-        self.wants, self.accepts_none = wants, accepts_none
-        self.route, self.channel = route, channel
-
-
-cdef int check_verdict(int code) except -1:
-    """A verdict that nobody knows would leave its slot where nobody looks for it."""
-    if not V_DONE <= code <= V_RETURNED:
-        raise ValueError(f"there is no verdict {code}")
-    return 0
 
 
 @cython.final
@@ -60,7 +22,7 @@ cdef class Claim:
         """The message, a copy. Raises ValueError after `finish()`: its bytes may be another's by then."""
         if self.side is None:
             raise ValueError("a message is read before its claim is finished")
-        return self.side.message_of(self.feeder, self.slot, self.value, route, channel)
+        return message_of(self.side, self.feeder, self.slot, self.value, route, channel)
 
 
 @cython.final
@@ -107,122 +69,6 @@ cdef class HandlerSide:
         free(self.ack_tails)
         free(self.pending)
 
-    # -- claiming ----------------------------------------------------------------------------------------
-    cdef bint gated(self) noexcept nogil:
-        cdef uint32_t gate = load_acquire_32(&self.h.gate), probes
-        self.probing = False
-        if gate & ~<uint32_t>G_FLOOD:
-            return True
-        if self.h.paused_until_ns and <int64_t>self.h.paused_until_ns > now_ns():
-            return True
-        if gate & G_FLOOD:
-            probes = load_acquire_32(&self.h.probes)
-            if probes == 0 or not swap_if_32(&self.h.probes, probes, probes - 1):
-                return True
-            self.claim_limit = 1
-            self.probing = True
-        return False
-
-    cdef void return_probe(self) noexcept nogil:
-        """Nothing was there to probe with: the probe is still to be made."""
-        if self.probing:
-            self.probing = False
-            fetch_add_32(&self.h.probes, 1)
-
-    cdef uint32_t sleepers(self) noexcept nogil:
-        cdef uint32_t w, n = 0
-        cdef uint64_t mask
-        for w in range((self.h.handlers + 63) // 64):
-            mask = load_relaxed_64(&self.h.sleeping[w])
-            while mask:
-                mask &= mask - 1
-                n += 1
-        return n
-
-    cdef uint32_t claim_from(self, uint32_t f, uint32_t ring_no, uint32_t limit) noexcept nogil:
-        """Claim up to `limit` entries of one ring of one feeder: the slots are in `claimed`."""
-        cdef FeederHead *fh = self.ring.feeder(f)
-        cdef uint64_t *entries = self.ring.ready(f, ring_no)
-        cdef uint64_t *head_at = &fh.heads[ring_no]
-        cdef uint64_t *tail_at = &fh.tails[ring_no]
-        cdef uint64_t head, tail, batch[MAX_CLAIM]
-        cdef uint32_t n, i, got = 0, mask = self.h.slots - 1, slot, share
-        while True:
-            head = load_acquire_64(head_at)
-            tail = load_acquire_64(tail_at)
-            if <int64_t>(tail - head) <= 0:
-                return 0
-            share = <uint32_t>min(tail - head, <uint64_t>MAX_CLAIM * 64) // (self.sleepers() + 1)
-            n = min(min(limit, share), <uint32_t>MAX_CLAIM) if share else 1
-            # ORDER: the claim is announced before the head moves, so that whoever resolves this seat after
-            # its death knows which entries it may have taken.
-            store_release_32(&self.hs.claim_count, 0)
-            self.hs.claim_feeder, self.hs.claim_ring, self.hs.claim_head = f, ring_no, head
-            store_release_32(&self.hs.claim_count, n)
-            for i in range(n):
-                batch[i] = load_relaxed_64(&entries[(head + i) & mask])
-            # ORDER: the head only grows, so a swap that succeeds proves that the entries just read were
-            # these n and are nobody else's.
-            if swap_if_64(head_at, head, head + n):
-                break
-        for i in range(n):
-            slot = entry_slot(batch[i])
-            if slot < self.h.slots and swap_if_64(
-                    &self.ring.slots(f)[slot].word, pack(entry_seq(batch[i]), 0, 0, READY),
-                    pack(entry_seq(batch[i]), self.seat, self.incarnation, CLAIMED)):
-                self.words[got] = pack(entry_seq(batch[i]), self.seat, self.incarnation, CLAIMED)
-                self.claimed[got] = slot
-                got += 1
-                self.claim_run(f, slot, entry_seq(batch[i]))
-        if tail - head > n:
-            self.ring.wake_handler()
-        return got
-
-    cdef void claim_run(self, uint32_t f, uint32_t leader, uint64_t seq) noexcept nogil:
-        """The slots behind a leader are claimed with it."""
-        cdef Slot *slots = self.ring.slots(f)
-        cdef uint32_t following = slots[leader].run_next
-        # ORDER: the feeder may take the leader back meanwhile and use its slots again. A member's seq is its
-        # predecessor's next one only in the publication whose leader was claimed, so a swap on the exact word
-        # never takes a slot that stands there for another reason: nobody would ever execute it.
-        while following and following <= self.h.slots:
-            seq = next_seq(seq)
-            if not swap_if_64(&slots[following - 1].word, pack(seq, 0, 0, READY),
-                              pack(seq, self.seat, self.incarnation, CLAIMED)):
-                break
-            following = slots[following - 1].run_next
-
-    cdef int64_t claim_any(self, uint32_t limit) noexcept nogil:
-        """Claim at the next feeder that has something, suspects first. The feeder, or -1."""
-        cdef uint32_t i, f, hint = load_acquire_32(&self.h.suspects)
-        self.alone = False
-        if hint != self.suspects_seen and self.hs.executing == 0:
-            for i in range(self.h.feeders):
-                f = (self.next_feeder + i) % self.h.feeders
-                while self.suspect_waits(f):
-                    self.got = self.claim_from(f, SUSPECT, 1)
-                    if self.got:
-                        self.alone = True
-                        return f
-            # ORDER: the count was read before the rings: what was published since makes it differ again.
-            self.suspects_seen = hint
-        for i in range(self.h.feeders):
-            f = self.next_feeder
-            self.next_feeder = f + 1 if f + 1 < self.h.feeders else 0
-            if load_relaxed_32(&self.ring.feeder(f).state) == SEAT_ADMITTED:
-                self.got = self.claim_from(f, FRONT, limit)
-                if not self.got:
-                    self.got = self.claim_from(f, MAIN, limit)
-                if self.got:
-                    return f
-        store_release_32(&self.hs.claim_count, 0)
-        return -1
-
-    cdef inline bint suspect_waits(self, uint32_t f) noexcept nogil:
-        cdef FeederHead *fh = self.ring.feeder(f)
-        return (load_acquire_32(&fh.state) == SEAT_ADMITTED
-                and load_acquire_64(&fh.tails[SUSPECT]) != load_acquire_64(&fh.heads[SUSPECT]))
-
     # -- verdicts ----------------------------------------------------------------------------------------
     cdef inline void push_ack(self, uint32_t f, uint32_t slot, uint64_t seq) noexcept nogil:
         cdef AckRing *acks = self.ring.acks(f, self.seat)
@@ -265,50 +111,17 @@ cdef class HandlerSide:
             full_fence()
             self.ring.wake_feeder(f, EAGER | ROOMY)
 
-    # -- messages ----------------------------------------------------------------------------------------
-    cdef object value_of(self, uint32_t f, Slot *s):
-        cdef const char *at
-        if s.value_bytes == ABSENT:
-            return None
-        at = self.ring.bytes_of(f, s) + s.headers_bytes + s.meta_bytes
-        if s.key_bytes != ABSENT:
-            at += s.key_bytes
-        return PyBytes_FromStringAndSize(at, s.value_bytes)
-
-    cdef Message message_of(self, uint32_t f, uint32_t slot, value, str route, str channel):
-        cdef Slot *s = &self.ring.slots(f)[slot]
-        cdef const char *at = self.ring.bytes_of(f, s)
-        cdef Message m = Message.__new__(Message)
-        m.value = value
-        m.key = copy_or_none(at, s.key_bytes)
-        if s.key_bytes != ABSENT:
-            at += s.key_bytes
-        m.packed_headers = PyBytes_FromStringAndSize(at, s.headers_bytes) if s.headers_bytes else b""
-        m.topic = self.topic_of(f, s.partition)
-        m.partition = self.ring.partition_name(f, s.partition).partition
-        m.offset, m.timestamp_ms, m.attempt = s.offset, s.timestamp_ms, s.attempt
-        m.route, m.channel = route, channel
-        return m
-
-    cdef str topic_of(self, uint32_t f, uint32_t n):
-        # PERF: the names of a route's topics are few and repeat; making the str anew costs 60 ns a message.
-        key = f * PARTITION_ROOM + n
-        topic = self.topics.get(key)
-        if topic is None:
-            topic = self.topics[key] = self.ring.topic_of(f, n)
-        return topic
-
     # -- sync --------------------------------------------------------------------------------------------
     def serve(self, CallPlan plan):
         """One claim: decode and call each message, leave its verdict. Returns messages executed; 0 = nothing."""
         cdef int64_t f, began
         cdef uint32_t i, n, executed = 0
         self.claim_limit = <uint32_t>max(1, min(CLAIM_LIMIT, CLAIM_NS // max(self.average_ns, 1)))
-        if self.gated():
+        if gated(self):
             return 0
-        f = self.claim_any(self.claim_limit)
+        f = claim_any(self, self.claim_limit)
         if f < 0:
-            self.return_probe()
+            return_probe(self)
             return 0
         n = self.got
         began = now_ns()
@@ -323,7 +136,7 @@ cdef class HandlerSide:
         self.hs.busy_since_ns = 0
         add(&self.hs.claimed, executed)
         if executed == 0:
-            self.return_probe()
+            return_probe(self)
         if began - self.woke_ns > WAKE_NS:
             self.woke_ns = began
             self.wake_feeders(EAGER)
@@ -354,7 +167,7 @@ cdef class HandlerSide:
             if not swap_if_64(&s.word, word, pack(seq, self.seat, self.incarnation, EXECUTING)):
                 self.hs.executing = 0
                 return executed
-            code = self.execute(plan, f, slot, s)
+            code = execute(self, plan, f, slot, s)
             self.leave_verdict(f, slot, seq, code)
             self.hs.executing = 0
             ended = now_ns()
@@ -379,6 +192,7 @@ cdef class HandlerSide:
         cdef uint32_t run[MAX_CLAIM]
         cdef uint32_t n = 0, following = slot + 1
         cdef uint64_t w
+        cdef bint given_back = False
         while following and n < MAX_CLAIM:
             run[n] = following - 1
             n += 1
@@ -390,53 +204,15 @@ cdef class HandlerSide:
                     and swap_if_64(&self.ring.slots(f)[run[n]].word, w,
                                    pack(word_seq(w), self.seat, self.incarnation, VERDICT + V_RETURNED))):
                 self.push_ack(f, run[n], word_seq(w))
+                given_back = True
+        if given_back:
+            self.ring.hurry_feeder(f)       # its keys wait for it
 
     cdef inline void account(self, uint32_t code, int64_t took_ns) noexcept nogil:
         add(&self.hs.calls, 1)
         add(&self.hs.busy_ns, took_ns)
         add(&self.hs.histogram[bucket_of(took_ns)], 1)
         count_verdict(self.hs, code)
-
-    cdef uint32_t execute(self, CallPlan plan, uint32_t f, uint32_t slot, Slot *s) except? 0:
-        """Decode and call; the verdict's code. Its failure, if any, is in the slot's verdict page."""
-        cdef int stage = STAGE_TOMBSTONE
-        cdef Message message = None
-        value = self.value_of(f, s) if not s.flags & FLAG_ANNEX else None
-        result = error = None
-        try:
-            if plan.wants & (WANTS_MESSAGE | ONLY_MESSAGE):
-                message = self.message_of(f, slot, value, plan.route, plan.channel)
-            if value is None and not plan.accepts_none:
-                return self.consult(plan, f, slot, value, message, None, None, stage)
-            stage = STAGE_DECODE
-            if value is not None and plan.decode is not None and plan.wants & WANTS_VALUE:
-                argument = PyObject_CallOneArg(plan.decode, value)
-            else:
-                argument = value
-            stage = STAGE_CALL
-            if plan.wants & ONLY_MESSAGE:
-                result = PyObject_CallOneArg(plan.call, message)
-            elif plan.wants & WANTS_MESSAGE:
-                result = plan.call(argument, message)
-            else:
-                result = PyObject_CallOneArg(plan.call, argument)
-        except BaseException as e:
-            error = e
-        if self.disowned_:
-            _exit(0)
-        if result is None and error is None:
-            return V_DONE
-        return self.consult(plan, f, slot, value, message, result, error, stage)
-
-    cdef uint32_t consult(self, CallPlan plan, uint32_t f, uint32_t slot, value, Message message, result, error,
-                          int stage) except? 0:
-        """Ask what a call that did not just return None means."""
-        if message is None:
-            message = self.message_of(f, slot, value, plan.route, plan.channel)
-        code, detail = plan.resolve(message, result, error, stage)
-        check_verdict(code)
-        self.write_detail(f, slot, detail)
-        return code
 
     # -- async -------------------------------------------------------------------------------------------
     def claim(self, int limit):
@@ -449,11 +225,11 @@ cdef class HandlerSide:
         if limit < 1 or self.holds_back():
             return claims
         self.claim_limit = <uint32_t>limit
-        if self.gated():
+        if gated(self):
             return claims
-        f = self.claim_any(self.claim_limit)
+        f = claim_any(self, self.claim_limit)
         if f < 0:
-            self.return_probe()
+            return_probe(self)
             return claims
         n = self.got
         add(&self.hs.claims, 1)
@@ -472,7 +248,7 @@ cdef class HandlerSide:
                 self.return_run(<uint32_t>f, s.run_next - 1)
             c = Claim.__new__(Claim)
             c.side, c.feeder, c.slot, c.word = self, <uint32_t>f, slot, self.words[i]
-            c.value = self.value_of(<uint32_t>f, s)
+            c.value = value_of(self, <uint32_t>f, s)
             c.attempt = s.attempt
             c.suspect = self.alone
             c.begun_ns = now_ns()
@@ -480,7 +256,7 @@ cdef class HandlerSide:
             claims.append(c)
         store_release_32(&self.hs.claim_count, 0)
         if not claims:
-            self.return_probe()
+            return_probe(self)
         add(&self.hs.claimed, len(claims))
         return claims
 
@@ -504,7 +280,7 @@ cdef class HandlerSide:
         """True when a suspect waits somewhere for a process of its own."""
         cdef uint32_t f
         for f in range(self.h.feeders):
-            if self.suspect_waits(f):
+            if suspect_waits(self, f):
                 return True
         return False
 

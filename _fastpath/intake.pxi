@@ -62,7 +62,7 @@ cdef class Intake:
                         break
                     carry.at, carry.count = 0, got
                 room = self.place_batch(carry, index, &taken)
-            self.side.flush_nogil()
+            show_all(self.side)
         self.stalled = not room
         return taken
 
@@ -102,9 +102,9 @@ cdef class Intake:
             window_low_water(&self.side.windows[index])
             if not window_has_room(&self.side.windows[index], m.offset) and self.side.windows[index].outstanding:
                 return False
-        slot = self.side.reserve(key, headers, 0, value)
+        slot = reserve(self.side, key, headers, 0, value)
         if slot == -2:
-            slot = self.side.place_annex(key, headers, value, &mapped)
+            slot = place_annex(self.side, key, headers, value, &mapped)
         if slot < 0:
             return False
         s = &self.side.slots[slot]
@@ -124,7 +124,7 @@ cdef class Intake:
             munmap(mapped, <size_t>headers + (0 if key == ABSENT else key) + (0 if value == ABSENT else value))
             self.refuse(<uint32_t>slot, index, m.offset)
         else:
-            self.side.admit_slot(<uint32_t>slot, index, m.offset)
+            admit_slot(self.side, <uint32_t>slot, index, m.offset)
         return True
 
     cdef void refuse(self, uint32_t slot, int index, int64_t offset) noexcept nogil:

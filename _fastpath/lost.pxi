@@ -1,0 +1,131 @@
+# What handlers do not bring back themselves: claims behind a slow call, all that a dead one had.
+
+cdef uint32_t take_back(FeederSide side, int64_t slow_ns) noexcept nogil:
+    """Relieve every handler whose present call is older than this."""
+    cdef uint32_t n, taken = 0
+    cdef HandlerSeat *seat
+    cdef uint64_t now = now_ns(), since
+    for n in range(side.h.handlers):
+        seat = side.ring.seat(n)
+        since = seat.busy_since_ns
+        if (seat.claim_count < 2 or seat.claim_feeder != <uint32_t>side.seat or since == 0
+                or since == side.relieved[n] or <int64_t>(now - since) < slow_ns):
+            continue
+        side.relieved[n] = since
+        taken += relieve(side, n)
+    if taken:
+        store_relaxed_64(&side.head.taken_back, side.head.taken_back + taken)
+        show_all(side)
+    return taken
+
+
+cdef uint32_t relieve(FeederSide side, uint32_t n) noexcept nogil:
+    """Take back all that handler `n` has claimed here and not begun."""
+    cdef uint32_t slot, taken = 0
+    cdef uint64_t w
+    for slot in range(side.count):
+        w = load_acquire_64(&side.slots[slot].word)
+        if word_state(w) != CLAIMED or word_seat(w) != n or not chain_is_head(&side.chains, slot):
+            continue
+        # ORDER: the handler's own swap to EXECUTING is the only rival. Whoever loses skips the slot.
+        if swap_if_64(&side.slots[slot].word, w, pack(0, 0, 0, FILLED)):
+            publish_again(side, slot, FRONT)
+            taken += 1
+    return taken
+
+
+cdef inline uint32_t claimed_ring(HandlerSeat *seat) noexcept nogil:
+    return min(seat.claim_ring, <uint32_t>FRONT)
+
+
+cdef void undo_claim(FeederSide side, HandlerSeat *seat) noexcept nogil:
+    """Publish again what a dead handler's last claim took here and did not mark."""
+    cdef uint32_t i, slot, ring_no = claimed_ring(seat)
+    cdef uint64_t e, head = load_acquire_64(&side.head.heads[ring_no])
+    cdef uint64_t *entries = side.ring.ready(side.seat, ring_no)
+    if seat.claim_count == 0 or seat.claim_feeder != <uint32_t>side.seat:
+        return
+    for i in range(min(seat.claim_count, <uint32_t>MAX_CLAIM)):
+        if seat.claim_head + i >= head:
+            break
+        # ORDER: an old claim's record may outlive its entries. Where the ring has come round, the cell
+        # is another entry, perhaps still unclaimed: taking its slot would leave a stale entry behind.
+        if side.tails[ring_no] - (seat.claim_head + i) > side.count:
+            continue
+        e = entries[(seat.claim_head + i) & side.mask]
+        slot = entry_slot(e)
+        # ORDER: READY under a moved head: the dead seat claimed the entry and died before marking
+        # the slot, or a live one is about to mark it. The swap makes the live one skip it.
+        if slot < side.count and swap_if_64(
+                &side.slots[slot].word, pack(entry_seq(e), 0, 0, READY), pack(0, 0, 0, FILLED)):
+            publish_again(side, slot, ring_no)
+
+
+cdef uint32_t part_with(FeederSide side, uint32_t n) noexcept nogil:
+    """Take everything from a dead handler. What it was executing is left in `scratch`, so many of them."""
+    cdef HandlerSeat *seat = side.ring.seat(n)
+    cdef uint32_t i, slot, back = 0, executing = 0, incarnation = seat.incarnation & 255, state
+    cdef uint32_t ring_no = claimed_ring(seat)
+    cdef uint64_t w
+    for i in range(side.count):
+        w = load_acquire_64(&side.slots[i].word)
+        state = word_state(w)
+        if word_seat(w) != n or word_incarnation(w) != incarnation or state < CLAIMED or state == WAITING:
+            continue
+        if state == CLAIMED:
+            if is_late(side, &side.slots[i]):
+                release(side, i, False)
+            else:
+                store_release_64(&side.slots[i].word, pack(0, 0, 0, FILLED))
+                side.published[i] = False
+                back += 1
+                side.scratch[side.count - back] = i
+        elif state == EXECUTING:
+            if is_late(side, &side.slots[i]):
+                release(side, i, True)
+            else:
+                store_release_64(&side.slots[i].word, pack(0, 0, 0, FILLED))
+                side.published[i] = True    # only the decision about it may publish it
+                side.scratch[executing] = i
+                executing += 1
+        elif state > VERDICT:
+            conclude(side, i, state - VERDICT)
+    for i in range(back):
+        slot = side.scratch[side.count - 1 - i]
+        # ORDER: run_next is kept: a handler that died between the leader and its members left them READY
+        # without an entry of their own, and publish_again() brings them back with their leader.
+        if word_state(side.slots[slot].word) == FILLED and not side.published[slot]:
+            if ring_no == SUSPECT:
+                publish_again(side, slot, SUSPECT)
+            elif chain_is_head(&side.chains, slot):
+                publish_again(side, slot, FRONT)
+    return executing
+
+
+cdef uint32_t withdraw(FeederSide side, int index) noexcept nogil:
+    """Take back all of the partition that no handler executes. Returns slots still out of reach."""
+    cdef uint32_t i, state, left = 0
+    cdef uint64_t w
+    cdef Slot *s
+    side.withdrawing = True
+    for i in range(side.count):
+        s = &side.slots[i]
+        if s.partition != index or s.epoch != side.windows[index].epoch:
+            continue
+        while True:
+            w = load_acquire_64(&s.word)
+            state = word_state(w)
+            if state == FREE:
+                break
+            if state == EXECUTING or state == COURIER or state >= VERDICT:
+                left += 1
+                break
+            # ORDER: the loser of this swap is a handler about to claim or execute: its own swap fails
+            # and it skips the slot.
+            if swap_if_64(&s.word, w, pack(word_seq(w), 0, 0, FILLED)):
+                release(side, i, False)
+                break
+    side.withdrawing = False
+    skip_entries(side)
+    show_all(side)
+    return left
