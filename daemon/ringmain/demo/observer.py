@@ -66,4 +66,5 @@ def waiting_and_dead(depths: dict[str, Depth]) -> tuple[int, int]:
 def dead_entry(entry: Entry) -> DeadEntry:
     """An entry in one line; what the message holds is not shown."""
     said = entry.error_message.splitlines()
-    return DeadEntry(entry.message_id, f"{entry.error_class}: {said[0]}" if said else entry.error_class)
+    name = entry.error_class.rpartition(".")[2]
+    return DeadEntry(entry.message_id, f"{name}: {said[0]}" if said else name)

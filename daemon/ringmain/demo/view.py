@@ -6,6 +6,7 @@ stage.py enters with one Snapshot a tick. Nothing is measured or decided here.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S = 2.0
 DEAD_SHOWN = 5
+
+_LINES_BESIDE = 18
+"""Of the live picture, beside its partitions: the other tables, headings, blank lines, the cursor's own."""
+_ID_WIDTH = 16
 
 
 class View(Protocol):
@@ -88,7 +93,7 @@ class LiveTable:
     def show(self, snapshot: Snapshot) -> None:
         """Draw it."""
         if self._live:
-            self._live.update(picture(snapshot), refresh=True)
+            self._live.update(picture(snapshot, self._console.height), refresh=True)
 
     def say(self, text: str) -> None:
         """A line above the table."""
@@ -104,37 +109,55 @@ def line(snapshot: Snapshot) -> str:
     )
 
 
-def picture(snapshot: Snapshot) -> Group:
-    """The snapshot as tables."""
+def picture(snapshot: Snapshot, height: int = 24) -> Group:
+    """The snapshot as tables that fit into so many lines."""
     from rich.console import Group
 
-    return Group(_partitions(snapshot), _outcomes(snapshot), _dead(snapshot))
+    room = max(height - _LINES_BESIDE, 1)
+    return Group(
+        _outcomes(snapshot), "", _partitions(snapshot, room), "", _dead(snapshot), "", _now(snapshot)
+    )
 
 
-def _partitions(snapshot: Snapshot) -> Table:
+def _now(snapshot: Snapshot) -> str:
+    if snapshot.counted.calls == 0:
+        return " waiting for the consumer group: the embedded broker takes a second or two"
+    return f" {snapshot.settled:,} of {snapshot.end:,} settled, {snapshot.seconds:.1f} s since the start"
+
+
+def _partitions(snapshot: Snapshot, room: int) -> Table:
     table = _table("partition", "end", "committed", "lag", "msg/s")
-    for each in snapshot.partitions:
-        numbers = (each.end, each.committed, each.lag)
-        table.add_row(f"orders/{each.number}", *(f"{number:,}" for number in numbers), f"{each.rate:,.0f}")
+    shown = snapshot.partitions[:room]
+    for each in shown:
+        _row(table, f"orders/{each.number}", (each.end, each.committed, each.lag, each.rate))
+    hidden = len(snapshot.partitions) - len(shown)
+    total = (snapshot.end, snapshot.committed, snapshot.end - snapshot.committed, snapshot.rate)
+    _row(table, f"all, {hidden} hidden" if hidden else "all", total)
     return table
+
+
+def _row(table: Table, name: str, numbers: Sequence[float]) -> None:
+    table.add_row(name, *(f"{number:,.0f}" for number in numbers))
 
 
 def _outcomes(snapshot: Snapshot) -> Table:
     table = _table("done", "retry", "waiting", "skip", "dead", "handlers")
     counted, queued = snapshot.counted, snapshot.queued
-    numbers = (counted.done, counted.retry, queued.waiting, counted.skip, queued.dead)
-    table.add_row(*(f"{number:,}" for number in (*numbers, snapshot.handlers)))
+    numbers = (counted.done, counted.retry, queued.waiting, counted.skip, queued.dead, snapshot.handlers)
+    table.add_row(*(f"{number:,}" for number in numbers))
     return table
 
 
 def _dead(snapshot: Snapshot) -> Table:
     from rich.text import Text
 
-    table = _table("latest in the dead set", "why")
+    table = _table("latest dead", "why")
     table.columns[0].justify = table.columns[1].justify = "left"
-    for entry in snapshot.queued.latest[:DEAD_SHOWN]:
+    table.columns[0].min_width = _ID_WIDTH
+    latest = [*snapshot.queued.latest, *[None] * DEAD_SHOWN][:DEAD_SHOWN]  # always as high, so nothing jumps
+    for entry in latest:
         # As text: what a handler says in its errors is nobody's markup.
-        table.add_row(Text(entry.message_id), Text(entry.reason))
+        table.add_row(Text(entry.message_id if entry else ""), Text(entry.reason if entry else ""))
     return table
 
 
@@ -143,7 +166,7 @@ def _table(*headings: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for heading in headings:
         table.add_column(Text(heading), justify="right", no_wrap=True, overflow="ellipsis", min_width=9)
     return table

@@ -79,3 +79,20 @@ def test_the_table_names_partitions_outcomes_and_the_latest_of_the_dead_set() ->
     shown = console.export_text()
     for words in ("orders/1", "lag", "waiting", "orders:0:7", "Order.amount: expected float"):
         assert words in shown
+
+
+def shown_in(height: int, one: Snapshot) -> list[str]:
+    console = Console(file=io.StringIO(), width=80, record=True)
+    console.print(picture(one, height))
+    return console.export_text().splitlines()
+
+
+def test_the_table_fits_a_small_terminal_however_many_partitions_there_are() -> None:
+    many = [Partition(number, end=10, committed=5, rate=1.0) for number in range(100)]
+    shown = shown_in(24, snapshot(partitions=many))
+    assert len(shown) < 24
+    assert any("all, 94 hidden" in row and "1,000" in row for row in shown)
+
+
+def test_before_the_first_call_it_says_what_it_waits_for() -> None:
+    assert "consumer group" in shown_in(24, snapshot(counted=Counted()))[-1]
