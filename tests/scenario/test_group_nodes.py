@@ -1,4 +1,4 @@
-"""Several nodes in one group: each takes its share of seats, and none of their comings and goings costs a message."""
+"""Several nodes in one group: each takes its share of seats, and no coming or going costs a message."""
 
 import pytest
 

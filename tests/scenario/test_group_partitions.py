@@ -1,4 +1,4 @@
-"""Which messages a route reads: partitions and topics that come later, gaps in the offsets, several clusters."""
+"""Which messages a route reads: partitions and topics that come later, gaps in offsets, several clusters."""
 
 from collections.abc import Callable
 
