@@ -3,6 +3,8 @@
 KafkaSource enters: errors as they come, and every sign that it is well again. Nothing is logged or raised.
 """
 
+import re
+
 from confluent_kafka import KafkaError
 
 _AWAY = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._WAIT_COORD}
@@ -32,6 +34,9 @@ _GROUP = {
 
 BROKER, TOPIC, GROUP = "broker", "topic", "group"
 
+_MOMENT = re.compile(r" \(after \d+ms in state [^)]*\)$")
+"""What differs from one try to the next in librdkafka's words: with it, one trouble looks like many."""
+
 
 class Health:
     """The open problems, at most one of each kind; none = well."""
@@ -52,6 +57,7 @@ class Health:
 
     def error(self, code: int, text: str) -> None:
         """Note an error of librdkafka; one that mends itself (a single connection lost) is none."""
+        text = _MOMENT.sub("", text)
         if code in _NO_TOPIC:
             self._open[TOPIC] = f"a topic does not exist: {text}"
         elif code in _NOT_ALLOWED:

@@ -4,6 +4,7 @@ Short-lived processes enter and ask a few times. Nothing is committed or read he
 has a deadline; what Kafka refuses is a LookupRefused that says so.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -18,14 +19,17 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource
 
 from ringmain import clock
 from ringmain.errors import LookupRefused
 from ringmain.kafka.assignment import Partition, ends_of
+from ringmain.kafka.health import Health
 from ringmain.kafka.properties import Properties
 
 ANSWER_S = 5.0
+MESSAGE_LIMIT_BYTES = 1_048_588
+"""Kafka's default of a topic's `max.message.bytes`."""
 _AGAIN_S = 0.1
 _ELECTING = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -76,11 +80,11 @@ class Lookup:
 
     def __init__(self, properties: Properties) -> None:
         self._group = properties.get("group.id", "")
+        self._health = Health(properties.get("bootstrap.servers", "no bootstrap.servers"))
         quiet = {**properties, "log_level": "0"}
-        self._admin = AdminClient(
-            {name: value for name, value in quiet.items() if not name.startswith(_CONSUMER_ONLY)},
-            logger=_Silent(),
-        )
+        asking: dict[str, Any] = {"error_cb": self._note}
+        asking |= {name: value for name, value in quiet.items() if not name.startswith(_CONSUMER_ONLY)}
+        self._admin = AdminClient(asking, logger=_Silent())
         self._consumer: Consumer | None = None
         self._properties = quiet
 
@@ -91,8 +95,24 @@ class Lookup:
             counts = self._matching([topic for topic in topics if topic.startswith("^")])
         for topic in topics:
             if not topic.startswith("^"):
-                counts |= self._counted(_asked(partial(self._list, topic)), {topic})
+                counts |= self._counted(self._explained(partial(self._list, topic)), {topic})
         return counts
+
+    def message_limit_bytes(self, topics: Iterable[str]) -> int:
+        """The largest message (compressed, as its batch) that one of the topics takes: `max.message.bytes`.
+
+        Kafka's own default where there is no topic, or where describing topics is not allowed.
+        """
+        resources = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
+        if not resources:
+            return MESSAGE_LIMIT_BYTES
+        answers = self._admin.describe_configs(resources, request_timeout=ANSWER_S)
+        limits = [MESSAGE_LIMIT_BYTES]
+        for answer in answers.values():
+            with contextlib.suppress(LookupRefused):
+                found = _asked(partial(answer.result, ANSWER_S + 1))
+                limits.append(int(found["max.message.bytes"].value))
+        return max(limits)
 
     def group(self) -> GroupFacts:
         """The group as its coordinator describes it now."""
@@ -147,7 +167,7 @@ class Lookup:
 
     def _matching(self, patterns: list[str]) -> dict[str, int]:
         """All topics are listed, once: a pattern has no other way."""
-        everything = _asked(lambda: self._list(None))
+        everything = self._explained(lambda: self._list(None))
         return self._counted(everything, {name for name in everything.topics if _matches(patterns, name)})
 
     def _counted(self, metadata: Any, wanted: set[str]) -> dict[str, int]:
@@ -161,6 +181,19 @@ class Lookup:
         if topic is None:
             return self._admin.list_topics(timeout=ANSWER_S)
         return self._admin.list_topics(topic, timeout=ANSWER_S)
+
+    def _explained(self, question: Callable[[], Any]) -> Any:
+        """The answer, or why there is none: a wrong password is only a time-out to whoever asks."""
+        try:
+            return _asked(question)
+        except LookupRefused as refused:
+            self._admin.poll(0)
+            if self._health.problem is None:
+                raise
+            raise LookupRefused(self._health.problem, refused.code) from None
+
+    def _note(self, error: KafkaError) -> None:
+        self._health.error(error.code(), error.str())
 
     def _reader(self) -> Consumer:
         """A consumer that subscribes to nothing: it sees the ends that a member would see."""

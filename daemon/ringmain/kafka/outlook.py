@@ -7,7 +7,7 @@ or touches a queue; its answers are read by the loop, which therefore never wait
 import threading
 from collections.abc import Iterable
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from ringmain.kafka.assignment import OFFSET_LATEST, Partition
 from ringmain.kafka.properties import Properties
@@ -17,6 +17,7 @@ LONELY_EVERY_S = 10.0
 ANSWER_S = 2.0
 ANYBODY = "ringmain-is-anybody-there"
 FETCH_WAIT = "fetch.wait.max.ms"
+_FORGOTTEN = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC)
 
 
 class Outlook:
@@ -81,7 +82,9 @@ class Outlook:
             if self._doubted or not self._partitions:
                 self._ask_topics()
         except KafkaException as refused:
-            self.refused = refused.args[0].code(), refused.args[0].str()
+            error = refused.args[0]
+            # While a broker is away the client forgets its partitions: that says nothing of the topic.
+            self.refused = None if error.code() in _FORGOTTEN else (error.code(), error.str())
         else:
             self.refused = None
             self._answers += 1

@@ -11,14 +11,16 @@ class Nag:
 
     def __init__(self, again_s: float = AGAIN_S) -> None:
         self._again_s = again_s
-        self._said: dict[str, tuple[str, float]] = {}
+        self._said: dict[str, dict[str, float]] = {}
 
     def due(self, subject: str, text: str, now_s: float) -> bool:
         """Whether to say it now: it is new, it is another text, or a minute has passed."""
-        before = self._said.get(subject)
-        if before is not None and before[0] == text and now_s - before[1] < self._again_s:
+        said = self._said.setdefault(subject, {})
+        if text in said and now_s - said[text] < self._again_s:
             return False
-        self._said[subject] = (text, now_s)
+        # Two children that put one trouble in different words take turns: each text has its own minute.
+        self._said[subject] = {one: at_s for one, at_s in said.items() if now_s - at_s < self._again_s}
+        self._said[subject][text] = now_s
         return True
 
     def over(self, subject: str) -> bool:
