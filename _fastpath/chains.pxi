@@ -29,6 +29,13 @@ cdef int chains_init(Chains *c, uint32_t slots) except -1:
     return 0
 
 
+cdef void chains_free(Chains *c) noexcept nogil:
+    free(c.table)
+    free(c.next)
+    free(c.before)
+    free(c.hash)
+
+
 cdef Chain *chain_find(Chains *c, uint64_t hash) noexcept nogil:
     """The chain of this hash, or the empty place where it belongs."""
     cdef uint64_t i = hash & c.mask
