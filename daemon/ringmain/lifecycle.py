@@ -22,6 +22,8 @@ RECYCLE = 72
 """A handler ended by its own limit (`max_messages`): nothing is lost, a fresh one is wanted at once."""
 CRASHED = 73
 """An exception left the role's run()."""
+STUCK = 74
+"""A handler's call went on after it was cancelled; all others had ended, and its message has failed."""
 
 _PACKET_BYTES = 1 << 18
 

@@ -61,4 +61,6 @@ def _blame(module_name: str, error: BaseException) -> str:
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
     own = [f for f in frames if Path(f.filename) != Path(__file__)]
     place = f" at {own[-1].filename}:{own[-1].lineno}" if own else ""
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f" at {error.filename}:{error.lineno}"  # what cannot be compiled has no frame
     return f"the app's module {module_name!r} cannot be imported{place}: {said}"

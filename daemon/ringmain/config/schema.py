@@ -42,7 +42,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Retry(Table, frozen=True, kw_only=True):
-    attempts: Annotated[int, about("calls a message gets, the first included", ge=1, le=1_000_000)] = 12
+    attempts: Annotated[int, about("calls a message gets, the first included", ge=1, le=60_000)] = 12
     backoff: Annotated[Backoff, about("how the delay grows from one attempt to the next")] = "exponential"
     first_s: Annotated[float, about("delay before the second call", ge=0, le=31_536_000)] = 5.0
     max_s: Annotated[float, about("longest delay", ge=0, le=31_536_000)] = 3600.0
@@ -117,7 +117,10 @@ class Route(Table, frozen=True, kw_only=True):
         about("calls at once in a handler process", default="1; 100 for async def", ge=1, le=100_000),
     ] = None
     timeout_s: Annotated[float, about("longest call", gt=0, le=604_800)] = 30.0
-    max_messages: Annotated[int | None, about("a handler process is replaced after so many", ge=1)] = None
+    max_messages: Annotated[
+        int | None,
+        about("a handler process is replaced after so many, up to 32 more if it is not async", ge=1),
+    ] = None
     max_rss_bytes: Annotated[
         int | None, about("a handler process above this size is replaced at once", reads="size", ge=1 << 20)
     ] = None

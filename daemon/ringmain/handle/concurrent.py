@@ -206,7 +206,7 @@ class Calls:
                 "a call goes on after it was cancelled; its process ends",
                 extra={"timeout_s": self._terms.timeout_s, "grace_s": self._terms.grace_s},
             )
-            self._work.end(lifecycle.FATAL)
+            self._work.end(lifecycle.STUCK)
         self._refill_soon()
         if self._watch is None:
             self._watch_after(self._terms.grace_s)

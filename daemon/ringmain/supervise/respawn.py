@@ -44,6 +44,7 @@ _CAUSE_OF_CODE = {
     lifecycle.RECYCLE: Cause.RECYCLED,
     lifecycle.CANNOT_BOOT: Cause.CANNOT_BOOT,
     lifecycle.FATAL: Cause.FATAL,
+    lifecycle.STUCK: Cause.STUCK,
 }
 
 

@@ -101,7 +101,7 @@ def test_a_call_that_swallows_cancellation_ends_its_process_once_the_others_are_
     )
     process = handler(body, timeout_s=0.8).start()
     process.place(*({"id": n} for n in range(3)))
-    assert process.exit_code() == lifecycle.FATAL
+    assert process.exit_code() == lifecycle.STUCK
     seen = process.counters()
     assert (seen.done, seen.retry) == (2, 1)
 
