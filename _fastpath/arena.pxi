@@ -3,23 +3,36 @@
 
 cdef struct Arena:
     uint64_t *used          # one bit a block
-    uint32_t blocks
+    uint32_t room           # blocks that there is address space for
+    uint32_t blocks         # of those, in use or to be used
     uint32_t words
     uint32_t free_blocks
     uint32_t cursor         # next word to look at: blocks come back roughly in order
 
 
-cdef int arena_init(Arena *a, uint32_t blocks) except -1:
-    a.blocks = blocks
-    a.words = (blocks + 63) // 64
-    a.used = <uint64_t *>calloc(a.words, 8)
+cdef int arena_init(Arena *a, uint32_t room, uint32_t blocks) except -1:
+    a.room = room
+    a.used = <uint64_t *>calloc((room + 63) // 64, 8)
     if a.used == NULL:
         raise MemoryError("no memory for the arena's map")
-    a.free_blocks = blocks
-    a.cursor = 0
-    if blocks % 64:
-        a.used[a.words - 1] = ~<uint64_t>0 << (blocks % 64)
+    a.blocks = a.words = a.free_blocks = a.cursor = 0
+    arena_grow(a, blocks)
     return 0
+
+
+cdef void arena_grow(Arena *a, uint64_t blocks) noexcept nogil:
+    """Use up to `blocks` of the room. Never fewer than before: a message may stand there."""
+    if blocks > a.room:
+        blocks = a.room
+    if blocks <= a.blocks:
+        return
+    if a.blocks % 64:
+        a.used[a.words - 1] &= ~(~<uint64_t>0 << (a.blocks % 64))
+    a.free_blocks += <uint32_t>blocks - a.blocks
+    a.blocks = <uint32_t>blocks
+    a.words = (a.blocks + 63) // 64
+    if a.blocks % 64:
+        a.used[a.words - 1] |= ~<uint64_t>0 << (a.blocks % 64)
 
 
 cdef inline bint block_used(Arena *a, uint32_t b) noexcept nogil:

@@ -59,7 +59,9 @@ cdef class FeederSide:
         self.commit_window = commit_window
         self.tagged = tagged
         self.annex_slot = -1
-        arena_init(&self.arena, ring.h.arena_bytes // ring.h.block_bytes)
+        arena_init(&self.arena, ring.h.arena_bytes // ring.h.block_bytes,
+                   ring.h.arena_limit_bytes // ring.h.block_bytes)
+        grow_arena(self)
         chains_init(&self.chains, s)
         self.windows = <Window *>calloc(PARTITION_ROOM, sizeof(Window))
         self.free_slots = <uint32_t *>malloc(s * 4)

@@ -104,6 +104,11 @@ cdef class Intake:
                 return False
         slot = reserve(self.side, key, headers, 0, value)
         if slot == -2:
+            # LOSS: whether it is too large is known only when the topics' limit is; until then it waits.
+            if not grow_arena(self.side):
+                return False
+            slot = reserve(self.side, key, headers, 0, value)
+        if slot == -2:
             slot = place_annex(self.side, key, headers, value, &mapped)
         if slot < 0:
             return False

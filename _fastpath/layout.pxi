@@ -87,6 +87,8 @@ ctypedef struct Header:
     uint32_t courier_sleeping
     uint32_t courier_state
     uint32_t courier_incarnation
+    uint64_t arena_limit_bytes      # how much of its arena a feeder uses ...
+    uint64_t message_limit_bytes    # ... or four times this, the route's topics' limit; 0 = not known yet
     uint32_t run_limit          # 0 = as the feeder wants; async handlers set 1: they execute no runs
     char pad2[LINE_BYTES]
     uint64_t sleeping[SLEEPER_WORDS]

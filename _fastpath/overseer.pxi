@@ -138,5 +138,10 @@ cdef class Overseer:
     def paused_until_ns(self):
         return self.h.paused_until_ns
 
+    def learn_message_limit(self, uint64_t limit_bytes):
+        """How large the route's topics let a message be: feeders make their arenas four times that, if smaller."""
+        if limit_bytes > self.h.message_limit_bytes:
+            store_release_64(&self.h.message_limit_bytes, limit_bytes)
+
     def wake_all(self):
         self.ring.wake_all_handlers()

@@ -19,6 +19,13 @@ cdef inline uint64_t hash_of(FeederSide side, Slot *s) noexcept nogil:
     return key_hash(side.ring.bytes_of(side.seat, s), s.key_bytes, s.partition + 2)
 
 
+cdef bint grow_arena(FeederSide side) noexcept nogil:
+    """Make room for four of the largest messages that the topics take; False = nobody knows their size yet."""
+    cdef uint64_t limit_bytes = load_acquire_64(&side.h.message_limit_bytes)
+    arena_grow(&side.arena, limit_bytes * 4 // side.h.block_bytes)
+    return limit_bytes != 0
+
+
 cdef int64_t reserve(FeederSide side, uint32_t key, uint32_t headers, uint32_t meta, uint32_t value) noexcept nogil:
     """A slot with blocks for these lengths; -1 = no room now, -2 = larger than the arena."""
     cdef uint32_t slot

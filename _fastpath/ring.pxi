@@ -60,8 +60,12 @@ cdef class Ring:
         return h.total_bytes
 
     @staticmethod
-    def format(int fd, int feeders, int handlers, int slots, int block_bytes, long arena_bytes):
-        """Write the header of a new ring into `fd`, which must be as large as `room()` says and all zero."""
+    def format(int fd, int feeders, int handlers, int slots, int block_bytes, long arena_bytes,
+               long arena_limit_bytes=0):
+        """Write the header of a new ring into `fd`, which must be as large as `room()` says and all zero.
+
+        `arena_limit_bytes`: how much of `arena_bytes` is used until larger messages are expected; 0 = all.
+        """
         if not (0 < feeders <= MAX_FEEDERS and 0 < handlers <= MAX_HANDLERS):
             raise ValueError(f"a ring has room for 1 to {MAX_FEEDERS} feeders and 1 to {MAX_HANDLERS} handlers")
         if slots < 8 or slots & (slots - 1) or slots > 1 << 22:
@@ -69,6 +73,7 @@ cdef class Ring:
         if block_bytes < 64 or arena_bytes < block_bytes * 8:
             raise ValueError("an arena has at least 8 blocks of at least 64 bytes")
         cdef Header h = describe(feeders, handlers, slots, block_bytes, arena_bytes)
+        h.arena_limit_bytes = arena_limit_bytes if arena_limit_bytes else h.arena_bytes
         if pwrite(fd, &h, sizeof(Header), 0) != sizeof(Header):
             raise OSError(errno, "cannot write the ring's header")
 

@@ -80,6 +80,7 @@ class Scouted(msgspec.Struct, frozen=True, tag="scouted"):
     route: str
     partitions: int = 0
     nodes: int = 1
+    message_limit_bytes: int = 0
     reason: str = ""
 
 

@@ -12,6 +12,9 @@ from ringmain._fastpath import CourierSide, FeederSide, HandlerSide, Overseer, R
 _ANNEX_BYTES = 1 << 31
 """Room of one message that is larger than the arena: Kafka's own limit of a value."""
 
+_ARENA_ROOM_BYTES = 256 << 20
+"""Address space of an arena: enough for topics with messages up to 64 MiB."""
+
 _SPARE_SEATS = 8
 ORDERS = {"none": 0, "key": 1, "partition": 2}
 
@@ -25,6 +28,8 @@ class Geometry:
     slots: int = 8192
     arena_bytes: int = 16 << 20
     block_bytes: int = 256
+    arena_room_bytes: int = 0
+    """How far an arena may grow when the topics take larger messages; 0 = not at all."""
 
     @classmethod
     def for_pool(cls, feeders: int, handlers: int, messages: int, arena_bytes: int) -> "Geometry":
@@ -36,6 +41,7 @@ class Geometry:
             slots=slots,
             arena_bytes=arena_bytes,
             block_bytes=_block_bytes(arena_bytes, slots),
+            arena_room_bytes=max(4 * arena_bytes, _ARENA_ROOM_BYTES),
         )
 
 
@@ -54,11 +60,11 @@ class Segment:
             geometry.handlers,
             geometry.slots,
             geometry.block_bytes,
-            geometry.arena_bytes,
+            max(geometry.arena_bytes, geometry.arena_room_bytes),
         )
         self._memory = os.memfd_create("ringmain-ring")
         os.ftruncate(self._memory, Ring.room(*shape))
-        Ring.format(self._memory, *shape)
+        Ring.format(self._memory, *shape, geometry.arena_bytes)
         self._annex = os.memfd_create("ringmain-annex")
         os.ftruncate(self._annex, geometry.feeders * _ANNEX_BYTES)
         self._bells = [bell() for _ in range(geometry.feeders + geometry.handlers)] + [courier_bell]

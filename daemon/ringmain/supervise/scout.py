@@ -1,4 +1,5 @@
-"""The scout: asks Kafka how many partitions and live nodes each route has, reports, and ends.
+"""The scout: asks Kafka how many partitions and live nodes each route has and how large its
+messages may be, reports, and ends.
 
 Forked at the start, after an assignment and now and then, so that the supervisor needs no client. It joins no
 group and reads no message.
@@ -18,10 +19,9 @@ if TYPE_CHECKING:
 
 
 def run(seat: Seat) -> int:
-    """Report on each route whose number of feeders follows the partitions."""
+    """Report on each route."""
     for route in seat.config.routes.values():
-        if route.consumers is None:
-            seat.link.send(_scout(seat.config, route))
+        seat.link.send(_scout(seat.config, route))
     return lifecycle.OK
 
 
@@ -41,4 +41,5 @@ def _look(lookup: "Lookup", config: Config, route: Route) -> Scouted:
 
     counts = lookup.partition_counts(route.topics)
     nodes = live_nodes(lookup.group().client_ids, config.name, route.name) | {config.node}
-    return Scouted(route.name, sum(counts.values()), len(nodes))
+    limit_bytes = lookup.message_limit_bytes(counts)
+    return Scouted(route.name, sum(counts.values()), len(nodes), limit_bytes)

@@ -44,8 +44,9 @@ class Staff:
             for name, route in config.routes.items()
             if takes_kafka
         }
-        follows = any(staffing.route.consumers is None for staffing in self._routes.values())
-        self.scout_due_s = 0.0 if follows else math.inf
+        self._memory = memory
+        self._follows = any(staffing.route.consumers is None for staffing in self._routes.values())
+        self.scout_due_s = 0.0 if self._routes else math.inf
         untold = any(one.route.kafka.get("group.protocol") == "consumer" for one in self._routes.values())
         self._rescout_s = RESCOUT_UNTOLD_S if untold else RESCOUT_S
 
@@ -58,11 +59,11 @@ class Staff:
 
     def scout_left(self, now_s: float) -> None:
         """A scout is under way; the next one when this one has nothing to add."""
-        self.scout_due_s = now_s + self._rescout_s
+        self.scout_due_s = now_s + self._rescout_s if self._follows else math.inf
 
     def assigned(self, now_s: float) -> None:
         """The group has moved: look again when it has settled."""
-        if self.scout_due_s < math.inf:
+        if self._follows:
             self.scout_due_s = min(self.scout_due_s, now_s + DEBOUNCE_S)
 
     def scouted(self, report: Scouted, now_s: float) -> None:
@@ -78,6 +79,7 @@ class Staff:
             return
         if self._nag.over(subject):
             _log.info("kafka answers again", extra={"of_route": subject})
+        self._memory.overseers[report.route].learn_message_limit(report.message_limit_bytes)
         self._aim(staffing, report)
 
     def _aim(self, staffing: _Staffing, report: Scouted) -> None:

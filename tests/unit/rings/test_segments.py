@@ -72,3 +72,21 @@ def test_a_board_tells_how_long_ago_each_row_beat() -> None:
     assert board.age_s(1) < 5
     assert board.age_s(0) > board.age_s(1)
     board.close()
+
+
+def test_an_arena_grows_to_four_of_the_largest_messages_and_keeps_what_stands_in_it() -> None:
+    courier_bell = bell()
+    segment = Segment.create(Geometry(1, 1, 16, 1 << 16, 256, arena_room_bytes=1 << 22), courier_bell)
+    overseer = segment.overseer()
+    feeder = segment.open_feeder(0, 1)
+    index = feeder.partition_index("orders", 0)
+    feeder.open_partition(index, 0)
+    assert feeder.place(index, 0, b"x" * 1000)
+    with pytest.raises(OverflowError):
+        feeder.place(index, 1, b"x" * (1 << 17))
+    overseer.learn_message_limit(1 << 17)
+    adopted = segment.open_feeder(0, 2)
+    adopted.open_partition(index, 0)
+    assert all(adopted.place(index, offset, b"x" * (1 << 17)) for offset in range(3))
+    segment.close()
+    os.close(courier_bell)

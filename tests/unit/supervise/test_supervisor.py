@@ -18,6 +18,7 @@ CALLS = {"feed": "toys:placing", "handle": "toys:handling"}
 def test_children_are_those_of_the_config_and_a_stop_leaves_nothing(start: Start, tmp_path: Path) -> None:
     daemon = start()
     daemon.at_work(5)
+    eventually(lambda: daemon.journal("scout", "born"), 5, "the scout asks how large messages may be")
     born = sorted((e.role, e.source, e.index) for e in daemon.journal(event="born"))
     assert born == [
         ("courier", "-", 0),
@@ -26,6 +27,7 @@ def test_children_are_those_of_the_config_and_a_stop_leaves_nothing(start: Start
         ("handle", "-", 0),
         ("handle", "-", 1),
         ("probe", "-", 0),
+        ("scout", "-", 0),
     ]
     assert daemon.stop() == 0
     assert not (tmp_path / "run").exists()
