@@ -34,7 +34,7 @@ ROUTE_PROBLEMS = [
     ("on_tombstone = []", 'on_tombstone: expected "skip" or "dead", found an empty list'),
     ("flood = 3", "flood: expected false or a table, found 3"),
     ("retry = 3", "retry: expected a table, found 3"),
-    ("retry.attempts = 0", "retry.attempts: expected a whole number from 1 to 1,000,000, found 0"),
+    ("retry.attempts = 0", "retry.attempts: expected a whole number from 1 to 60,000, found 0"),
     (
         'max_rss_bytes = "1 XB"',
         'max_rss_bytes: expected a size such as "16MiB", or a number of bytes, found "1 XB"',
