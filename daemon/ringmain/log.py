@@ -90,7 +90,11 @@ class JsonFormatter(_Formatter):
             **self._fields(record),
             **self._error(record),
         }
-        return msgspec.json.encode(line, enc_hook=_as_text).decode()
+        try:
+            return msgspec.json.encode(line, enc_hook=_as_text).decode()
+        except UnicodeEncodeError:  # half a character, e.g. from a file name in an exception's text
+            whole = {name: _printable(value) for name, value in line.items()}
+            return msgspec.json.encode(whole, enc_hook=_as_text).decode()
 
 
 class ConsoleFormatter(_Formatter):
@@ -114,6 +118,10 @@ class ConsoleFormatter(_Formatter):
 
 def _when(record: logging.LogRecord) -> datetime:
     return datetime.fromtimestamp(record.created, UTC)
+
+
+def _printable(value: object) -> object:
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _as_text(value: Any) -> str:

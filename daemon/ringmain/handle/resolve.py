@@ -39,7 +39,10 @@ class Resolver:
         self, message: Message, result: object, error: BaseException | None, stage: int
     ) -> tuple[int, bytes]:
         """The verdict's code and its encoded record."""
-        code, failure = self._decide(message.attempt, result, error, stage)
+        try:
+            code, failure = self._decide(message.attempt, result, error, stage)
+        except Exception as broken:
+            code, failure = self._undecided(message.attempt, error, broken)
         if code == SKIP:
             return code, b""
         if code != PAUSE:
@@ -66,6 +69,14 @@ class Resolver:
         if isinstance(result, OutcomeValue):
             return self._outcome(attempt, result)
         return DEAD, _stray(result)
+
+    def _undecided(self, attempt: int, error: BaseException | None, broken: Exception) -> tuple[int, Failure]:
+        """LOSS: a class of the user's that fails when looked at must not leave its message undecided."""
+        text = f"it cannot be told what it is: looking at it raised {trace.class_name(broken)}"
+        if error is None:
+            return DEAD, Failure(error_class="TypeError", error_message=f"the handler's result: {text}")
+        failure = Failure(error_class=trace.class_name(error), error_message=text)
+        return retry.decide(self.route.retry, attempt, failure)
 
     def _tombstone(self) -> tuple[int, Failure]:
         text = f"the message has no value and the handler at {self.spec.place} takes none"
