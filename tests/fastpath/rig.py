@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ringmain._fastpath import CallPlan, CourierSide, FeederSide, HandlerSide, Message, Overseer
-from ringmain.rings import Geometry, Segment, bell
+from ringmain.rings import FeederTerms, Geometry, Segment, bell
 from ringmain.verdict import RETRY
 
 FREE, FILLED, READY, CLAIMED, EXECUTING, COURIER, WAITING, VERDICT = 0, 1, 2, 3, 4, 5, 6, 16
@@ -80,7 +80,7 @@ class Rig:
         self._feeder_incarnation += 1
         if self.overseer.feeder_state(seat) == 1:
             self.overseer.bury_feeder(seat)
-        return self.segment.open_feeder(seat, self._feeder_incarnation, **settings)
+        return self.segment.open_feeder(seat, self._feeder_incarnation, FeederTerms(**settings))
 
     def handler(self) -> HandlerSide:
         seat = self.overseer.free_seat()

@@ -15,7 +15,7 @@ import pytest
 from rig import Rig, plan_of
 
 from ringmain import clock
-from ringmain.rings import CRASH, Geometry
+from ringmain.rings import CRASH, FeederTerms, Geometry
 from ringmain.verdict import CHANNEL, DEAD, RETRY
 
 _NAMES = ("feeder", "first", "second", "courier")
@@ -98,7 +98,8 @@ class Plant:
 
     # -- what they do ------------------------------------------------------------------------------------
     def _feed(self) -> None:
-        side = self.ring.segment.open_feeder(0, 1, order=self.order, run_limit=16, commit_window=self.window)
+        terms = FeederTerms(self.order, run_limit=16, commit_window=self.window)
+        side = self.ring.segment.open_feeder(0, 1, terms)
         index = side.partition_index("t", 0)
         side.open_partition(index, self.committed())
         offset = self.committed()

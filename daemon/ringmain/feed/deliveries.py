@@ -11,7 +11,7 @@ from ringmain.queues import names
 from ringmain.queues.connect import connect
 from ringmain.queues.contract import Delivery
 from ringmain.queues.envelope import encode_meta, meta_of
-from ringmain.rings import FeederSide, pack_headers
+from ringmain.rings import FeederSide, FeederTerms, pack_headers
 from ringmain.seat import Seat
 
 _AT_ONCE = 512
@@ -22,9 +22,8 @@ _WINDOW = 64
 def run_over_queues(seat: Seat) -> int:
     """A feeder over the route's ready queue."""
     route = seat.config.routes[seat.route]
-    side = seat.segments[seat.route].open_feeder(
-        seat.index, seat.incarnation, order="none", commit_window=_WINDOW, tagged=True
-    )
+    terms = FeederTerms(commit_window=_WINDOW, tagged=True)
+    side = seat.segments[seat.route].open_feeder(seat.index, seat.incarnation, terms)
     feeder = Feeder(seat, route, side)
     return feeder.run(Deliveries(seat, route, side))
 

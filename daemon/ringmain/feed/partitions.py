@@ -18,7 +18,7 @@ from ringmain.kafka.assignment import Partition
 from ringmain.kafka.properties import Member
 from ringmain.kafka.source import KafkaSource
 from ringmain.lifecycle import Assigned
-from ringmain.rings import REVOKED, WENT_BACK, FeederSide, Intake
+from ringmain.rings import REVOKED, WENT_BACK, FeederSide, FeederTerms, Intake
 from ringmain.seat import Seat
 from ringmain.verdict import Failure
 
@@ -36,13 +36,8 @@ _log = logging.getLogger(__name__)
 def run_over_kafka(seat: Seat) -> int:
     """A feeder over this seat's share of the route's partitions."""
     route = seat.config.routes[seat.route]
-    side = seat.segments[seat.route].open_feeder(
-        seat.index,
-        seat.incarnation,
-        order=route.order,
-        run_limit=_RUN_LIMIT,
-        commit_window=seat.config.commit.window,
-    )
+    terms = FeederTerms(route.order, run_limit=_RUN_LIMIT, commit_window=seat.config.commit.window)
+    side = seat.segments[seat.route].open_feeder(seat.index, seat.incarnation, terms)
     feeder = Feeder(seat, route, side)
     return feeder.run(Partitions(seat, route, feeder))
 

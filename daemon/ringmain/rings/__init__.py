@@ -18,7 +18,7 @@ from ringmain._fastpath import (
     pack_headers,
 )
 from ringmain.rings.board import Board
-from ringmain.rings.segments import Geometry, Segment, bell
+from ringmain.rings.segments import FeederTerms, Geometry, Segment, bell
 
 GATE_STOP = 1
 GATE_QUIET = 2
@@ -59,6 +59,7 @@ __all__ = [
     "Claim",
     "CourierSide",
     "FeederSide",
+    "FeederTerms",
     "Geometry",
     "HandlerSide",
     "Intake",

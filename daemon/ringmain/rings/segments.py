@@ -45,6 +45,16 @@ class Geometry:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class FeederTerms:
+    """What a feeder asks of its ring: see `FeederSide`."""
+
+    order: str = "none"
+    run_limit: int = 1
+    commit_window: int = 1_000_000
+    tagged: bool = False
+
+
 def bell() -> int:
     """An eventfd that never blocks: the courier's doorbell, shared by all segments of a node."""
     return os.eventfd(0, os.EFD_NONBLOCK)
@@ -68,32 +78,22 @@ class Segment:
         self._annex = os.memfd_create("ringmain-annex")
         os.ftruncate(self._annex, geometry.feeders * _ANNEX_BYTES)
         self._bells = [bell() for _ in range(geometry.feeders + geometry.handlers)] + [courier_bell]
-        self._stacks: dict[int, int] = {}
 
     @classmethod
     def create(cls, geometry: Geometry, courier_bell: int) -> "Segment":
         """A fresh, empty segment. Raises OSError when memory or file descriptors are refused."""
         return cls(geometry, courier_bell)
 
-    def open_feeder(
-        self,
-        seat: int,
-        incarnation: int,
-        *,
-        order: str = "none",
-        run_limit: int = 1,
-        commit_window: int = 1_000_000,
-        tagged: bool = False,
-    ) -> FeederSide:
+    def open_feeder(self, seat: int, incarnation: int, terms: FeederTerms = FeederTerms()) -> FeederSide:
         """The feeder's side of seat `seat`; takes over what an earlier incarnation left."""
         return FeederSide(
             self._ring(arena_writable=True),
             seat,
             incarnation,
-            order=ORDERS[order],
-            run_limit=run_limit,
-            commit_window=commit_window,
-            tagged=tagged,
+            order=ORDERS[terms.order],
+            run_limit=terms.run_limit,
+            commit_window=terms.commit_window,
+            tagged=terms.tagged,
         )
 
     def open_handler(self, seat: int, incarnation: int) -> HandlerSide:
@@ -108,21 +108,14 @@ class Segment:
         """The supervisor's side."""
         return Overseer(self._ring())
 
-    def stack_fd(self, seat: int) -> int:
-        """A file without a name into which the handler of this seat can write its stack when asked."""
-        if seat not in self._stacks:
-            self._stacks[seat] = os.memfd_create("ringmain-stack", 0)
-        return self._stacks[seat]
-
     def fds(self) -> list[int]:
         """Every file descriptor of this segment, for a child that keeps some and closes the rest."""
-        return [self._memory, self._annex, *self._bells, *self._stacks.values()]
+        return [self._memory, self._annex, *self._bells]
 
     def close(self) -> None:
         """Let go of the memory; children that have it mapped keep it until they end."""
-        for fd in (self._memory, self._annex, *self._bells[:-1], *self._stacks.values()):
+        for fd in (self._memory, self._annex, *self._bells[:-1]):
             os.close(fd)
-        self._stacks.clear()
 
     def _ring(self, *, arena_writable: bool = False) -> Ring:
         return Ring(self._memory, self._annex, self._bells, arena_writable)

@@ -16,7 +16,7 @@ import pytest
 from ringmain import clock, lifecycle
 from ringmain.config.schema import Config, Queues, Route
 from ringmain.lifecycle import Booted, Leash, Stop
-from ringmain.rings import Board, Geometry, Segment, bell
+from ringmain.rings import Board, FeederTerms, Geometry, Segment, bell
 from ringmain.seat import Seat
 from support.waiting import eventually
 
@@ -49,7 +49,7 @@ class Handler:
         )
         self.segment = Segment.create(Geometry(2, 8, 64, 1 << 20), bell())
         self.overseer = self.segment.overseer()
-        self.feeder = self.segment.open_feeder(0, 1, order="key")
+        self.feeder = self.segment.open_feeder(0, 1, FeederTerms(order="key"))
         self.partition = self.feeder.partition_index("orders", 0)
         self.feeder.open_partition(self.partition, 0)
         self.board = Board(2)
