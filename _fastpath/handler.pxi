@@ -302,6 +302,12 @@ cdef class HandlerSide:
         while present < until and not swap_if_64(&self.h.paused_until_ns, present, until):
             present = load_acquire_64(&self.h.paused_until_ns)
 
+    @property
+    def paused_s(self):
+        """How much longer the route takes nothing new; 0.0 = it is not paused."""
+        cdef int64_t left_ns = <int64_t>load_acquire_64(&self.h.paused_until_ns) - now_ns()
+        return left_ns / 1e9 if left_ns > 0 else 0.0
+
     def disown(self):
         """In a child that the user's code forked: it never touches the ring again, and ends with its call."""
         self.disowned_ = True

@@ -47,6 +47,7 @@ class Calls:
         self._overdue: dict[Claim, float] = {}
         self._refill_is_due = False
         self._watch: asyncio.TimerHandle | None = None
+        self._resumption: asyncio.TimerHandle | None = None
         # What on_start left is what every call begins with; what a call sets, the next one never sees.
         self._context = contextvars.copy_context()
 
@@ -106,7 +107,18 @@ class Calls:
             if claims:
                 self._begin(claims)
             elif self._side.prepare_sleep():
+                self._come_back_after_pause()
                 break
+
+    def _come_back_after_pause(self) -> None:
+        """Nobody rings when a pause ends."""
+        paused_s = self._side.paused_s
+        if paused_s and self._resumption is None:
+            self._resumption = self._events.call_later(paused_s, self._resume, context=self._context)
+
+    def _resume(self) -> None:
+        self._resumption = None
+        self._refill_soon()
 
     def _room(self) -> int:
         """How many more calls may begin."""

@@ -41,7 +41,8 @@ class _Rest:
         """One rest, or none if work appeared meanwhile."""
         if not self._work.side.prepare_sleep():
             return
-        woken = self._poller.poll(BEAT_S * 1000)
+        # Nobody rings when a pause ends.
+        woken = self._poller.poll(min(self._work.side.paused_s or BEAT_S, BEAT_S) * 1000)
         self._work.side.awake()
         for fd, event in woken:
             if event & select.POLLNVAL:

@@ -147,7 +147,7 @@ def test_what_a_sync_handler_cannot_do_is_refused() -> None:
         ("import missing_thing", r"one.py:1: ModuleNotFoundError: No module named 'missing_thing'"),
         ("x = 1\n1 / 0", r"one.py:2: ZeroDivisionError"),
         ("raise SystemExit(0)", r"one.py:1: SystemExit"),
-        ("def broken(:", "SyntaxError"),
+        ("x = 1\ndef broken(:", r"one.py:2: SyntaxError"),
         ("", "has no 'app'"),
         ("app = 5", "is a int, not a ringmain.App"),
     ],

@@ -1,6 +1,6 @@
 """A handler process of an async route on a real ring: calls at once, cancelled calls, stuck calls."""
 
-from ringmain import lifecycle
+from ringmain import clock, lifecycle
 from support.waiting import eventually, never
 
 ASYNC = """
@@ -86,6 +86,16 @@ def test_a_call_that_never_began_before_its_time_was_over_has_failed(handler):
     process = handler(body, timeout_s=0.1).start()
     process.place(*({"id": n} for n in range(3)))
     process.wait(calls=3)
+
+
+def test_a_route_goes_on_when_its_pause_ends_without_a_bell(handler, monkeypatch):
+    monkeypatch.setattr("ringmain.handle.concurrent.BEAT_S", 60.0)
+    process = handler(ASYNC + "    if order.id == 0: return Pause(0.3)").start()
+    process.place({"id": 0})
+    process.wait(calls=1)
+    process.place({"id": 1}, {"id": 2})
+    process.wait(calls=3, done=2)
+    assert clock.monotonic_ns() >= process.overseer.paused_until_ns
 
 
 def test_a_call_that_swallows_cancellation_ends_its_process_once_the_others_are_done(handler, monkeypatch):

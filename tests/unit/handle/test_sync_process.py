@@ -2,7 +2,7 @@
 
 import signal
 
-from ringmain import lifecycle
+from ringmain import clock, lifecycle
 
 SYNC = """
 @app.route("orders", dead_on=(KeyError,), skip_on=(ValueError,))
@@ -163,6 +163,16 @@ def bye(): os.write(2, app.state.seen.encode())
     process.wait(done=1)
     process.stop()
     assert "<(h)>" in process.said()
+
+
+def test_a_route_goes_on_when_its_pause_ends_without_a_bell(handler, monkeypatch):
+    monkeypatch.setattr("ringmain.handle.sync.BEAT_S", 60.0)
+    process = handler(SYNC + "    if order.id == 0: return Pause(0.3)").start()
+    process.place({"id": 0})
+    process.wait(calls=1)
+    process.place({"id": 1}, {"id": 2})
+    process.wait(calls=3, done=2)
+    assert clock.monotonic_ns() >= process.overseer.paused_until_ns
 
 
 def test_a_pause_waits_in_place_and_the_route_takes_nothing_new(handler):
