@@ -1,0 +1,56 @@
+"""README's tables of Kafka properties, made from the tables that the code goes by.
+
+test_readme.py compares; `python tests/unit/readme/tables.py` prints what belongs into README.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from ringmain.kafka.properties import ALWAYS, DEFAULTS, FORBIDDEN_BY_CONSUMER_PROTOCOL, OWNED
+
+BEGIN, END = "<!-- kafka properties -->", "<!-- /kafka properties -->"
+
+
+def kafka_properties() -> str:
+    """The whole section between its markers."""
+    defaults = (
+        (f"`{name}`", f"`{one.value}`", one.why + (" (classic protocol)" if one.protocol else ""))
+        for name, one in DEFAULTS.items()
+    )
+    owned = ((f"`{name}`", _always(name), why) for name, why in OWNED.items())
+    forbidden = ((f"`{name}`", why) for name, why in FORBIDDEN_BY_CONSUMER_PROTOCOL.items())
+    return "\n".join(
+        [
+            BEGIN,
+            "Set unless you say otherwise:",
+            "",
+            *_table(("property", "default", "why"), defaults),
+            "",
+            "Ringmain's own; a file that sets one of them is refused:",
+            "",
+            *_table(("property", "is", "why"), owned),
+            "| every callback (`…_cb`, `on_commit`, `on_delivery`, `logger`, `opaque`) | | ringmain's own |",
+            "",
+            'Refused with `group.protocol = "consumer"`:',
+            "",
+            *_table(("property", "why"), forbidden),
+            END,
+        ]
+    )
+
+
+def _always(name: str) -> str:
+    return f"`{ALWAYS[name]}`" if name in ALWAYS else ""
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield _row(head)
+    yield "|" + "---|" * len(head)
+    yield from map(_row, rows)
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |")
+
+
+if __name__ == "__main__":
+    print(kafka_properties())
