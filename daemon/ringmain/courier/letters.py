@@ -105,12 +105,20 @@ def _decided(desk: Desk, parcel: Parcel, meta: Meta, failure: Failure) -> tuple[
         return verdict.DEAD, failure
     if parcel.verdict == verdict.RETRY:
         return retry.decide(desk.channels.get(meta.channel, desk.policy), parcel.attempt, failure)
-    if parcel.verdict == verdict.CHANNEL and failure.channel:
+    if parcel.verdict == verdict.CHANNEL and failure.channel in desk.channels:
         return verdict.CHANNEL, failure
     if parcel.verdict == verdict.DEAD:
         return verdict.DEAD, failure
+    return verdict.DEAD, _undeliverable(desk, parcel, failure)
+
+
+def _undeliverable(desk: Desk, parcel: Parcel, failure: Failure) -> Failure:
+    """LOSS: nobody takes from the queue of a channel that the config does not know."""
+    if parcel.verdict == verdict.CHANNEL and failure.channel:
+        note = f"route {desk.route!r} has no channel {failure.channel!r}"
+        return msgspec.structs.replace(failure, error_class="UnknownChannel", error_message=note)
     note = f"verdict {parcel.verdict} is not for the queues"
-    return verdict.DEAD, msgspec.structs.replace(failure, error_class="UnknownVerdict", error_message=note)
+    return msgspec.structs.replace(failure, error_class="UnknownVerdict", error_message=note)
 
 
 def _failed(desk: Desk, parcel: Parcel, failure: Failure, now_ms: int) -> Envelope:

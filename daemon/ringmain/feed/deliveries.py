@@ -100,12 +100,15 @@ class Deliveries:
         return [] if fd is None or self._quiet else [fd]
 
     def quiet(self) -> None:
-        """Take nothing more."""
+        """Take nothing more; what has no place in the ring yet is others' at once."""
         self._quiet = True
+        self._taker.give_back([delivery.tag for delivery in self._pending])
+        self._pending = []
+        self._taker.pump()
 
     def retire(self) -> None:
         """The same: what is not begun goes back."""
-        self._quiet = True
+        self.quiet()
 
     def leave(self, deadline_s: float) -> bool:
         """Withdraw what nobody began; True = what was begun is settled, or the deadline has passed."""

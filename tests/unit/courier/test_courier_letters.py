@@ -89,6 +89,13 @@ def test_to_a_channel_a_message_goes_as_if_it_had_never_failed() -> None:
     assert (sent.attempt, sent.crashes, sent.first_failed_ms, sent.error_class) == (1, 0, 0, "")
 
 
+def test_a_message_for_a_channel_that_nobody_serves_is_dead_and_says_so() -> None:
+    detail = encode_failure(Failure(channel="fast"))
+    queue, sent = letters.write(DESK, Parcel(verdict=CHANNEL, detail=detail), NOW_MS)
+    assert queue == "shop.orders.dead"
+    assert sent.error_message == "route 'orders' has no channel 'fast'"
+
+
 @pytest.mark.parametrize("kind", [RETRY, DEAD, CHANNEL])
 def test_what_is_too_large_for_the_queues_is_dead_without_its_value_and_says_so(kind: int) -> None:
     detail = encode_failure(Failure(channel="slow", error_message="no"))
