@@ -17,11 +17,11 @@ from ringmain.config.load import loads
 from ringmain.config.schema import Config
 from ringmain.lifecycle import Leash, Stop
 from ringmain.queues import names
+from ringmain.queues.filters import Filter
 from ringmain.queues.sqlite import SqliteQueues
 from ringmain.rings import Board, FeederSide, Geometry, HandlerSide, Segment, bell
 from ringmain.seat import Seat
 from ringmain.verdict import CHANNEL, DEAD, RETRY, Failure, encode
-from support.queue_backends import take_all
 from support.waiting import eventually, never
 
 CONFIG = """
@@ -184,14 +184,22 @@ def test_each_verdict_goes_to_its_queue(node: Node, start: Callable[..., Running
     start()
     orders = node.routes["orders"]
     orders.fail(range(3), DEAD)
-    orders.fail(range(3, 5), CHANNEL, Failure(channel="slow"))
+    orders.fail(range(3, 5))
     eventually(lambda: orders.settle() == 5)
-    assert {queue: found.messages for queue, found in node.queues.depths().items()} == {
-        "shop.orders.dead": 3, "shop.orders.slow.ready": 2,
-    }  # fmt: skip
-    with closing(node.queues.taker(["shop.orders.slow.ready"])) as taker:
-        held = take_all(taker)
-    assert [delivery.envelope.value for delivery in held] == [b'{"id":3}', b'{"id":4}']
+    assert depth(node, "shop.orders.dead") == 3
+    assert depth(node, "shop.orders.delay.5") == 2
+
+
+def test_a_message_for_a_channel_that_nobody_serves_is_dead(
+    node: Node, start: Callable[..., Running]
+) -> None:
+    start()
+    orders = node.routes["orders"]
+    orders.fail(range(1), CHANNEL, Failure(channel="slow"))
+    eventually(lambda: orders.settle() == 1)
+    with closing(node.queues.dead_set()) as dead:
+        (entry,) = dead.page(Filter(), 5).entries
+    assert (entry.error_class, entry.value) == ("UnknownChannel", {"id": 0})
 
 
 def test_while_the_queues_are_away_slots_stay_and_it_is_said_once(
