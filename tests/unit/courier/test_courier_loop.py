@@ -199,7 +199,7 @@ def test_a_message_for_a_channel_that_nobody_serves_is_dead(
     eventually(lambda: orders.settle() == 1)
     with closing(node.queues.dead_set()) as dead:
         (entry,) = dead.page(Filter(), 5).entries
-    assert (entry.error_class, entry.value) == ("UnknownChannel", {"id": 0})
+    assert (entry.error_class, bytes(entry.value)) == ("UnknownChannel", b'{"id":0}')
 
 
 def test_while_the_queues_are_away_slots_stay_and_it_is_said_once(
