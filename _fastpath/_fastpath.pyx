@@ -57,6 +57,8 @@ cdef extern from "atomics.h" nogil:
     void full_fence()
     int64_t now_ns()
     int64_t crash_before(int64_t)
+    void prefetch_write(const void *)
+    void prefetch_read(const void *)
     int lowest_bit(uint64_t)
     int highest_bit(uint64_t)
     uint64_t key_hash(const char *, size_t, uint64_t)

@@ -54,6 +54,9 @@ static inline int64_t now_ns(void) {
     return (int64_t)t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+static inline void prefetch_write(const void *at) { __builtin_prefetch(at, 1, 3); }
+static inline void prefetch_read(const void *at) { __builtin_prefetch(at, 0, 3); }
+
 static inline int lowest_bit(uint64_t word) { return __builtin_ctzll(word); }
 static inline int highest_bit(uint64_t word) { return 63 - __builtin_clzll(word); }
 

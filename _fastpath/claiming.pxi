@@ -34,6 +34,14 @@ cdef uint32_t sleepers(HandlerSide side) noexcept nogil:
     return n
 
 
+cdef inline void prefetch_value(const char *at) noexcept nogil:
+    """The first lines of a message's bytes; what follows the hardware guesses itself."""
+    prefetch_read(at)
+    prefetch_read(at + LINE_BYTES)
+    prefetch_read(at + 2 * LINE_BYTES)
+    prefetch_read(at + 3 * LINE_BYTES)
+
+
 cdef uint32_t claim_from(HandlerSide side, uint32_t f, uint32_t ring_no, uint32_t limit) noexcept nogil:
     """Claim up to `limit` entries of one ring of one feeder: the slots are in `claimed`."""
     cdef FeederHead *fh = side.ring.feeder(f)
@@ -60,6 +68,10 @@ cdef uint32_t claim_from(HandlerSide side, uint32_t f, uint32_t ring_no, uint32_
         # these n and are nobody else's.
         if swap_if_64(head_at, head, head + n):
             break
+    # PERF: the slots' lines are the feeder's core's: fetched together, not one after the other.
+    for i in range(n):
+        if entry_slot(batch[i]) < side.h.slots:
+            prefetch_write(&side.ring.slots(f)[entry_slot(batch[i])])
     for i in range(n):
         slot = entry_slot(batch[i])
         if slot < side.h.slots and swap_if_64(
@@ -67,6 +79,7 @@ cdef uint32_t claim_from(HandlerSide side, uint32_t f, uint32_t ring_no, uint32_
                 pack(entry_seq(batch[i]), side.seat, side.incarnation, CLAIMED)):
             side.words[got] = pack(entry_seq(batch[i]), side.seat, side.incarnation, CLAIMED)
             side.claimed[got] = slot
+            prefetch_value(side.ring.bytes_of(f, &side.ring.slots(f)[slot]))
             got += 1
             claim_run(side, f, slot, entry_seq(batch[i]))
     if tail - head > n:

@@ -27,6 +27,7 @@ cdef extern from "drain.h" nogil:
         int64_t timestamp_ms
 
     const char *drain_bind_functions(const char *path)
+    void drain_keep_freed_memory()
     int drain_find_client(const void *owner)
     rd_kafka_t *drain_client(int place)
     bint drain_alive(int place, const rd_kafka_t *client)
@@ -46,6 +47,11 @@ cdef extern from "drain.h" nogil:
     int64_t message_timestamp(const rd_kafka_message_t *message)
     ssize_t headers_size(const rd_kafka_message_t *message)
     void write_headers(const rd_kafka_message_t *message, char *into)
+
+def keep_freed_memory():
+    """For a process whose memory is mostly a Kafka client's: do not return freed memory to the kernel at once."""
+    drain_keep_freed_memory()
+
 
 cdef enum:
     CLOSING_BATCH = 64

@@ -93,7 +93,8 @@ cdef class Intake:
     cdef bint place_one(self, rd_kafka_message_t *m, int index) noexcept nogil:
         cdef uint32_t key = ABSENT if m.key == NULL else <uint32_t>m.key_len
         cdef uint32_t value = ABSENT if m.payload == NULL else <uint32_t>m.len
-        cdef uint32_t headers = <uint32_t>headers_size(m)
+        # Headers that librdkafka cannot parse are no reason to lose the message.
+        cdef uint32_t headers = <uint32_t>max(headers_size(m), <ssize_t>0)
         cdef int64_t slot
         cdef char *at
         cdef char *mapped = NULL

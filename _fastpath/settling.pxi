@@ -71,15 +71,23 @@ cdef void accept_ack(FeederSide side, uint32_t seat, uint64_t e) noexcept nogil:
         store_relaxed_64(&side.head.refused_acks, side.head.refused_acks + 1)
 
 
+cdef enum:
+    ACKS_AHEAD = 8
+
+
 cdef uint32_t drain_acks(FeederSide side, uint32_t seat) noexcept nogil:
     cdef AckRing *acks = side.ring.acks(side.seat, seat)
     cdef uint64_t *entries = <uint64_t *>(<char *>acks + sizeof(AckRing))
     cdef uint64_t tail = load_acquire_64(&acks.tail), at = acks.head
-    cdef uint32_t n
+    cdef uint32_t n, ahead
     if tail - at > side.count:
         at = tail - side.count      # no honest handler gets here: look at each cell once, believe none
     n = <uint32_t>(tail - at)
     while at != tail:
+        # PERF: a settled slot's line is its handler's core's; the look-ahead hides the way.
+        ahead = entry_slot(entries[(at + ACKS_AHEAD) & side.mask])
+        if ahead < side.count:
+            prefetch_write(&side.slots[ahead])
         accept_ack(side, seat, entries[at & side.mask])
         at += 1
     if n:

@@ -251,11 +251,16 @@ class Trial:
     def play(self) -> None:
         for step in SCRIPT:
             self.step(step)
+        self.drain()
+        while "feeder" not in self.roles:  # the last death came with the last step
+            self.drain()
+        self.end()
+        self.judge()
+
+    def drain(self) -> None:
         for _ in range(40):
             for step in DRAIN:
                 self.step(step)
-        self.end()
-        self.judge()
 
     def step(self, step: str) -> Any:
         name, method = step.split(".")

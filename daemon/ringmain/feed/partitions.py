@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 
 from ringmain import clock, verdict
-from ringmain._fastpath import PartitionQueue
+from ringmain._fastpath import PartitionQueue, keep_freed_memory
 from ringmain.config.schema import Route
 from ringmain.errors import FatalKafkaError
 from ringmain.feed.loop import BEAT_S, LOOK_S, Feeder
@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 
 def run_over_kafka(seat: Seat) -> int:
     """A feeder over this seat's share of the route's partitions."""
+    keep_freed_memory()
     route = seat.config.routes[seat.route]
     terms = FeederTerms(route.order, run_limit=_RUN_LIMIT, commit_window=seat.config.commit.window)
     side = seat.segments[seat.route].open_feeder(seat.index, seat.incarnation, terms)
