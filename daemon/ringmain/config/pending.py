@@ -19,7 +19,7 @@ PENDING: dict[str, tuple[str, ...]] = {
     "producers": ANY,
     "schema_registry": ANY,
     "dead.keep_s": ANY,
-    "routes.*.format": ("msgpack", "protobuf", "avro", "json-schema"),
+    "routes.*.format": ("protobuf", "avro", "json-schema"),
     "routes.*.through": ANY,
     "routes.*.overflow": ANY,
     "routes.*.batch": ANY,
