@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+LONGEST_START_S = 15.0
+
 
 class Tick(msgspec.Struct, frozen=True):
     """What the load knows, by partition number."""
@@ -98,6 +100,11 @@ class Snapshot:
     def rate(self) -> float:
         """Messages a second over all partitions, now."""
         return sum(each.rate for each in self.partitions)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing was handled in a time in which even a slow machine should have begun."""
+        return self.counted.calls == 0 and self.seconds > LONGEST_START_S
 
     @property
     def complete(self) -> bool:

@@ -41,6 +41,10 @@ def play(size: Size) -> int:
             for line in demo.welcome:
                 view.say(line)
             last = _watch(demo, view, interrupts)
+        if last.idle:
+            print(
+                f"nothing was handled; the daemon's last words:\n{demo.daemon.last_words()}", file=sys.stderr
+            )
     if size.messages is None:
         return 0
     print(msgspec.json.encode(result(last, demo.stopwatch.seconds)).decode(), flush=True)

@@ -96,3 +96,9 @@ def test_the_table_fits_a_small_terminal_however_many_partitions_there_are() -> 
 
 def test_before_the_first_call_it_says_what_it_waits_for() -> None:
     assert "consumer group" in shown_in(24, snapshot(counted=Counted()))[-1]
+
+
+def test_after_a_while_without_any_call_something_is_wrong() -> None:
+    assert snapshot(counted=Counted(), seconds=16.0).idle
+    assert not snapshot(counted=Counted(), seconds=3.0).idle
+    assert not snapshot(seconds=16.0).idle
