@@ -1,5 +1,6 @@
 """A daemon with nothing to do: it knows that it is at the end, and costs next to nothing."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -10,6 +11,7 @@ from support.waiting import eventually, never
 
 FEEDERS = 4
 IDLE_S = 20.0
+SETTLED_S = 4.0
 MOST_OF_A_CORE = 0.01
 MOST_FEEDER_BYTES = 25_000_000
 
@@ -24,6 +26,11 @@ def processes(daemon: Daemon) -> dict[str, psutil.Process]:
     return {"supervisor": psutil.Process(daemon.pid)} | {
         title: psutil.Process(pid) for title, pid in daemon.children().items()
     }
+
+
+def quiet_for_s(daemon: Daemon) -> float:
+    """Since the last line of its log: nobody joins any more."""
+    return (datetime.now(UTC) - datetime.fromisoformat(daemon.log()[-1]["time"])).total_seconds()
 
 
 def own_bytes(pid: int) -> int:
@@ -46,7 +53,7 @@ def test_an_idle_daemon_uses_no_processor_and_little_memory(scenario: Scenario) 
     daemon = scenario.start()
     eventually(lambda: len(daemon.kafka_feeders()) == FEEDERS == len(partitions_of(daemon)), 30.0)
     scenario.wait_for_settled()
-    eventually(lambda: "scout" not in processes(daemon))
+    eventually(lambda: quiet_for_s(daemon) > SETTLED_S and "scout" not in processes(daemon), 30.0)
     found = processes(daemon)
     before = {title: sum(one.cpu_times()[:4]) for title, one in found.items()}
     never(lambda: not daemon.running, IDLE_S)

@@ -16,7 +16,7 @@ from ringmain.supervise.nag import Nag
 from ringmain.supervise.posts import Post, Roster
 
 RESCOUT_S = 60.0
-RESCOUT_UNTOLD_S = 20.0
+RESCOUT_UNTOLD_S = 30.0
 """group.protocol=consumer tells a member only what is different for itself, not that a node has come."""
 RETRY_S = 5.0
 DEBOUNCE_S = 1.0
