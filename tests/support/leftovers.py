@@ -36,15 +36,6 @@ def descendants(pid: int | None = None) -> set[int]:
     return {process.pid for process in below if alive(process.pid)}
 
 
-def shared_memory_users() -> set[str]:
-    """`pid target` of each memfd that any visible process but this one holds, open or mapped."""
-    found: set[str] = set()
-    for process in psutil.process_iter():
-        if process.pid != os.getpid():
-            found |= {f"{process.pid} {target}" for target in _memfds(process.pid)}
-    return found
-
-
 @dataclass
 class Leftovers:
     """What was there before the test; `assert_none` compares."""

@@ -155,7 +155,6 @@ class Scenario:
         self.topic = f"t-{self.group}"
         self.daemons: list[Daemon] = []
         self._leftovers = leftovers
-        self._produced: list[tuple[str, int]] = []
         self._unread = b""
         self._read_to = 0
         self._events: list[Event] = []

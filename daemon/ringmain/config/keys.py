@@ -18,7 +18,6 @@ class Key(msgspec.Struct, frozen=True):
 
     name: str
     type: Any  # without None and Annotated
-    optional: bool
     description: str
     reads: str
     default_text: str
@@ -59,7 +58,6 @@ def _key(field: msgspec.structs.FieldInfo) -> Key:
     return Key(
         name=field.name,
         type=choices[0] if union else kind,
-        optional=union,
         description=meta.description or "",
         reads=extra["reads"],
         default_text=extra.get("default", ""),

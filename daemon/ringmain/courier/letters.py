@@ -123,14 +123,8 @@ def _undeliverable(desk: Desk, parcel: Parcel, failure: Failure) -> Failure:
 
 def _failed(desk: Desk, parcel: Parcel, failure: Failure, now_ms: int) -> Envelope:
     meta = _meta(parcel)
-    return Envelope(
-        value=parcel.value,
-        key=parcel.key,
-        headers=_encodable(parcel.headers),
-        topic=parcel.topic,
-        partition=parcel.partition,
-        offset=parcel.offset,
-        timestamp_ms=parcel.timestamp_ms,
+    return msgspec.structs.replace(
+        _forwarded(parcel, meta),
         attempt=parcel.attempt,
         crashes=parcel.crashes,
         first_failed_ms=meta.first_failed_ms or now_ms,
@@ -139,7 +133,6 @@ def _failed(desk: Desk, parcel: Parcel, failure: Failure, now_ms: int) -> Envelo
         error_message=failure.error_message,
         traceback=cut_traceback(failure.traceback),
         node=desk.node,
-        replayed=meta.replayed,
     )
 
 

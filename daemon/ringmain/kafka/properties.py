@@ -93,11 +93,6 @@ def group_protocol(properties: Properties) -> str:
     return properties.get("group.protocol", "classic").lower()
 
 
-def default_membership(properties: Properties) -> Membership:
-    """Static where a restart is met by the same instance id at once, dynamic where that would be fatal."""
-    return "dynamic" if group_protocol(properties) == "consumer" else "static"
-
-
 def cooperative(properties: Properties) -> bool:
     """Are partitions given and taken one by one (of the complete consumer_properties)?"""
     strategy = properties.get("partition.assignment.strategy", "")

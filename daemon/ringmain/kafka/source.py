@@ -122,11 +122,6 @@ class KafkaSource:
         if group_protocol(self._properties) == "consumer":
             self._subscribe([NOBODY])
 
-    @property
-    def retires_by_closing(self) -> bool:
-        """Is close() all there is to do (the classic protocol)?"""
-        return group_protocol(self._properties) != "consumer"
-
     def close(self) -> None:
         """Leave (the revocation comes from in here) and let go; nothing may be read afterwards."""
         if self._closed:

@@ -1,6 +1,6 @@
 """A handler process of an async route on a real ring: calls at once, cancelled calls, stuck calls."""
 
-from ringmain import clock, lifecycle
+from ringmain import lifecycle
 from support.waiting import eventually, never
 
 ASYNC = """
@@ -88,16 +88,6 @@ def test_a_call_that_never_began_before_its_time_was_over_has_failed(handler):
     process.wait(calls=3)
 
 
-def test_a_route_goes_on_when_its_pause_ends_without_a_bell(handler, monkeypatch):
-    monkeypatch.setattr("ringmain.handle.concurrent.BEAT_S", 60.0)
-    process = handler(ASYNC + "    if order.id == 0: return Pause(0.3)").start()
-    process.place({"id": 0})
-    process.wait(calls=1)
-    process.place({"id": 1}, {"id": 2})
-    process.wait(calls=3, done=2)
-    assert clock.monotonic_ns() >= process.overseer.paused_until_ns
-
-
 def test_a_call_that_swallows_cancellation_ends_its_process_once_the_others_are_done(handler, monkeypatch):
     monkeypatch.setattr("ringmain.handle.role.GRACE_S", 0.2)
     body = (
@@ -178,24 +168,6 @@ def test_after_max_messages_exactly_so_many_were_begun(handler):
     process.place(*({"id": n} for n in range(40)))
     assert process.exit_code() == lifecycle.RECYCLE
     assert process.counters().calls in (9, 10)
-
-
-def test_a_child_that_a_call_forks_ends_with_its_call(handler):
-    body = (
-        ASYNC
-        + """
-    os.write(2, b"called in %d\\n" % os.getpid())
-    pid = os.fork()
-    if pid == 0: return None
-    assert os.waitpid(pid, 0)[1] == 0
-"""
-    )
-    process = handler(body).start()
-    process.place(*({"id": n} for n in range(5)))
-    process.wait(done=5, calls=5)
-    # A child that went on in our loop would execute the other messages, and the counters would look the same.
-    assert process.said().count(f"called in {process.pid}\n") == process.said().count("called in") == 5
-    assert process.stop() == lifecycle.OK
 
 
 def test_async_and_plain_middlewares_wrap_the_call(handler):

@@ -2,7 +2,7 @@
 
 import signal
 
-from ringmain import clock, lifecycle
+from ringmain import lifecycle
 
 SYNC = """
 @app.route("orders", dead_on=(KeyError,), skip_on=(ValueError,))
@@ -85,24 +85,6 @@ def test_signals_of_the_terminal_do_not_end_it_but_end_what_it_starts(handler):
     process.wait(done=1)
 
 
-def test_a_child_that_a_call_forks_never_returns_into_the_loop(handler):
-    body = (
-        SYNC
-        + """
-    os.write(2, b"called in %d\\n" % os.getpid())
-    pid = os.fork()
-    if pid == 0: return None
-    assert os.waitpid(pid, 0)[1] == 0
-"""
-    )
-    process = handler(body).start()
-    process.place(*({"id": n} for n in range(5)))
-    process.wait(done=5, calls=5)
-    # A child that went on in our loop would execute the other messages, and the counters would look the same.
-    assert process.said().count(f"called in {process.pid}\n") == process.said().count("called in") == 5
-    assert process.stop() == lifecycle.OK
-
-
 def test_closed_descriptors_end_the_process_with_a_clear_line(handler):
     process = handler(SYNC + "    os.closerange(3, 4096)").start()
     process.place({"id": 1})
@@ -163,16 +145,6 @@ def bye(): os.write(2, app.state.seen.encode())
     process.wait(done=1)
     process.stop()
     assert "<(h)>" in process.said()
-
-
-def test_a_route_goes_on_when_its_pause_ends_without_a_bell(handler, monkeypatch):
-    monkeypatch.setattr("ringmain.handle.sync.BEAT_S", 60.0)
-    process = handler(SYNC + "    if order.id == 0: return Pause(0.3)").start()
-    process.place({"id": 0})
-    process.wait(calls=1)
-    process.place({"id": 1}, {"id": 2})
-    process.wait(calls=3, done=2)
-    assert clock.monotonic_ns() >= process.overseer.paused_until_ns
 
 
 def test_a_pause_waits_in_place_and_the_route_takes_nothing_new(handler):

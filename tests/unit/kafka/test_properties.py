@@ -9,7 +9,6 @@ from ringmain.kafka.properties import (
     Member,
     consumer_properties,
     cooperative,
-    default_membership,
     misfits,
     refusals,
     rejections,
@@ -64,9 +63,7 @@ def test_a_seat_is_known_by_its_ids() -> None:
     assert "group.instance.id" not in dynamic
 
 
-def test_membership_and_protocol_follow_the_properties() -> None:
-    assert default_membership({}) == "static"
-    assert default_membership({"group.protocol": "consumer"}) == "dynamic"
+def test_the_protocol_follows_the_properties() -> None:
     assert cooperative(consumer_properties(MEMBER, {}))
     assert cooperative({"group.protocol": "consumer"})
     assert not cooperative(consumer_properties(MEMBER, {"partition.assignment.strategy": "range"}))
