@@ -241,9 +241,10 @@ static inline int64_t message_timestamp(const rd_kafka_message_t *message) {
 /* PERF: asking librdkafka for headers allocates a buffer and a list to find that there are none: 70 ns a message.
  * In Kafka's record format v2 the count of headers is the varint right behind the value, and the value is read
  * in place, so its next byte says 0 = none. Only v2 batches carry a leader epoch; older formats have no headers,
- * and for them, as for a message without a value, librdkafka is asked. */
+ * and for them librdkafka is asked, as for a message without a value or with an empty one, whose pointer is not
+ * into the batch but to a constant "". */
 static inline int has_no_headers(const rd_kafka_message_t *message) {
-    return message->payload && drain_rk.message_leader_epoch(message) >= 0
+    return message->payload && message->len && drain_rk.message_leader_epoch(message) >= 0
         && ((const char *)message->payload)[message->len] == 0;
 }
 

@@ -74,6 +74,23 @@ def test_a_message_comes_once_with_all_it_has(kafka: KafkaServer, reader: Make) 
     assert one.starts == {(topic, 0): 0}
 
 
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_headers_come_whatever_the_value_is(kafka: KafkaServer, reader: Make, compression: str) -> None:
+    topic = kafka.create_topic()
+    shapes = [
+        (value, headers)
+        for value in (b"", None, b"v", b"\0", b"v\0", b"v" * 300)
+        for headers in ([("a", b"1"), ("b", None)], [("", b"")], [])
+    ]
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "compression.type": compression})
+    for value, headers in shapes:
+        producer.produce(topic, value, headers=headers or None, partition=0)
+    producer.flush(DEADLINE_S)
+    one = reader([topic], topic)
+    eventually(one.has(len(shapes)), DEADLINE_S)
+    assert [(m.value, m.headers) for m in one.messages] == shapes
+
+
 @pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
 def test_every_compression_is_read(kafka: KafkaServer, reader: Make, compression: str) -> None:
     topic = kafka.create_topic()
