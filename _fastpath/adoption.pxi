@@ -6,6 +6,7 @@ cdef adopt(FeederSide side, int incarnation):
     cdef PartitionName *name
     # ORDER: before any seat is looked at: from here on the supervisor waits for this feeder's resolved()
     # before it gives a dead handler's seat to another.
+    fetch_and_64(&side.h.admitted[side.seat >> 6], ~(<uint64_t>1 << (side.seat & 63)))
     store_release_32(&side.head.state, SEAT_ADOPTING)
     full_fence()
     for i in range(side.head.partitions):
@@ -33,6 +34,7 @@ cdef adopt(FeederSide side, int incarnation):
     side.head.incarnation = incarnation
     side.head.pid = getpid()
     store_release_32(&side.head.state, SEAT_ADMITTED)
+    fetch_or_64(&side.h.admitted[side.seat >> 6], <uint64_t>1 << (side.seat & 63))
 
 
 cdef void free_or_hold(FeederSide side) noexcept nogil:

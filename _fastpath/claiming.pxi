@@ -104,32 +104,72 @@ cdef void claim_run(HandlerSide side, uint32_t f, uint32_t leader, uint64_t seq)
 
 cdef int64_t claim_any(HandlerSide side, uint32_t limit) noexcept nogil:
     """Claim at the next feeder that has something, suspects first. The feeder, or -1."""
-    cdef uint32_t i, f, hint = load_acquire_32(&side.h.suspects)
+    cdef uint32_t i, hint = load_acquire_32(&side.h.suspects)
+    cdef int64_t f, first
     side.alone = False
     if hint != side.suspects_seen and side.hs.executing == 0:
-        for i in range(side.h.feeders):
-            f = (side.next_feeder + i) % side.h.feeders
-            while suspect_waits(side, f):
-                side.got = claim_from(side, f, SUSPECT, 1)
+        f = next_admitted(side, side.next_feeder)
+        first = f
+        for i in range(side.h.feeders if f >= 0 else 0):
+            while suspect_waits(side, <uint32_t>f):
+                side.got = claim_from(side, <uint32_t>f, SUSPECT, 1)
                 if side.got:
                     side.alone = True
                     return f
+            f = next_admitted(side, <uint32_t>f + 1)
+            if f < 0 or f == first:
+                break
         # ORDER: the count was read before the rings: what was published since makes it differ again.
         side.suspects_seen = hint
-    for i in range(side.h.feeders):
-        f = side.next_feeder
-        side.next_feeder = f + 1 if f + 1 < side.h.feeders else 0
-        if load_relaxed_32(&side.ring.feeder(f).state) == SEAT_ADMITTED:
-            side.got = claim_from(side, f, FRONT, limit)
-            if not side.got:
-                side.got = claim_from(side, f, MAIN, limit)
-            if side.got:
-                return f
+    f = next_admitted(side, side.next_feeder)
+    first = f
+    for i in range(side.h.feeders if f >= 0 else 0):
+        side.next_feeder = <uint32_t>f + 1
+        side.got = claim_from(side, <uint32_t>f, FRONT, limit)
+        if not side.got:
+            side.got = claim_from(side, <uint32_t>f, MAIN, limit)
+        if side.got:
+            return f
+        f = next_admitted(side, side.next_feeder)
+        if f < 0 or f == first:
+            break
     store_release_32(&side.hs.claim_count, 0)
+    return -1
+
+
+cdef bint work_waits(HandlerSide side, bint suspects_only) noexcept nogil:
+    """Could something be claimed, from any feeder?"""
+    cdef int64_t f = next_admitted(side, 0), last = -1
+    cdef FeederHead *fh
+    while f > last:
+        fh = side.ring.feeder(<uint32_t>f)
+        if suspect_waits(side, <uint32_t>f) or not suspects_only and (
+                load_acquire_64(&fh.tails[MAIN]) != load_acquire_64(&fh.heads[MAIN])
+                or load_acquire_64(&fh.tails[FRONT]) != load_acquire_64(&fh.heads[FRONT])):
+            return True
+        last = f
+        f = next_admitted(side, <uint32_t>f + 1)
+    return False
+
+
+cdef int64_t next_admitted(HandlerSide side, uint32_t at) noexcept nogil:
+    """The first feeder from `at` on, round the table, from which may be claimed; -1 = there is none."""
+    cdef uint32_t i, w, words = (side.h.feeders + 63) // 64
+    cdef uint64_t mask, here
+    at = at if at < side.h.feeders else 0
+    here = ~<uint64_t>0 << (at & 63)
+    for i in range(words + 1):
+        w = ((at >> 6) + i) % words
+        mask = load_acquire_64(&side.h.admitted[w])
+        if i == 0:
+            mask &= here
+        elif i == words:
+            mask &= ~here
+        if mask:
+            return w * 64 + lowest_bit(mask)
     return -1
 
 
 cdef inline bint suspect_waits(HandlerSide side, uint32_t f) noexcept nogil:
     cdef FeederHead *fh = side.ring.feeder(f)
-    return (load_acquire_32(&fh.state) == SEAT_ADMITTED
-            and load_acquire_64(&fh.tails[SUSPECT]) != load_acquire_64(&fh.heads[SUSPECT]))
+    return load_acquire_64(&fh.tails[SUSPECT]) != load_acquire_64(&fh.heads[SUSPECT])

@@ -300,11 +300,7 @@ cdef class HandlerSide:
 
     def suspects(self):
         """True when a suspect waits somewhere for a process of its own."""
-        cdef uint32_t f
-        for f in range(self.h.feeders):
-            if suspect_waits(self, f):
-                return True
-        return False
+        return work_waits(self, True)
 
     cdef bint holds_back(self):
         """A suspect is inside, or one waits until nothing else is."""
@@ -341,8 +337,7 @@ cdef class HandlerSide:
         A handler that could not claim (a suspect is inside, or waits for the calls under way to end) sets no
         bit: a wake spent on it would be lost to those who can. The end of one of its own calls is its wake.
         """
-        cdef uint32_t f, gate
-        cdef FeederHead *fh
+        cdef uint32_t gate
         cdef uint64_t bit = <uint64_t>1 << (self.seat & 63)
         self.flush()
         if self.holds_back():
@@ -353,14 +348,9 @@ cdef class HandlerSide:
         if (gate & ~<uint32_t>G_FLOOD or (gate and load_acquire_32(&self.h.probes) == 0)
                 or (self.h.paused_until_ns and <int64_t>self.h.paused_until_ns > now_ns())):
             return True
-        for f in range(self.h.feeders):
-            fh = self.ring.feeder(f)
-            if load_relaxed_32(&fh.state) == SEAT_ADMITTED and (
-                    load_acquire_64(&fh.tails[MAIN]) != load_acquire_64(&fh.heads[MAIN])
-                    or load_acquire_64(&fh.tails[FRONT]) != load_acquire_64(&fh.heads[FRONT])
-                    or load_acquire_64(&fh.tails[SUSPECT]) != load_acquire_64(&fh.heads[SUSPECT])):
-                fetch_and_64(&self.h.sleeping[self.seat >> 6], ~bit)
-                return False
+        if work_waits(self, False):
+            fetch_and_64(&self.h.sleeping[self.seat >> 6], ~bit)
+            return False
         return True
 
     def awake(self):

@@ -101,11 +101,15 @@ cdef class Overseer:
 
     def bury_feeder(self, int seat):
         """The feeder of this seat is dead: nothing is claimed from its ring until the next one adopts it."""
-        store_release_32(&self.ring.feeder(seat).state, SEAT_DEAD)
+        self.dismiss_feeder(seat, SEAT_DEAD)
 
     def free_feeder(self, int seat):
         """The feeder of this seat ended well and nobody follows."""
-        store_release_32(&self.ring.feeder(seat).state, SEAT_FREE)
+        self.dismiss_feeder(seat, SEAT_FREE)
+
+    cdef void dismiss_feeder(self, uint32_t seat, uint32_t state) noexcept nogil:
+        fetch_and_64(&self.h.admitted[seat >> 6], ~(<uint64_t>1 << (seat & 63)))
+        store_release_32(&self.ring.feeder(seat).state, state)
 
     def feeder_counters(self, int seat):
         cdef FeederHead *fh = self.ring.feeder(seat)
