@@ -142,15 +142,7 @@ cdef class FeederSide:
 
     def executing_seats(self, int index):
         """Handler seats that are executing a message of the partition's present epoch."""
-        cdef uint32_t i
-        cdef uint64_t w
-        seats = set()
-        for i in range(self.count):
-            w = load_acquire_64(&self.slots[i].word)
-            if (word_state(w) == EXECUTING and self.slots[i].partition == index
-                    and self.slots[i].epoch == self.windows[index].epoch):
-                seats.add(word_seat(w))
-        return seats
+        return executing_seats(self, index)
 
     def low_water(self, int index):
         """First offset of the partition not settled; its position when all are."""
@@ -168,11 +160,13 @@ cdef class FeederSide:
 
     # -- placing -----------------------------------------------------------------------------------------
     def place(self, int index, long long offset, bytes value, *, bytes key=None, bytes headers not None=b"",
-              long long timestamp_ms=0, int attempt=1, int crashes=0, bytes meta not None=b"", long long tag=0):
+              long long timestamp_ms=0, int attempt=1, int crashes=0, bytes meta not None=b"", long long tag=0,
+              bytes oversize_failure=None):
         """Put one message into the ring. False = no room now, in the ring or in the partition's window.
 
-        Raises OverflowError: larger than the arena, or more than 64 KiB of meta. ValueError: an offset that
-        does not belong to the partition's present epoch.
+        A message larger than the arena goes to the dead set with `oversize_failure`, an encoded failure.
+        Raises OverflowError: larger than the arena without one, or more than 64 KiB of meta. ValueError: an
+        offset that does not belong to the partition's present epoch.
         """
         if len(meta) > 0xFFFF:
             raise OverflowError("a message carries at most 65535 bytes of meta")
@@ -182,13 +176,19 @@ cdef class FeederSide:
         cdef uint32_t value_bytes = ABSENT if value is None else len(value)
         cdef int64_t slot = reserve(self, key_bytes, len(headers), len(meta), value_bytes)
         cdef char *at
+        cdef char *mapped = NULL
         cdef Slot *s
-        if slot == -1:
-            return False
         if slot == -2:
-            raise OverflowError("the message is larger than the ring's arena")
+            grow_arena(self)
+            slot = reserve(self, key_bytes, len(headers), len(meta), value_bytes)
+        if slot == -2:
+            if oversize_failure is None:
+                raise OverflowError("the message is larger than the ring's arena")
+            slot = place_annex(self, key_bytes, len(headers), len(meta), value_bytes, &mapped)
+        if slot < 0:
+            return False
         s = &self.slots[slot]
-        at = self.ring.bytes_of(self.seat, s)
+        at = mapped if mapped != NULL else self.ring.bytes_of(self.seat, s)
         for part in (key, headers, meta, value):
             if part:
                 memcpy(at, <const char *>(<bytes>part), len(part))
@@ -196,8 +196,17 @@ cdef class FeederSide:
         s.timestamp_ms = timestamp_ms
         s.attempt, s.crashes = attempt, crashes
         self.tags[slot] = tag
-        admit_slot(self, slot, index, offset)
+        if mapped != NULL:
+            unmap_annex(s, mapped)
+            refuse_slot(self, slot, index, offset, oversize_failure)
+        else:
+            admit_slot(self, slot, index, offset)
         return True
+
+    @property
+    def knows_message_limit(self):
+        """Whether the arena is as large as it will be: until then a larger message may yet have its place."""
+        return load_acquire_64(&self.h.message_limit_bytes) != 0
 
     # -- publishing --------------------------------------------------------------------------------------
     def flush(self):
@@ -327,17 +336,7 @@ cdef class FeederSide:
 
     def greet_courier(self):
         """When a new courier began: send it every slot that the last one had. True if so."""
-        cdef uint32_t i, incarnation = load_acquire_32(&self.h.courier_incarnation)
-        if incarnation == self.head.greeted:
-            return False
-        drain_acks(self, self.h.handlers)
-        for i in range(self.count):
-            if word_state(self.slots[i].word) == COURIER:
-                to_courier(self, i)
-        show_all(self)
-        # ORDER: in shared memory and last: a feeder that dies half way leaves the greeting to the next one.
-        store_release_32(&self.head.greeted, incarnation)
-        return True
+        return greet_courier(self)
 
     # -- sleeping ----------------------------------------------------------------------------------------
     def prepare_sleep(self, uint32_t how=EAGER):

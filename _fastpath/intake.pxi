@@ -110,7 +110,7 @@ cdef class Intake:
                 return False
             slot = reserve(self.side, key, headers, 0, value)
         if slot == -2:
-            slot = place_annex(self.side, key, headers, value, &mapped)
+            slot = place_annex(self.side, key, headers, 0, value, &mapped)
         if slot < 0:
             return False
         s = &self.side.slots[slot]
@@ -127,19 +127,12 @@ cdef class Intake:
         s.attempt, s.crashes = 1, 0
         self.side.tags[slot] = 0
         if mapped != NULL:
-            munmap(mapped, <size_t>headers + (0 if key == ABSENT else key) + (0 if value == ABSENT else value))
-            self.refuse(<uint32_t>slot, index, m.offset)
+            unmap_annex(s, mapped)
+            with gil:
+                refuse_slot(self.side, <uint32_t>slot, index, m.offset, self.oversize_failure)
         else:
             admit_slot(self.side, <uint32_t>slot, index, m.offset)
         return True
-
-    cdef void refuse(self, uint32_t slot, int index, int64_t offset) noexcept nogil:
-        """A message larger than the arena: to the dead set, handlers never see it."""
-        cdef Slot *s = &self.side.slots[slot]
-        s.partition, s.offset, s.epoch = index, offset, self.side.windows[index].epoch
-        window_take(&self.side.windows[index], offset)
-        with gil:
-            self.side.fail(slot, V_DEAD, self.oversize_failure)
 
     cdef void note(self, rd_kafka_message_t *m, int index) noexcept nogil:
         if m.err == ERR_PARTITION_EOF:

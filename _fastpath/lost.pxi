@@ -1,4 +1,4 @@
-# What handlers do not bring back themselves: claims behind a slow call, all that a dead one had.
+# What handlers and couriers do not bring back themselves: claims behind a slow call, all that a dead one had.
 
 cdef uint32_t take_back(FeederSide side, int64_t slow_ns) noexcept nogil:
     """Relieve every handler whose present call is older than this."""
@@ -129,3 +129,30 @@ cdef uint32_t withdraw(FeederSide side, int index) noexcept nogil:
     skip_entries(side)
     show_all(side)
     return left
+
+
+cdef set executing_seats(FeederSide side, int index):
+    cdef uint32_t i
+    cdef uint64_t w
+    seats = set()
+    for i in range(side.count):
+        w = load_acquire_64(&side.slots[i].word)
+        if (word_state(w) == EXECUTING and side.slots[i].partition == index
+                and side.slots[i].epoch == side.windows[index].epoch):
+            seats.add(word_seat(w))
+    return seats
+
+
+cdef bint greet_courier(FeederSide side) noexcept nogil:
+    """Send a new courier all that the last one had."""
+    cdef uint32_t i, incarnation = load_acquire_32(&side.h.courier_incarnation)
+    if incarnation == side.head.greeted:
+        return False
+    drain_acks(side, side.h.handlers)
+    for i in range(side.count):
+        if word_state(side.slots[i].word) == COURIER:
+            to_courier(side, i)
+    show_all(side)
+    # ORDER: in shared memory and last: a feeder that dies half way leaves the greeting to the next one.
+    store_release_32(&side.head.greeted, incarnation)
+    return True

@@ -79,11 +79,12 @@ cdef bint admits(FeederSide side, int index, int64_t offset) except -1:
         window_low_water(w) >= 0 and window_has_room(w, offset))
 
 
-cdef int64_t place_annex(FeederSide side, uint32_t key, uint32_t headers, uint32_t value, char **at) noexcept nogil:
+cdef int64_t place_annex(FeederSide side, uint32_t key, uint32_t headers, uint32_t meta, uint32_t value,
+                         char **at) noexcept nogil:
     """A slot whose bytes are in the annex, mapped at `at` for the caller to fill and unmap; -1 = not now."""
     cdef uint32_t slot
     cdef Slot *s
-    cdef uint64_t size = headers
+    cdef uint64_t size = headers + meta
     if side.annex_busy or side.free_count == 0:
         return -1
     size += key if key != ABSENT else 0
@@ -95,11 +96,26 @@ cdef int64_t place_annex(FeederSide side, uint32_t key, uint32_t headers, uint32
     side.free_count -= 1
     slot = side.free_slots[side.free_count]
     s = &side.slots[slot]
-    s.key_bytes, s.headers_bytes, s.meta_bytes, s.value_bytes = key, headers, 0, value
+    s.key_bytes, s.headers_bytes, s.meta_bytes, s.value_bytes = key, headers, meta, value
     s.flags, s.attempt, s.crashes, s.block = FLAG_ANNEX, 1, 0, 0
     side.annex_busy, side.annex_slot = True, slot
     store_relaxed_64(&side.head.oversize, side.head.oversize + 1)
     return slot
+
+
+cdef void unmap_annex(Slot *s, char *at) noexcept nogil:
+    """The bytes are written."""
+    munmap(at, <size_t>s.headers_bytes + s.meta_bytes + (0 if s.key_bytes == ABSENT else s.key_bytes)
+           + (0 if s.value_bytes == ABSENT else s.value_bytes))
+
+
+cdef void refuse_slot(FeederSide side, uint32_t slot, uint32_t index, int64_t offset, bytes failure):
+    """A message larger than the arena: to the dead set, handlers never see it."""
+    cdef Slot *s = &side.slots[slot]
+    s.partition, s.offset, s.epoch = index, offset, side.windows[index].epoch
+    if not side.tagged:
+        window_take(&side.windows[index], offset)
+    side.fail(slot, V_DEAD, failure)
 
 
 cdef void clear_annex(FeederSide side, Slot *s) noexcept nogil:

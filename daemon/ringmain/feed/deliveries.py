@@ -6,7 +6,7 @@ begun when the feeder leaves is given back. Nothing is decoded here: the value g
 
 from ringmain import clock
 from ringmain.config.schema import Route
-from ringmain.feed.loop import BEAT_S, Feeder
+from ringmain.feed.loop import BEAT_S, OVERSIZE, Feeder
 from ringmain.queues import names
 from ringmain.queues.connect import connect
 from ringmain.queues.contract import Delivery
@@ -37,6 +37,7 @@ class Deliveries:
         self._pending: list[Delivery] = []
         self._opened: set[int] = set()
         self._quiet = False
+        self._learns_limit = "stream-worker" in seat.config.modes
 
     def take(self) -> bool:
         """Place what was taken earlier and did not fit, then take more."""
@@ -65,18 +66,26 @@ class Deliveries:
         if index not in self._opened:
             self._opened.add(index)
             self._side.open_partition(index, 0)
-        return self._side.place(
-            index,
-            message.offset,
-            message.value,
-            key=message.key,
-            headers=pack_headers(message.headers),
-            timestamp_ms=message.timestamp_ms,
-            attempt=message.attempt,
-            crashes=message.crashes,
-            meta=encode_meta(meta_of(message, "")),
-            tag=delivery.tag,
-        )
+        try:
+            return self._side.place(
+                index,
+                message.offset,
+                message.value,
+                key=message.key,
+                headers=pack_headers(message.headers),
+                timestamp_ms=message.timestamp_ms,
+                attempt=message.attempt,
+                crashes=message.crashes,
+                meta=encode_meta(meta_of(message, "")),
+                tag=delivery.tag,
+                oversize_failure=None if self._arena_may_grow() else OVERSIZE,
+            )
+        except OverflowError:
+            return False  # it waits until its size can be judged
+
+    def _arena_may_grow(self) -> bool:
+        """The topics' own limit is still to come: what is too large now may yet have its place."""
+        return self._learns_limit and not self._side.knows_message_limit
 
     def stalled(self) -> bool:
         """Messages were taken, and there is no room for them."""

@@ -16,12 +16,18 @@ from ringmain.feed.waiting import Waiter, Waiting
 from ringmain.lifecycle import Quiet, Retire, Status, Stop
 from ringmain.rings import SLEEP_EAGER, SLEEP_LAZY, SLEEP_ROOMY, TIMEOUT, FeederSide
 from ringmain.seat import Seat
-from ringmain.verdict import PAUSE
+from ringmain.verdict import PAUSE, Failure
 
 BEAT_S = 1.0
 SLOW_CALL_NS = 10_000_000
 """A call that lasts longer gives back what its handler had claimed behind it."""
 LOOK_S = SLOW_CALL_NS / 1e9
+OVERSIZE = verdict.encode(
+    Failure(
+        error_class="MessageTooLarge",
+        error_message="larger than the ring's arena: raise ring.bytes to handle it",
+    )
+)
 
 _log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ given away only after its last commit or the deadline.
 import logging
 from dataclasses import dataclass
 
-from ringmain import clock, verdict
+from ringmain import clock
 from ringmain._fastpath import PartitionQueue, keep_freed_memory
 from ringmain.config.schema import Route
 from ringmain.errors import FatalKafkaError
-from ringmain.feed.loop import BEAT_S, LOOK_S, Feeder
+from ringmain.feed.loop import BEAT_S, LOOK_S, OVERSIZE, Feeder
 from ringmain.feed.standstill import Standstill
 from ringmain.kafka.assignment import Partition
 from ringmain.kafka.properties import Member
@@ -20,15 +20,11 @@ from ringmain.kafka.source import KafkaSource
 from ringmain.lifecycle import Assigned
 from ringmain.rings import REVOKED, WENT_BACK, FeederSide, FeederTerms, Intake
 from ringmain.seat import Seat
-from ringmain.verdict import Failure
 
 _AT_ONCE = 2048
 _LAST_COMMIT_S = 5.0
 _KILLED_WITHIN_S = 2.0
 _RUN_LIMIT = 64
-_OVERSIZE = Failure(
-    error_class="MessageTooLarge", error_message="larger than the ring's arena: raise ring.bytes to handle it"
-)
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +59,7 @@ class Partitions:
         self._route = route
         self._feeder = feeder
         self._side: FeederSide = feeder.side
-        self._intake = Intake(self._side, verdict.encode(_OVERSIZE))
+        self._intake = Intake(self._side, OVERSIZE)
         self._owned: dict[Partition, Owned] = {}
         self._quiet = False
         self._committed_s = 0.0

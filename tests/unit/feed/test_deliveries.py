@@ -13,6 +13,7 @@ from ringmain.queues.connect import connect
 from ringmain.queues.envelope import Envelope
 from ringmain.rings import Board, FeederTerms, Geometry, Segment, bell
 from ringmain.seat import Seat
+from ringmain.verdict import DEAD, decode
 
 READY = names.ready("shop", "orders")
 MESSAGES = 10
@@ -20,9 +21,9 @@ ARENA_BYTES = 1 << 16
 VALUE = b"x" * (ARENA_BYTES // 4)
 
 
-def message(offset: int) -> Envelope:
+def message(offset: int, value: bytes = VALUE) -> Envelope:
     return Envelope(
-        value=VALUE, key=None, headers=[], topic="orders", partition=0, offset=offset, timestamp_ms=0
+        value=value, key=None, headers=[], topic="orders", partition=0, offset=offset, timestamp_ms=0
     )
 
 
@@ -53,4 +54,34 @@ def test_what_has_no_place_in_the_ring_is_others_as_soon_as_it_takes_no_more(sea
     assert len(other.take(MESSAGES)) == MESSAGES - side.busy
     assert not deliveries.stalled()
     for held in (other, deliveries, publisher):
+        held.close()
+
+
+def test_one_larger_than_the_arena_waits_for_the_topics_limit_and_then_is_dead_and_stops_nobody(
+    seat: Seat,
+) -> None:
+    publisher = connect(seat.config).publisher()
+    huge = b"x" * (2 * ARENA_BYTES)
+    publisher.publish([(READY, message(0, huge)), (READY, message(1, b"small"))])
+    publisher.pump()
+    segment = seat.segments["orders"]
+    side, courier, overseer = (
+        segment.open_feeder(0, 1, FeederTerms(tagged=True)),
+        segment.open_courier(1),
+        segment.overseer(),
+    )
+    deliveries = Deliveries(seat, seat.config.routes["orders"], side)
+    deliveries.take()
+    assert (deliveries.stalled(), side.busy) == (True, 0)
+    overseer.learn_message_limit(ARENA_BYTES // 4)
+    deliveries.take()
+    assert (deliveries.stalled(), side.busy) == (False, 2)
+    (parcel,) = courier.take(5)
+    assert (parcel.verdict, parcel.offset, parcel.value) == (DEAD, 0, huge)
+    assert decode(parcel.detail).error_class == "MessageTooLarge"
+    courier.ack([parcel])
+    side.settle()
+    deliveries.commit()
+    assert side.busy == 1
+    for held in (deliveries, publisher):
         held.close()
