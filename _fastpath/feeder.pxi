@@ -20,7 +20,7 @@ cdef class FeederSide:
     cdef Header *h
     cdef FeederHead *head
     cdef Slot *slots
-    cdef uint32_t count, mask, order, run_limit, bell_threshold
+    cdef uint32_t count, mask, order, block_shift, run_limit, bell_threshold
     cdef uint64_t tails[RINGS]
     cdef uint64_t published_tails[RINGS]
     cdef uint64_t courier_tail, seq, published_courier
@@ -52,6 +52,7 @@ cdef class FeederSide:
             raise ValueError(f"the ring has no feeder seat {seat}")
         cdef uint32_t s = ring.h.slots
         self.ring, self.seat, self.h = ring, seat, ring.h
+        self.block_shift = lowest_bit(ring.h.block_bytes)
         self.head = ring.feeder(seat)
         self.slots = ring.slots(seat)
         self.count, self.mask, self.order = s, s - 1, order

@@ -125,7 +125,6 @@ cdef class Intake:
             memcpy(at, m.payload, value)
         s.timestamp_ms = message_timestamp(m)
         s.attempt, s.crashes = 1, 0
-        self.side.tags[slot] = 0
         if mapped != NULL:
             unmap_annex(s, mapped)
             with gil:

@@ -4,7 +4,7 @@ cdef inline uint32_t blocks_of(FeederSide side, Slot *s) noexcept nogil:
     cdef uint64_t size = s.headers_bytes + s.meta_bytes
     size += s.key_bytes if s.key_bytes != ABSENT else 0
     size += s.value_bytes if s.value_bytes != ABSENT else 0
-    size = (size + side.h.block_bytes - 1) // side.h.block_bytes
+    size = (size + side.h.block_bytes - 1) >> side.block_shift
     return <uint32_t>size if size else 1
 
 

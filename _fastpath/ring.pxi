@@ -70,8 +70,8 @@ cdef class Ring:
             raise ValueError(f"a ring has room for 1 to {MAX_FEEDERS} feeders and 1 to {MAX_HANDLERS} handlers")
         if slots < 8 or slots & (slots - 1) or slots > 1 << 22:
             raise ValueError("slots must be a power of two from 8 to 4194304")
-        if block_bytes < 64 or arena_bytes < block_bytes * 8:
-            raise ValueError("an arena has at least 8 blocks of at least 64 bytes")
+        if block_bytes < 64 or block_bytes & (block_bytes - 1) or arena_bytes < block_bytes * 8:
+            raise ValueError("an arena has at least 8 blocks, each a power of two of at least 64 bytes")
         cdef Header h = describe(feeders, handlers, slots, block_bytes, arena_bytes)
         h.arena_limit_bytes = arena_limit_bytes if arena_limit_bytes else h.arena_bytes
         if pwrite(fd, &h, sizeof(Header), 0) != sizeof(Header):

@@ -7,7 +7,7 @@ cdef inline bint is_late(FeederSide side, Slot *s) noexcept nogil:
 cdef void release(FeederSide side, uint32_t slot, bint settled) noexcept nogil:
     """Free the slot and its blocks. `settled`: its message is finished with, so its offset may pass."""
     cdef Slot *s = &side.slots[slot]
-    cdef int32_t following
+    cdef int32_t following = -1
     if is_late(side, s):
         if settled:
             store_relaxed_64(&side.head.late, side.head.late + 1)
@@ -22,7 +22,8 @@ cdef void release(FeederSide side, uint32_t slot, bint settled) noexcept nogil:
         clear_annex(side, s)
     else:
         arena_free(&side.arena, s.block, blocks_of(side, s))
-    following = chain_remove(&side.chains, slot)
+    if side.order:
+        following = chain_remove(&side.chains, slot)
     store_release_64(&s.word, 0)
     side.free_slots[side.free_count] = slot
     side.free_count += 1
