@@ -166,7 +166,12 @@ class Partitions:
         self._quiet = True
 
     def retire(self) -> None:
-        """Leave the group for good."""
+        """Leave the group for good.
+
+        ORDER: nothing new is placed. What leave() has withdrawn is the next owner's, and what lies behind it
+        in its key must not be executed here first; it would not be committed either.
+        """
+        self.quiet()
         self._kafka.retire()
 
     def leave(self, deadline_s: float) -> bool:
@@ -247,14 +252,15 @@ class Partitions:
     def _end_ordered(self, going: dict[Partition, Owned]) -> None:
         """Ordered work must not go on here while another member begins: its handlers are killed."""
         deadline_s = clock.monotonic_s() + _KILLED_WITHIN_S
-        handlers: set[int] = set()
-        for owned in going.values():
-            handlers |= self._side.executing_seats(owned.index)
-        self._feeder.kill_handlers(handlers, REVOKED, "its partition was given away")
-        while clock.monotonic_s() < deadline_s and any(
-            self._side.executing_seats(owned.index) for owned in going.values()
-        ):
+        asked: set[int] = set()
+        # ORDER: asked in each turn: until it is withdrawn, another handler may claim a killed one's message.
+        while (executing := self._executing(going)) and clock.monotonic_s() < deadline_s:
+            self._feeder.kill_handlers(executing - asked, REVOKED, "its partition was given away")
+            asked = executing
             self._turn(going)
+
+    def _executing(self, going: dict[Partition, Owned]) -> set[int]:
+        return {seat for owned in going.values() for seat in self._side.executing_seats(owned.index)}
 
     def _turn(self, going: dict[Partition, Owned]) -> None:
         self._feeder.settle()
