@@ -56,6 +56,7 @@ cdef extern from "atomics.h" nogil:
     int swap_if_32(uint32_t *, uint32_t, uint32_t)
     void full_fence()
     int64_t now_ns()
+    int64_t about_now_ns()
     int64_t crash_before(int64_t)
     void prefetch_write(const void *)
     void prefetch_read(const void *)

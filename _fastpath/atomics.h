@@ -54,6 +54,13 @@ static inline int64_t now_ns(void) {
     return (int64_t)t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+/* A fraction of the price, some milliseconds behind. */
+static inline int64_t about_now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (int64_t)t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
 static inline void prefetch_write(const void *at) { __builtin_prefetch(at, 1, 3); }
 static inline void prefetch_read(const void *at) { __builtin_prefetch(at, 0, 3); }
 

@@ -298,8 +298,7 @@ cdef class FeederSide:
     def take_back(self, long long slow_ns):
         """Publish again, ahead of what waits, what handlers claimed and cannot begin: their call lasts too long.
 
-        Each slow call is looked at once: while it lasts, its handler claims nothing. Returns how many came
-        back.
+        Each slow call is looked at once: while it lasts, its handler claims nothing. Returns how many.
         """
         return take_back(self, slow_ns)
 
@@ -348,6 +347,8 @@ cdef class FeederSide:
         """
         cdef uint64_t back
         show_all(self)
+        if how == ROOMY and self.free_count >= self.count // 16:
+            how = EAGER     # it is blocks that it lacks, which nobody counts: any ack may bring enough
         store_release_32(&self.head.sleeping, how)
         full_fence()
         back = acks_waiting(self)

@@ -5,7 +5,8 @@ cdef enum:
     CLAIM_LIMIT = 32        # ... and never beyond: 16 costs as little a message as 256
     WAKE_NS = 1000000       # acks of slow calls do not wait longer than this for company
     QUICK_NS = 4000         # below this average calls are timed ...
-    TIMED_TOGETHER = 8      # ... so many together
+    TIMED_TOGETHER = 8      # ... so many together ...
+    TOGETHER_NS = 10000000  # ... unless they turn out slow: the next call must not pay for their time
 
 
 @cython.final
@@ -215,7 +216,8 @@ cdef class HandlerSide:
         count_verdict(self.hs, code)
         self.untimed += 1
         # PERF: reading the clock costs as much as a quick call's slot: quick calls are timed eight together.
-        if self.average_ns > QUICK_NS or self.untimed == TIMED_TOGETHER:
+        if (self.average_ns > QUICK_NS or self.untimed == TIMED_TOGETHER
+                or about_now_ns() - <int64_t>self.hs.busy_since_ns > TOGETHER_NS):
             self.time_calls()
 
     cdef void time_calls(self) noexcept nogil:

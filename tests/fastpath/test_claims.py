@@ -10,7 +10,7 @@ from rig import Rig, opened, plan_of, rig, serve_all
 
 from ringmain import clock
 from ringmain._fastpath import CallPlan, HandlerSide
-from ringmain.rings import CRASH, GATE_FLOOD, GATE_OPERATOR, GATE_STOP, pack_headers
+from ringmain.rings import CRASH, GATE_FLOOD, GATE_OPERATOR, GATE_STOP, SLEEP_ROOMY, pack_headers
 from ringmain.verdict import CHANNEL, DEAD, DONE, PAUSE, RETRY, RETURNED
 
 
@@ -512,6 +512,53 @@ def test_a_wake_spent_on_a_handler_that_died_is_passed_on(ring: Rig) -> None:
     assert not _rung(handlers[1].fileno())
     ring.overseer.bury(handlers[0].seat, CRASH)
     assert _rung(handlers[1].fileno())
+
+
+def test_a_call_does_not_pay_for_slow_ones_before_it_in_its_run_though_calls_were_quick_so_far() -> None:
+    with rig(slots=64) as ring:
+        feeder, handler, quick, ages_s = (
+            ring.feeder(order="partition", run_limit=64),
+            ring.handler(),
+            True,
+            [],
+        )
+        index = opened(feeder)
+
+        def call(value: bytes | None) -> None:
+            if not quick:
+                began_s = clock.monotonic_s()
+                ages_s.append(began_s - ring.overseer.handler(handler.seat)[4] / 1e9)
+                while clock.monotonic_s() < began_s + 0.03:
+                    pass
+
+        for offset in range(800):
+            quick = offset < 790
+            assert feeder.place(index, offset, b"")
+            if offset % 16 == 15 or offset == 799:
+                feeder.flush()
+                serve_all(handler, call)
+                feeder.settle()
+        assert len(ages_s) == 16
+        assert max(ages_s) < 0.03
+
+
+def test_a_feeder_that_lacks_blocks_and_not_slots_sleeps_until_any_ack() -> None:
+    with rig(slots=64, arena_bytes=1 << 14) as ring:
+        feeder, handler = ring.feeder(), ring.handler()
+        index, offset = opened(feeder), 0
+        while feeder.place(index, offset, bytes(1 << 12)):
+            offset += 1
+        feeder.flush()
+        assert feeder.room > 32
+        assert not feeder.roomy
+        assert feeder.prepare_sleep(SLEEP_ROOMY)
+        assert serve_all(handler, lambda value: None) == offset
+        handler.flush()
+        assert _rung(feeder.fileno())
+        feeder.awake()
+        assert not feeder.prepare_sleep(SLEEP_ROOMY)
+        feeder.settle()
+        assert feeder.roomy
 
 
 def test_a_sleeping_feeder_is_woken_by_acks_deaths_and_couriers(ring: Rig) -> None:
