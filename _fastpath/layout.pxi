@@ -15,8 +15,8 @@ cdef enum:
     MAX_HANDLERS = 1024
     SLEEPER_WORDS = 16
     MAX_FEEDERS = 1024
-    PARTITION_ROOM = 2048
-    TOPIC_ROOM = 256
+    PARTITION_ROOM = 16384      # partitions that one feeder may ever see: a queue feeder, all of its route's
+    TOPIC_ROOM = 264            # Kafka's longest name is 249
     VERDICT_ROOM = 4096
     MAX_CLAIM = 64
     BUCKETS = 40

@@ -16,6 +16,24 @@ def ring() -> Iterator[Rig]:
         yield made
 
 
+def test_a_feeder_knows_thousands_of_partitions_and_the_longest_name_and_so_does_the_next(ring: Rig) -> None:
+    longest, many = "t" * 249, 5000
+    feeder = ring.feeder()
+    assert [feeder.partition_index(longest, number) for number in range(many)] == list(range(many))
+    feeder, handler, courier = ring.feeder(), ring.handler(), ring.courier()
+    feeder.greet_courier()
+    index = feeder.partition_index(longest, many - 1)
+    assert index == many - 1
+    feeder.open_partition(index, 0)
+    feeder.place(index, 0, b"x")
+    feeder.flush()
+    serve_all(handler, lambda value: DEAD)
+    feeder.settle()
+    feeder.flush()
+    (parcel,) = courier.take(1)
+    assert (parcel.topic, parcel.partition) == (longest, many - 1)
+
+
 def test_the_courier_carries_everything_of_a_message_and_its_ack_settles(ring: Rig) -> None:
     feeder, handler, courier = ring.feeder(), ring.handler(), ring.courier()
     feeder.greet_courier()

@@ -234,7 +234,7 @@ class Partitions:
                 continue
             if refusal:
                 owned.asked = owned.committed
-            else:
+            elif offset <= owned.asked:  # not of a log that has gone back since
                 owned.committed = max(owned.committed, offset)
         if refusal and refusal != self._refusal:
             _log.warning("a commit was refused, it is tried again", extra={"reason": refusal})
