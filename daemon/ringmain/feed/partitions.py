@@ -212,6 +212,8 @@ class Partitions:
         if not lost:
             self._let_finish(going, began_s + self._seat.config.revoke_s)
             self._commit_last(going)
+        elif self._route.order != "none":
+            self._end_ordered(going)  # there may be calls of the same keys elsewhere already
         for (topic, partition), owned in going.items():
             low, late = self._side.close_partition(owned.index)
             _log.info(

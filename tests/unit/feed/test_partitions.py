@@ -16,6 +16,7 @@ from ringmain.rings import REVOKED, Board, FeederTerms, Geometry, Overseer, Segm
 from ringmain.seat import Seat
 
 WANTS_RAW = 2
+SEAT_DEAD = 2
 
 
 class NoKafka:
@@ -105,6 +106,27 @@ def test_a_feeder_that_retires_places_nothing_behind_what_it_gave_back(rig: Rig)
     assert executed == [b"0"], "1 to 3 went back: who owns the partition next executes them before 4"
     assert rig.feeder.side.low_water(0) == 1
     assert rig.partitions.leave(clock.monotonic_s() + 60)
+
+
+def test_ordered_work_of_a_lost_partition_is_ended_at_once_and_nothing_committed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = rig.handler()
+    rig.push(2)
+    rig.partitions.take()
+    assert len(handler.claim(1)) == 1
+
+    def settle() -> int:
+        for order in rig.leash.receive():
+            if isinstance(order, KillHandler):
+                rig.overseer.bury(order.seat, order.cause)
+        return Feeder.settle(rig.feeder)
+
+    monkeypatch.setattr(rig.feeder, "settle", settle)
+    rig.partitions.revoked([("orders", 0)], lost=True)
+    assert rig.overseer.handler(handler.seat)[0] == SEAT_DEAD
+    assert rig.feeder.side.busy == 0
+    assert rig.kafka.asked == []
 
 
 def test_ordered_work_that_another_handler_took_up_meanwhile_is_ended_too(
