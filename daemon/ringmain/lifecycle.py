@@ -131,7 +131,7 @@ class _End(Generic[Sent, Received]):
             if not packet:
                 self.closed = True
                 break
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
                 messages.append(self._decode(packet))
         return messages
 

@@ -13,6 +13,7 @@ import msgspec
 from ringmain import retry, verdict
 from ringmain.queues import names
 from ringmain.queues.envelope import (
+    UNREADABLE,
     Envelope,
     Headers,
     Meta,
@@ -153,14 +154,14 @@ def _forwarded(parcel: Parcel, meta: Meta) -> Envelope:
 def _meta(parcel: Parcel) -> Meta:
     try:
         return decode_meta(parcel.meta)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Meta()
 
 
 def _failure(parcel: Parcel) -> Failure:
     try:
         return verdict.decode(parcel.detail)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         return Failure(error_class="UnreadableVerdict", error_message=str(error))
 
 

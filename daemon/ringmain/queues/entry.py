@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ringmain.queues.envelope import Envelope
+from ringmain.queues.envelope import UNREADABLE, Envelope
 
 ValueEncoding = Literal["json", "utf-8", "base64"]
 
@@ -98,9 +98,10 @@ def shown_bytes(content: bytes | None) -> str | dict[str, str] | None:
 def is_json(value: bytes) -> bool:
     """Is it one whole JSON document?"""
     try:
+        value.decode()
         msgspec.json.decode(value, type=msgspec.Raw)
         return True
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return False
 
 

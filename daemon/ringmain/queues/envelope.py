@@ -12,6 +12,9 @@ TRACEBACK_BYTES = 4096
 
 Headers = list[tuple[str, bytes | None]]
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding foreign bytes raises; msgspec lets a text's own UTF-8 errors through as they are."""
+
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """One message with its origin and its history. New fields go to the end: stored ones must still open."""
@@ -61,7 +64,7 @@ def encode(envelope: Envelope) -> bytes:
 
 
 def decode(data: bytes) -> Envelope:
-    """The envelope back; msgspec.DecodeError when the bytes are not one."""
+    """The envelope back; one of UNREADABLE when the bytes are not one."""
     return _envelope_decoder.decode(data)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ringmain.queues.envelope import Envelope
+from ringmain.queues.envelope import UNREADABLE, Envelope
 
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
 _SPAN_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -104,7 +104,7 @@ def _holds(envelope: Envelope, text: str) -> bool:
 def _is_where(value: bytes | None, conditions: tuple[Where, ...]) -> bool:
     try:
         document = msgspec.json.decode(value or b"")
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return all(condition.value in _spellings(_at(document, condition.path)) for condition in conditions)
 

@@ -128,3 +128,8 @@ def test_what_the_queues_refuse_is_dead_without_its_value() -> None:
 def test_a_tombstone_stays_a_tombstone() -> None:
     sent = letters.write(DESK, replace(Parcel(), value=None, key=None, headers=[]), NOW_MS).envelope
     assert (sent.value, sent.key, sent.headers, sent.withheld_bytes) == (None, None, [], 0)
+
+
+def test_notes_whose_text_is_no_utf_8_lose_the_notes_and_not_the_message() -> None:
+    letter = letters.write(DESK, Parcel(meta=b"\x92\x00\xa6\x00\x00\x00\x00\x00\x80"), NOW_MS)
+    assert letter.envelope.value == Parcel().value

@@ -51,7 +51,7 @@ def test_a_where_compares_what_stands_at_its_path(condition: str, passes: bool) 
     assert matches(chosen, "orders", "", message(1, value=value)) is passes
 
 
-@pytest.mark.parametrize("value", [None, b"", b"\xff", b"plain", b"[" * 100_000])
+@pytest.mark.parametrize("value", [None, b"", b"\xff", b"plain", b'{"a": "\xff"}', b"[" * 100_000])
 def test_a_where_on_what_is_not_json_does_not_pass(value: bytes | None) -> None:
     assert not matches(Filter(where=(Where(("a",), "1"),)), "orders", "", message(1, value=value))
 

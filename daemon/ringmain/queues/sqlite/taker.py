@@ -9,11 +9,9 @@ import logging
 import sqlite3
 from collections.abc import Sequence
 
-import msgspec
-
 from ringmain.clock import monotonic_s, wall_ms
 from ringmain.queues.contract import Away, Delivery, Tag
-from ringmain.queues.envelope import decode
+from ringmain.queues.envelope import UNREADABLE, decode
 from ringmain.queues.sqlite import rows, schema
 from ringmain.queues.sqlite.lease import Lease
 from ringmain.queues.sqlite.store import Store
@@ -178,7 +176,7 @@ class SqliteTaker:
         for row in taken:
             try:
                 deliveries.append(Delivery(row.id, row.queue, decode(row.body)))
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 log.error(
                     "message cannot be opened and stays", extra={"queue": row.queue, "reason": str(error)}
                 )
