@@ -175,10 +175,10 @@ class Feeder:
         if problem != self._said and self._seat.link.send(status):
             self._said = problem
 
-    def kill_handlers(self, handlers: set[int], cause: int, detail: str) -> None:
-        """Ask the supervisor for the end of these handlers of the route."""
-        for handler in handlers:
-            self._seat.link.send(lifecycle.KillHandler(handler, cause, detail))
+    def kill_handlers(self, handlers: set[int], cause: int, detail: str) -> set[int]:
+        """Ask the supervisor for the end of these handlers of the route; those that it could be asked for."""
+        link = self._seat.link
+        return {one for one in handlers if link.send(lifecycle.KillHandler(one, cause, detail))}
 
     def beat(self) -> None:
         """The loop goes round."""

@@ -36,6 +36,8 @@ def run_over_kafka(seat: Seat) -> int:
     terms = FeederTerms(route.order, run_limit=_RUN_LIMIT, commit_window=seat.config.commit.window)
     side = seat.segments[seat.route].open_feeder(seat.index, seat.incarnation, terms)
     feeder = Feeder(seat, route, side)
+    # Before the client: where none can be made, the seats of handlers that died are free all the same.
+    feeder.settle()
     return feeder.run(Partitions(seat, route, feeder))
 
 
@@ -257,8 +259,8 @@ class Partitions:
         asked: set[int] = set()
         # ORDER: asked in each turn: until it is withdrawn, another handler may claim a killed one's message.
         while (executing := self._executing(going)) and clock.monotonic_s() < deadline_s:
-            self._feeder.kill_handlers(executing - asked, REVOKED, "its partition was given away")
-            asked = executing
+            asked &= executing
+            asked |= self._feeder.kill_handlers(executing - asked, REVOKED, "its partition was given away")
             self._turn(going)
 
     def _executing(self, going: dict[Partition, Owned]) -> set[int]:
