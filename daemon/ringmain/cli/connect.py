@@ -56,10 +56,9 @@ def connect_to_all(config: Config, as_json: bool) -> int:
 
 def _ask_queues(config: Config, findings: Findings) -> None:
     try:
-        with closing(connect(config).dead_set()):
-            pass
+        connect(config).try_out()
     except RingmainError as error:
-        findings.problems.append(f"queues: {error}")
+        findings.problems.append(str(error))
 
 
 def _ask_kafka(config: Config, route: Route, findings: Findings) -> None:

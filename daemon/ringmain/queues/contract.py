@@ -170,5 +170,8 @@ class Queues(Protocol):
     def dead_set(self) -> DeadSet:
         """For whoever looks at the dead set."""
 
+    def try_out(self) -> None:
+        """QueuesAway when they could not be used now; nothing is made and nothing changed."""
+
     def depths(self) -> dict[str, Depth]:
         """Every queue of the app that holds something; QueuesAway when they cannot be read."""

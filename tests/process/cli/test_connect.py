@@ -37,3 +37,13 @@ def test_a_broker_that_is_away_is_one_line_that_names_it(call: Ringmain) -> None
     assert done.returncode == 1
     assert done.stderr.startswith("ringmain: route orders: 127.0.0.1:1: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", ["a-text/queues.db", "a-text"])
+def test_queues_that_could_not_be_used_are_a_problem(call: Ringmain, folder: Path, path: str) -> None:
+    (folder / "a-text").write_text("no database, only words. " * 200)
+    done = call("check", "shop.toml", "--connect", "--set", f"queues.path={path}")
+    assert done.returncode == 1
+    said = done.stderr.splitlines()
+    assert said[0].startswith(f"ringmain: the queues are away: the queue file {folder}/{path}: ")
+    assert len(said) == 2  # the other is the broker's

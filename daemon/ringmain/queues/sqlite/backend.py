@@ -3,6 +3,7 @@
 Whoever is given the config's `[queues]` with backend "sqlite" enters, through queues.connect.
 """
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +45,15 @@ class SqliteQueues:
     def dead_set(self) -> SqliteDeadSet:
         """A connection that looks."""
         return SqliteDeadSet(self._app, Store(self._path))
+
+    def try_out(self) -> None:
+        """QueuesAway when the file cannot be read, or could be neither written nor made."""
+        self.depths()
+        present = next(place for place in (self._path, *self._path.parents) if place.exists())
+        if present is not self._path and not present.is_dir():
+            raise QueuesAway(f"the queue file {self._path}: {present} is not a folder")
+        if not os.access(present, os.W_OK):
+            raise QueuesAway(f"the queue file {self._path}: {present} cannot be written: see its owner")
 
     def depths(self) -> dict[str, Depth]:
         """Every queue that holds something; a file that is not there yet holds nothing."""
