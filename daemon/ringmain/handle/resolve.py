@@ -46,7 +46,7 @@ class Resolver:
         if code == SKIP:
             return code, b""
         if code != PAUSE:
-            self._say(message, code, failure)
+            self._say(message, code, failure, quotable=stage != DECODE)
         return code, verdict.encode(failure)
 
     def timed_out(self, message: Message, timeout_s: float) -> tuple[int, bytes]:
@@ -115,7 +115,7 @@ class Resolver:
                 return SKIP, failure
         return retry.decide(self.route.retry, attempt, failure)
 
-    def _say(self, message: Message, code: int, failure: Failure) -> None:
+    def _say(self, message: Message, code: int, failure: Failure, quotable: bool = True) -> None:
         said: dict[str, object] = {
             "message_id": message.id,
             "attempt": message.attempt,
@@ -123,9 +123,10 @@ class Resolver:
         }
         if code == RETRY:
             said["delay_s"] = failure.delay_s
-        # A decoder's text may quote the payload; it has no traceback, and goes to the dead set alone.
-        if self.log_text and failure.traceback:
-            said |= {"error_message": failure.error_message, "traceback": failure.traceback}
+        # A decoder's text may quote the payload, so it goes to the dead set alone.
+        if self.log_text and quotable:
+            texts = {"error_message": failure.error_message, "traceback": failure.traceback}
+            said |= {name: text for name, text in texts.items() if text}
         event = "message is dead" if code == DEAD else "call failed, will be tried again"
         _log.log(logging.WARNING if code == DEAD else logging.INFO, event, extra=said)
 
@@ -150,5 +151,5 @@ def _stray(result: object) -> Failure:
     elif isinstance(result, type):
         text = f"the handler returned the class {result.__name__}; return {result.__name__}(…)"
     else:
-        text = f"the handler returned a {kind}; return None, Retry, Skip, Dead, To or Pause"
+        text = f"the handler returned a value of type {kind}; return None, Retry, Skip, Dead, To or Pause"
     return Failure(error_class="TypeError", error_message=text)

@@ -11,7 +11,7 @@ from ringmain.app import App
 from ringmain.config.schema import Route
 from ringmain.handle.resolve import CALL, DECODE, TOMBSTONE, Resolver
 from ringmain.message import Message
-from ringmain.outcome import Pause, Retry, To
+from ringmain.outcome import Dead, Pause, Retry, To
 from ringmain.verdict import DEAD, PAUSE, RETRY, SKIP, Failure
 
 
@@ -114,6 +114,18 @@ def test_with_log_exceptions_class_only_the_class_is_logged(caplog: pytest.LogCa
     (record,) = caplog.records
     assert record.__dict__["error_class"] == "RuntimeError"
     assert "customer 17" not in str(vars(record))
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [(Dead("nobody can book this"), "nobody can book this"), (Retry(reason="429"), "429"), (42, "type int")],
+)
+def test_what_an_outcome_says_is_logged(result: object, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    resolve(result)
+    (record,) = caplog.records
+    assert said in record.__dict__["error_message"]
+    assert "traceback" not in record.__dict__
 
 
 def test_the_text_of_a_decoder_is_never_logged(caplog: pytest.LogCaptureFixture) -> None:
