@@ -61,7 +61,13 @@ def find(name: str) -> str:
     """The file that CONFIG on a command line means: a path, or an instance of /etc/ringmain."""
     instance = os.path.join(FOLDER, f"{name}.toml")
     plain = os.sep not in name and not name.endswith(".toml")
-    return instance if plain and not os.path.isfile(name) and os.path.exists(instance) else name
+    if not plain or os.path.isfile(name):
+        return name
+    if os.path.exists(instance):
+        return instance
+    if os.path.exists(name):
+        return name
+    raise ConfigError([Problem(name, "", f"there is no such file, and no {instance}")])
 
 
 def _text(path: str) -> str:

@@ -45,6 +45,9 @@ class Source(msgspec.Struct):
                 return f"--set {path}"
             if path in self.lines:
                 return f"{self.name}:{self.lines[path][-1]}"
+            # A table that the file does not have came with an override of a key in it.
+            if within := next((one for one in sorted(self.overrides) if one.startswith(f"{path}.")), None):
+                return f"--set {within}"
             path = path.rpartition(".")[0]
         whole = self.lines.get("")
         return f"{self.name}:{whole[-1]}" if whole else self.name

@@ -124,19 +124,20 @@ def _topics(_key: Key, value: object) -> Any:
         return Expected('a list of topics such as ["orders"]')
     for topic in topics:
         if topic.startswith("^"):
-            if not _compiles(topic):
-                return Expected("a topic that starts with ^ to be a regular expression")
+            if problem := _regex_problem(topic):
+                wanted = "a topic that starts with ^ to be a regular expression"
+                return Expected(f"{wanted} (not {topic[:40]!a}: {problem})")
         elif "${" not in topic and (not KAFKA_NAME.fullmatch(topic) or topic in (".", "..")):
             return Expected(f"topics of at most 249 letters, digits, dots, _ and - (not {topic[:40]!a})")
     return topics if len(set(topics)) == len(topics) else Expected("each topic once")
 
 
-def _compiles(pattern: str) -> bool:
+def _regex_problem(pattern: str) -> str:
     try:
         re.compile(pattern)
-    except (re.error, RecursionError, OverflowError):
-        return False
-    return True
+    except (re.error, RecursionError, OverflowError) as error:
+        return str(error)
+    return ""
 
 
 def _urls(_key: Key, value: object) -> Any:

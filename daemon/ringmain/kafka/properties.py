@@ -150,8 +150,8 @@ _SERVERS = ("bootstrap.servers", "metadata.broker.list")
 
 def _reason_against(name: str) -> str:
     if name.endswith(_CALLBACK_SUFFIX) or name in _CALLBACKS:
-        return "callbacks are ringmain's own"
-    return OWNED.get(name, "")
+        return "callbacks are ringmain's own, remove it"
+    return f"is ringmain's own, remove it: {OWNED[name]}" if name in OWNED else ""
 
 
 def _word_on(name: str, value: str) -> str:

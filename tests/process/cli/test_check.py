@@ -41,7 +41,10 @@ def test_problems_as_json(call: Ringmain) -> None:
     [
         ("kafka.bootstrap.server=x", "kafka.bootstrap.server: No such configuration property"),
         ("kafka.fetch.min.bytes=many", "kafka.fetch.min.bytes: "),
-        ("kafka.enable.auto.commit=true", "kafka.enable.auto.commit: offsets are committed only behind"),
+        (
+            "kafka.enable.auto.commit=true",
+            "kafka.enable.auto.commit: is ringmain's own, remove it: offsets are committed only",
+        ),
         ("kafka.ssl.ca.location=/none", "routes.orders.kafka: "),
     ],
 )

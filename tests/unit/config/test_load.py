@@ -139,6 +139,12 @@ def test_an_override_that_is_wrong_is_named_as_one(refuse: Refuse) -> None:
     ]
 
 
+def test_what_an_override_alone_made_is_not_put_to_a_line_of_the_file(refuse: Refuse) -> None:
+    told = [line for line in refuse(overrides=("routes.order.handlers=2",)) if "routes.order." in line]
+    assert told
+    assert all(line.startswith("--set routes.order.handlers: ") for line in told)
+
+
 def test_a_tree_and_a_text_are_read_like_a_file() -> None:
     tree = {
         "app": "a:b",
@@ -190,7 +196,8 @@ def test_a_plain_word_is_a_file_here_or_else_an_instance(
     assert find("billing") == str(tmp_path / "billing.toml")
     assert find("billing.toml") == "billing.toml"
     assert find("./billing") == "./billing"
-    assert find("other") == "other"
+    with pytest.raises(ConfigError, match=f"other: there is no such file, and no {tmp_path}/other.toml"):
+        find("other")
 
 
 def test_without_the_environment_references_stay(tmp_path: Path) -> None:

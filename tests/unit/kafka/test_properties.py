@@ -19,10 +19,10 @@ MEMBER = Member("billing", "orders", "host-1.example", 3)
 
 def test_what_ringmain_owns_is_refused_with_a_reason() -> None:
     assert refusals({"enable.auto.commit": "true", "bootstrap.servers": "x:1"}) == [
-        ("enable.auto.commit", OWNED["enable.auto.commit"])
+        ("enable.auto.commit", f"is ringmain's own, remove it: {OWNED['enable.auto.commit']}")
     ]
     assert all(OWNED.values())
-    assert refusals({"rebalance_cb": "x"}) == [("rebalance_cb", "callbacks are ringmain's own")]
+    assert refusals({"rebalance_cb": "x"}) == [("rebalance_cb", "callbacks are ringmain's own, remove it")]
 
 
 def test_the_consumer_protocol_forbids_what_the_broker_decides() -> None:
