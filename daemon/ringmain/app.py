@@ -63,6 +63,8 @@ class App:
         it; of several that fit, the closest base class decides.
         """
         place = _caller()
+        if callable(name):
+            raise AppError(f'{place}: a route needs its name: write @app.route("NAME")')
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise AppError(f"{place}: {name!r} is no route name; use a-z, 0-9, _ and - only")
         dead, skip = _classes("dead_on", dead_on, place), _classes("skip_on", skip_on, place)

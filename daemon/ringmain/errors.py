@@ -52,7 +52,7 @@ class LookupRefused(RingmainError):
 
     def __init__(self, reason: str, code: int) -> None:
         self.code = code
-        super().__init__(f"Kafka gives no answer: {reason}")
+        super().__init__(reason)
 
 
 class QueuesAway(RingmainError):

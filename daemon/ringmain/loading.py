@@ -36,7 +36,9 @@ def load_app(config: AppReference) -> App:
         found = getattr(found, name)
     if not isinstance(found, App):
         kind = type(found).__name__
-        raise AppError(f"app = {config.app!r} is a {kind}, not a ringmain.App; name the module's App object")
+        raise AppError(
+            f"app = {config.app!r} is of type {kind}, not a ringmain.App; name the module's App object"
+        )
     return found
 
 

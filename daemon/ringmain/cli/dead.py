@@ -71,7 +71,7 @@ def chosen(
         raise click.UsageError(str(error)) from None
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def dead() -> None:
     """Look at the dead set."""
 

@@ -53,6 +53,7 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 
 @click.group(
     cls=Commands,
+    no_args_is_help=False,  # an error of two lines as any other, not the help as one
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="CONFIG is a path or an instance name of /etc/ringmain; RINGMAIN_CONFIG when absent.",
 )

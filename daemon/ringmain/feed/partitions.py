@@ -225,7 +225,7 @@ class Partitions:
                     "partition": partition,
                     "offset": low,
                     "late": late,
-                    "seconds": clock.monotonic_s() - began_s,
+                    "seconds": round(clock.monotonic_s() - began_s, 3),
                 },
             )
         self._tell()

@@ -226,9 +226,9 @@ def _asked(question: Callable[[], Any]) -> Any:
         return question()
     except KafkaException as refused:
         error = refused.args[0]
-        raise LookupRefused(f"{error.str()} ({error.name()})", error.code()) from None
+        raise LookupRefused(f"Kafka gives no answer: {error.str()} ({error.name()})", error.code()) from None
     except TimeoutError:
-        raise LookupRefused(f"no answer in {ANSWER_S:g} s", KafkaError._TIMED_OUT) from None
+        raise LookupRefused(f"Kafka gives no answer in {ANSWER_S:g} s", KafkaError._TIMED_OUT) from None
 
 
 def _settled(question: Callable[[], Any]) -> Any:

@@ -44,6 +44,8 @@ def test_what_takes_long_to_import_is_not(call: Ringmain, arguments: list[str], 
     ("arguments", "said"),
     [
         (["fly"], "ringmain: No such command 'fly'."),
+        ([], "ringmain: Missing command."),
+        (["dead"], "ringmain: Missing command."),
         (["check"], "ringmain: Missing argument 'CONFIG'."),
         (["run", "shop.toml", "--mode", "both"], "ringmain: Invalid value for '--mode': 'both'"),
         (

@@ -149,7 +149,7 @@ def test_what_a_sync_handler_cannot_do_is_refused() -> None:
         ("raise SystemExit(0)", r"one.py:1: SystemExit"),
         ("x = 1\ndef broken(:", r"one.py:2: SyntaxError"),
         ("", "has no 'app'"),
-        ("app = 5", "is a int, not a ringmain.App"),
+        ("app = 5", "is of type int, not a ringmain.App"),
     ],
 )
 def test_an_app_that_cannot_be_imported_says_where(
