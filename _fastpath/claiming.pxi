@@ -3,7 +3,10 @@
 cdef bint gated(HandlerSide side) noexcept nogil:
     cdef uint32_t gate = load_acquire_32(&side.h.gate), probes
     side.probing = False
-    if gate & ~<uint32_t>G_FLOOD:
+    # A stop finishes what was begun: what came back from a slow call is older than what others have done since,
+    # and left out it would be a gap below which nothing counts as committed.
+    side.front_only = gate & G_STOP
+    if gate & ~<uint32_t>(G_FLOOD | G_STOP):
         return True
     if side.h.paused_until_ns and <int64_t>side.h.paused_until_ns > now_ns():
         return True
@@ -107,7 +110,7 @@ cdef int64_t claim_any(HandlerSide side, uint32_t limit) noexcept nogil:
     cdef uint32_t i, hint = load_acquire_32(&side.h.suspects)
     cdef int64_t f, first
     side.alone = False
-    if hint != side.suspects_seen and side.hs.executing == 0:
+    if hint != side.suspects_seen and side.hs.executing == 0 and not side.front_only:
         f = next_admitted(side, side.next_feeder)
         first = f
         for i in range(side.h.feeders if f >= 0 else 0):
@@ -126,7 +129,7 @@ cdef int64_t claim_any(HandlerSide side, uint32_t limit) noexcept nogil:
     for i in range(side.h.feeders if f >= 0 else 0):
         side.next_feeder = <uint32_t>f + 1
         side.got = claim_from(side, <uint32_t>f, FRONT, limit)
-        if not side.got:
+        if not side.got and not side.front_only:
             side.got = claim_from(side, <uint32_t>f, MAIN, limit)
         if side.got:
             return f

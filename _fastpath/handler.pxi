@@ -46,6 +46,7 @@ cdef class HandlerSide:
     cdef bint alone
     cdef bint returning
     cdef bint suspect_inside
+    cdef bint front_only            # the present claim is one of a stop
     cdef bint probing               # the present claim used up a probe
     cdef uint32_t suspects_seen     # the ring's `suspects` when none was left
     cdef int64_t woke_ns            # when feeders were last woken

@@ -460,6 +460,28 @@ def test_a_closed_gate_lets_nothing_through_and_wakes_sleepers_when_it_opens(rin
     assert serve_all(handler, lambda value: None) == 1
 
 
+def test_a_stop_still_lets_through_what_came_back_from_a_slow_call(ring: Rig) -> None:
+    feeder, slow, other = ring.feeder(), ring.handler(), ring.handler()
+    index, done = opened(feeder), []
+
+    def stuck(value: bytes | None) -> None:
+        done.append(value)
+        if value == b"0":
+            assert feeder.take_back(0) == 3
+            feeder.place(index, 4, b"4")
+            feeder.flush()
+            ring.overseer.close_gate(GATE_STOP)
+
+    for offset in range(4):
+        feeder.place(index, offset, b"%d" % offset)
+    feeder.flush()
+    assert slow.serve(plan_of(stuck)) == 1
+    serve_all(other, done.append)
+    feeder.settle()
+    assert sorted(filter(None, done)) == [b"0", b"1", b"2", b"3"]
+    assert feeder.low_water(index) == 4
+
+
 def test_a_probe_is_used_by_one_message_and_never_lost(ring: Rig) -> None:
     feeder, handler = ring.feeder(order="key", run_limit=64), ring.handler()
     index = opened(feeder)

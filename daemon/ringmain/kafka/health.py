@@ -76,6 +76,9 @@ class Health:
             self._open[BROKER] = f"Kafka at {self._servers} refuses the connection: {text}"
         elif code in _NO_ADDRESS:
             self._open[BROKER] = f"Kafka at {self._servers} has no address: {text}"
+        elif code == KafkaError._ALL_BROKERS_DOWN:
+            # librdkafka's own text counts brokers that it only knows by another name, and changes meanwhile.
+            self._open.setdefault(BROKER, f"Kafka at {self._servers} does not answer: all brokers are down")
         elif code in _AWAY and code != KafkaError._TRANSPORT:
             # A password that is wrong also makes all brokers "down": the better reason stays.
             self._open.setdefault(BROKER, f"Kafka at {self._servers} does not answer: {text}")
