@@ -71,7 +71,6 @@ cdef enum:
 
 cdef enum:
     FLAG_ANNEX = 1      # the bytes are in the annex, not in the arena
-    FLAG_SUSPECT = 2
 
 ctypedef struct Header:
     uint64_t magic
@@ -122,7 +121,7 @@ ctypedef struct FeederHead:
     uint32_t sleeping           # 0 awake, or how it sleeps
     uint32_t urgent             # counts what must not wait for a timer
     char pad6[LINE_BYTES - 8]
-    uint64_t taken, settled, late, refused_acks, taken_back, oversize, in_flight, arena_free_blocks
+    uint64_t taken, settled, late, refused_acks, taken_back, oversize
     uint32_t resolved[MAX_HANDLERS]
 
 ctypedef struct Slot:

@@ -15,7 +15,7 @@ cdef inline void publish(FeederSide side, uint32_t slot, uint32_t ring_no) noexc
 
 cdef void publish_run(FeederSide side, uint32_t leader, uint32_t ring_no) noexcept nogil:
     """Publish the head of a chain, and behind it, as one piece, what waits for the same key."""
-    cdef uint32_t n = 1, last = leader
+    cdef uint32_t n = 1
     cdef int32_t slot = side.chains.next[leader]
     cdef uint32_t members[MAX_CLAIM]
     cdef uint32_t i
