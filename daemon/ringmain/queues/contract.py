@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from ringmain.queues.entry import Entry
-from ringmain.queues.envelope import Envelope
+from ringmain.queues.envelope import Envelope, Foreign, Packed
 from ringmain.queues.filters import Filter
 
 Ticket = int
@@ -52,7 +52,8 @@ class Delivery(NamedTuple):
 
     tag: Tag
     queue: str
-    envelope: Envelope
+    envelope: Envelope | Packed | Foreign
+    """Packed from an overflow queue; Foreign where the bytes cannot be understood: never kept back, never lost."""
 
 
 class Depth(NamedTuple):
@@ -94,8 +95,11 @@ class Publisher(Pumped, Protocol):
     def room(self) -> int:
         """How many more messages it wants now; 0 while away or with a full window."""
 
-    def publish(self, batch: Sequence[tuple[str, Envelope]]) -> list[Ticket]:
-        """Hand over (queue, envelope) pairs in order; never fails: see settled(). May exceed room()."""
+    def publish(self, batch: Sequence[tuple[str, Envelope | Packed]]) -> list[Ticket]:
+        """Hand over (queue, envelope) pairs in order; never fails: see settled(). May exceed room().
+
+        A Packed goes to an overflow queue, and nothing else goes there.
+        """
 
     def settled(self) -> Settled:
         """What became of tickets since the last call."""
@@ -109,6 +113,9 @@ class Taker(Pumped, Protocol):
 
     def take(self, limit: int) -> list[Delivery]:
         """Up to `limit` messages that are ready, oldest due first in each queue; [] when there are none."""
+
+    def hold(self, deliveries: int) -> None:
+        """From now on hold at most so many at once, prefetched ones included; what is held already may be more."""
 
     def ack(self, tags: Sequence[Tag]) -> None:
         """These are settled and may be forgotten; kept and said again by pump() while away."""

@@ -53,6 +53,21 @@ class Meta(msgspec.Struct, frozen=True, array_like=True):
     replayed: bool = False
 
 
+class Packed(msgspec.Struct, frozen=True):
+    """A frame: many messages of one route in one body (frames.py), one delivery for a backend."""
+
+    body: bytes
+    messages: int
+
+
+class Foreign(msgspec.Struct, frozen=True):
+    """A delivery that is none of ours, or damaged: it goes to the dead set as it is, with the reason."""
+
+    body: bytes
+    headers: Headers
+    reason: str
+
+
 _encoder = msgspec.msgpack.Encoder()
 _envelope_decoder = msgspec.msgpack.Decoder(Envelope)
 _meta_decoder = msgspec.msgpack.Decoder(Meta)
