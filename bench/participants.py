@@ -3,7 +3,6 @@
 The rows enter. A client whose library is not installed says so instead of taking part; nothing runs here.
 """
 
-import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,13 +13,12 @@ BENCH = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Scene:
-    """Where a client runs: its server, topic, group and scratch directory, and free ports of its own."""
+    """Where a client runs: its server, topic, group and scratch directory."""
 
     bootstrap: str
     topic: str
     group: str
     directory: Path
-    port: int
     task: str
 
 
@@ -102,17 +100,9 @@ def config_text(scene: Scene, route: RouteSettings) -> str:
         "[queues]",
         'backend = "sqlite"',
         f'path = "{scene.directory / "queues.db"}"',
-        *admin_lines(scene.port),
         "[routes.bench]",
         f'topics = ["{scene.topic}"]',
         'order = "none"',
         *route.lines(),
     ]
     return "\n".join(lines) + "\n"
-
-
-def admin_lines(port: int) -> list[str]:
-    """A port of its own for the admin server, where this version has one."""
-    if importlib.util.find_spec("ringmain.admin.server") is None:
-        return []
-    return ["[admin]", f'bind = "127.0.0.1:{port}"']

@@ -19,7 +19,7 @@ from backlog import Backlog, Backlogs, Held
 from participants import BENCH, Participant, Scene
 from processes import cpu_s
 
-from support.kafka_server import KafkaServer, free_ports
+from support.kafka_server import KafkaServer
 from support.sources import PACKAGE
 
 LOOK_S = 0.005
@@ -134,7 +134,7 @@ class Stage:
         self._groups += 1
         directory = Path(tempfile.mkdtemp(prefix="ringmain-bench-"))
         group = f"bench-{self._groups}"
-        scene = Scene(self.server.bootstrap, topic, group, directory, free_ports(1)[0], task.name)
+        scene = Scene(self.server.bootstrap, topic, group, directory, task.name)
         client = self._start(participant, scene, task)
         try:
             yield client

@@ -227,10 +227,7 @@ class KafkaSource:
             self._queues[pair] = self._drain.queue(*pair)
             if (offset := starts.offset(pair)) != UNKNOWN:
                 one.offset = offset
-        if cooperative(self._properties):
-            consumer.incremental_assign(given)
-        else:
-            consumer.assign(given)
+        self._assign(consumer, given)
         self._health.well(GROUP)
         for one in given:
             pair = one.topic, one.partition
@@ -239,6 +236,19 @@ class KafkaSource:
         self.commit({pair: offset for pair, offset in starts.first.items() if pair in self._queues})
         self._watch()
         self._assignment.regrouped()
+
+    def _assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
+        """LOSS: a partition that the group gave us and the client did not take would be read by nobody."""
+        try:
+            if cooperative(self._properties):
+                consumer.incremental_assign(given)
+            else:
+                consumer.assign(given)
+        except KafkaException as failed:
+            said = failed.args[0].str()
+            raise FatalKafkaError(
+                f"{self._member.id}: the client refuses its assignment: {said}; a new process may take it"
+            ) from None
 
     def _on_revoke(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
         self._give_up(consumer, taken, lost=False)
