@@ -3,6 +3,7 @@
 The rows enter. A client whose library is not installed says so instead of taking part; nothing runs here.
 """
 
+import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
