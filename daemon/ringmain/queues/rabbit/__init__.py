@@ -9,3 +9,9 @@ cannot hand itself over to a client's.
     dialogue    questions on a channel           line            the same connection for who may wait
     topology    which queues, with what          publisher, taker, deadset, backend    the contract
 """
+
+from ringmain.queues.rabbit.access import Access, Address, TlsFiles, address
+from ringmain.queues.rabbit.backend import RabbitQueues
+from ringmain.queues.rabbit.topology import Topology
+
+__all__ = ["Access", "Address", "RabbitQueues", "TlsFiles", "Topology", "address"]

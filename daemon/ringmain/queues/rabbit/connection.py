@@ -12,6 +12,7 @@ the broker's is answered here, and the owner sees it as a Reply.
 """
 
 import random
+import select
 import ssl
 import struct
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,8 @@ HEARTBEAT_S = 30
 """Asked for; the broker may want it shorter. Twice that without a sign of the broker ends a connection."""
 OPEN_S = 15.0
 """Longest way from the first packet to an open connection."""
+PARTING_S = 1.0
+"""Longest wait for the broker's answer to the last word."""
 FRAME_BYTES = 128 << 10
 CHANNELS = 2047
 
@@ -136,10 +139,23 @@ class Connection:
         """Let go at once: the broker sees the stream end, and puts back what was held."""
         if self._wire is not None:
             if self.is_open:
-                goodbye = spec.Connection.Close(reply_code=200, reply_text="", class_id=0, method_id=0)
-                self._try_to_say(amqp.method(0, goodbye))
+                self._try_to_say(amqp.method(0, spec.Connection.Close(200, "", 0, 0)))
             self._wire.close()
         self._wire, self.is_open = None, False
+
+    def part(self) -> None:
+        """Let go once the broker has heard everything (what was acked last must not come again), or soon."""
+        if self._wire is None or not self.is_open:
+            self.close()
+            return
+        self._try_to_say(amqp.method(0, spec.Connection.Close(200, "", 0, 0)))
+        until_s = monotonic_s() + PARTING_S
+        while self._wire is not None and (left_s := until_s - monotonic_s()) > 0:
+            poll = select.poll()
+            poll.register(self._wire.fileno(), select.POLLIN)
+            poll.poll(left_s * 1000)
+            self.pump()
+        self.close()
 
     # -- opening -----------------------------------------------------------------------------------------
 
@@ -220,6 +236,8 @@ class Connection:
             self._blocked = Away(f"RabbitMQ at {self._address} takes nothing: {method.reason}", monotonic_s())
         elif isinstance(method, spec.Connection.Unblocked):
             self._blocked = None
+        elif isinstance(method, spec.Connection.CloseOk):
+            raise ConnectionError("closed")
         elif isinstance(method, spec.Connection.Close):
             self._try_to_say(amqp.method(0, spec.Connection.CloseOk()))
             self._lose(self._closed_because(method))

@@ -54,9 +54,15 @@ class Line:
 
     def channel(self) -> int:
         """Another channel, open."""
-        self._last_channel += 1
-        self.reopen(self._last_channel)
-        return self._last_channel
+        return self.channels(1)[0]
+
+    def channels(self, count: int) -> list[int]:
+        """Several more, open."""
+        first = self._last_channel + 1
+        self._last_channel += count
+        numbers = list(range(first, first + count))
+        self.ask_all([(number, spec.Channel.Open()) for number in numbers])
+        return numbers
 
     def reopen(self, channel: int) -> None:
         """Open a channel that the broker closed (an answer was Channel.Close)."""

@@ -1,0 +1,96 @@
+"""Queues declared as they are needed, on a channel of their own.
+
+Publisher and taker enter: they ask `is_there`, and hold what is for a queue that is not there yet. A queue
+that the broker will not give us as we need it is a trouble that is tried again; others go on meanwhile.
+"""
+
+import logging
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from pika import spec
+
+from ringmain.clock import monotonic_s
+from ringmain.queues.backoff import Backoff
+from ringmain.queues.contract import Away
+from ringmain.queues.rabbit.dialogue import Dialogue, Script
+from ringmain.queues.rabbit.topology import Topology, said
+
+log = logging.getLogger(__name__)
+
+
+class Declaring:
+    """What is declared on this connection, what is wanted, and what went wrong."""
+
+    def __init__(self, dialogue: Dialogue, topology: Topology) -> None:
+        self._dialogue = dialogue
+        self._topology = topology
+        self._there: set[str] = set()
+        self._wanted: dict[str, None] = {}
+        self._troubles: dict[str, Away] = {}
+        self._backoff = Backoff()
+
+    def is_there(self, queue: str) -> bool:
+        """Is it declared in this life of the connection? If not it is wanted from now on."""
+        if queue in self._there:
+            return True
+        self._wanted[queue] = None
+        return False
+
+    def forget(self, queue: str) -> None:
+        """It is not there any more: somebody deleted it, or its node went with it."""
+        if queue in self._there:
+            self._there.discard(queue)
+            log.warning("queue is gone and is declared again", extra={"queue": queue})
+
+    def go_on(self, now_s: float) -> None:
+        """Ask for what is wanted, if nothing is asked now and a refusal is not too fresh."""
+        if self._wanted and not self._dialogue.busy and self._backoff.wait_s(now_s) == 0:
+            self._dialogue.run(self._declare(list(self._wanted)))
+
+    def answer(self, method: Any) -> None:
+        """The broker's word on this channel."""
+        if not self._dialogue.answer(method) and isinstance(method, spec.Channel.Close):
+            log.warning("rabbitmq closed the channel", extra={"reason": said(method)})
+
+    def trouble(self) -> Away | None:
+        """Why some queue cannot be had, the oldest trouble first."""
+        return next(iter(self._troubles.values()), None)
+
+    def wait_s(self, now_s: float) -> float | None:
+        """Until go_on() has something to try again; None while nothing is wanted or an answer is awaited."""
+        return self._backoff.wait_s(now_s) if self._wanted and not self._dialogue.busy else None
+
+    def drop(self) -> None:
+        """The connection is gone: what it knew may not be true on the next one."""
+        self._dialogue.drop()
+        self._there.clear()
+        self._wanted.clear()
+        self._backoff.succeeded()
+
+    def _declare(self, queues: Sequence[str]) -> Script:
+        failed = False
+        for queue in queues:
+            for needed in self._topology.needed(queue):
+                if needed in self._there:
+                    continue
+                answer = yield self._topology.declare(needed)
+                if isinstance(answer, spec.Channel.Close):
+                    self._refused(queue, self._topology.refusal(needed, answer))
+                    failed = True
+                    break
+                self._there.add(needed)
+            else:
+                self._wanted.pop(queue, None)
+                self._troubles.pop(queue, None)
+        if failed:
+            self._backoff.failed(monotonic_s(), random.random())
+        else:
+            self._backoff.succeeded()
+
+    def _refused(self, queue: str, reason: str) -> None:
+        before = self._troubles.get(queue)
+        self._troubles[queue] = Away(reason, before.since_s if before else monotonic_s())
+        if before is None:
+            log.error("queue cannot be used", extra={"queue": queue, "reason": reason})
