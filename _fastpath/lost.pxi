@@ -156,3 +156,13 @@ cdef bint greet_courier(FeederSide side) noexcept nogil:
     # ORDER: in shared memory and last: a feeder that dies half way leaves the greeting to the next one.
     store_release_32(&side.head.greeted, incarnation)
     return True
+
+
+def origin_of(FeederSide side, uint32_t slot):
+    """(`topic:partition:offset`, processes that it killed) of the message in a slot: for the log."""
+    cdef Slot *s
+    if slot >= side.count:
+        raise IndexError(f"the ring has no slot {slot}")
+    s = &side.slots[slot]
+    topic = side.ring.topic_of(side.seat, s.partition)
+    return f"{topic}:{side.ring.partition_name(side.seat, s.partition).partition}:{s.offset}", s.crashes

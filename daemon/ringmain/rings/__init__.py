@@ -15,6 +15,7 @@ from ringmain._fastpath import (
     Overseer,
     Parcel,
     histogram_bounds_s,
+    origin_of,
     pack_headers,
 )
 from ringmain.rings.board import Board
@@ -69,5 +70,6 @@ __all__ = [
     "Segment",
     "bell",
     "histogram_bounds_s",
+    "origin_of",
     "pack_headers",
 ]
