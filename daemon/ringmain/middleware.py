@@ -1,7 +1,8 @@
 """Middlewares around a handler, put together once in each process.
 
 The handler process enters after on_start; without middlewares the handler itself is what is called. Nothing
-here decides or catches anything: an outcome or an exception passes through whoever wraps the call.
+here catches anything: an exception passes through whoever wraps the call, and an outcome stands unless a
+middleware returns another. One that forgets its `return` must not turn a Retry into done.
 """
 
 import inspect
@@ -36,7 +37,16 @@ def _chain(handler: Callable[..., Any], middlewares: tuple[Middleware, ...]) -> 
     def enter(depth: int, message: Any, arguments: tuple[Any, ...]) -> Any:
         if depth == len(middlewares):
             return handler(*arguments)
-        return middlewares[depth](lambda: enter(depth + 1, message, arguments), message)
+        said = None
+
+        def call() -> Any:
+            nonlocal said
+            said = None  # of a call that is repeated, the last one counts
+            said = enter(depth + 1, message, arguments)
+            return said
+
+        result = middlewares[depth](call, message)
+        return said if result is None else result
 
     return enter
 
@@ -45,7 +55,26 @@ def _async_chain(handler: Callable[..., Any], middlewares: tuple[Middleware, ...
     async def enter(depth: int, message: Any, arguments: tuple[Any, ...]) -> Any:
         if depth == len(middlewares):
             return await handler(*arguments)
-        result = middlewares[depth](lambda: enter(depth + 1, message, arguments), message)
-        return await result if inspect.isawaitable(result) else result
+        said, begun = None, None
+
+        async def inner() -> Any:
+            nonlocal said
+            said = None
+            said = await enter(depth + 1, message, arguments)
+            return said
+
+        def call() -> Any:
+            nonlocal begun
+            begun = inner()
+            return begun
+
+        result = middlewares[depth](call, message)
+        if inspect.isawaitable(result):
+            result = await result
+        if result is None and begun is not None and inspect.getcoroutinestate(begun) == inspect.CORO_CREATED:
+            # LOSS: a sync middleware that called and forgot to return what it got would have left its message
+            # unhandled, and done.
+            return await begun
+        return said if result is None else result
 
     return enter
