@@ -18,6 +18,8 @@ class Sentence(NamedTuple):
     """What becomes of one message: again, again but alone in a process, or failed with a verdict."""
 
     act: str
+    event: str = ""
+    """What the log says of it; empty = nothing."""
     code: int = 0
     detail: bytes = b""
 
@@ -40,20 +42,32 @@ def suspected(death: Death) -> bool:
     return death.executing > 1 and death.cause != TIMEOUT
 
 
+def for_innocent() -> Sentence:
+    """Nothing is counted."""
+    return Sentence(AGAIN)
+
+
+def for_suspect() -> Sentence:
+    """Only one that kills its process alone is counted."""
+    return Sentence(ALONE, "one of several calls when its process died: runs again alone")
+
+
 def for_timeout(policy: retry.Policy, attempt: int, detail: str) -> Sentence:
     """The call passed its time and its process was killed: the message failed once."""
-    failure = Failure(error_class="TimeoutError", error_message=_first_line(detail), traceback=detail)
+    failure = Failure(error_class="TimeoutError", error_message=first_line(detail), traceback=detail)
     code, decided = retry.decide(policy, attempt, failure)
-    return Sentence(FAIL, code, verdict.encode(decided))
+    event = "message is dead" if code == DEAD else "call failed, will be tried again"
+    return Sentence(FAIL, event, code, verdict.encode(decided))
 
 
 def for_crash(crashes: int, max_crashes: int, detail: str) -> Sentence:
     """The message killed its process for the `crashes`-th time."""
     if crashes < max_crashes:
-        return Sentence(ALONE)
+        return Sentence(ALONE, "a call killed its process: runs again alone")
     times = "once" if crashes == 1 else f"{crashes} times"
-    message = f"its handler process died while executing it, {times}; the last time: {_first_line(detail)}"
-    return Sentence(FAIL, DEAD, verdict.encode(Failure(error_class="HandlerCrash", error_message=message)))
+    message = f"its handler process died while executing it, {times}; the last time: {first_line(detail)}"
+    failure = Failure(error_class="HandlerCrash", error_message=message)
+    return Sentence(FAIL, "a call killed its process: message is dead", DEAD, verdict.encode(failure))
 
 
 def words(cause: int, detail: str) -> str:
@@ -61,5 +75,6 @@ def words(cause: int, detail: str) -> str:
     return detail or ("the process died" if cause == CRASH else "the process was killed")
 
 
-def _first_line(detail: str) -> str:
+def first_line(detail: str) -> str:
+    """The detail without the stacks that may be below it."""
     return detail.strip().split("\n", 1)[0]

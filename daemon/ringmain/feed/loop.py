@@ -14,7 +14,7 @@ from ringmain.config.schema import Route
 from ringmain.feed import blame
 from ringmain.feed.waiting import Waiter, Waiting
 from ringmain.lifecycle import Quiet, Retire, Status, Stop
-from ringmain.rings import SLEEP_EAGER, SLEEP_LAZY, SLEEP_ROOMY, TIMEOUT, FeederSide
+from ringmain.rings import SLEEP_EAGER, SLEEP_LAZY, SLEEP_ROOMY, TIMEOUT, FeederSide, origin_of
 from ringmain.seat import Seat
 from ringmain.verdict import PAUSE, Failure
 
@@ -122,26 +122,33 @@ class Feeder:
         due_s = clock.monotonic_s() + (failure.delay_s or 0.0)
         self.waiting.add(Waiter(due_s, slot, self.side.token(slot), counted))
         if code != PAUSE:
-            _log.info(
-                "retry waits in place",
-                extra={"attempt": attempt, "delay_s": failure.delay_s, "error_class": failure.error_class},
-            )
+            said = {"message_id": origin_of(self.side, slot)[0], "attempt": attempt}
+            said |= {"delay_s": failure.delay_s, "error_class": failure.error_class}
+            _log.info("retry waits in place", extra=said)
 
     def _mourn(self, handler: int) -> None:
         slots, executing, cause, detail = self.side.resolve(handler)
         death = blame.Death(cause, blame.words(cause, detail.decode(errors="replace")), executing)
         for slot in slots:
-            self._carry_out(slot, self._judge(slot, death))
+            sentence = self._judge(slot, death)
+            self._say(slot, sentence.event, death)
+            self._carry_out(slot, sentence)
         self.side.resolved(handler)
 
     def _judge(self, slot: int, death: blame.Death) -> blame.Sentence:
         if blame.innocent(death):
-            return blame.Sentence(blame.AGAIN)
+            return blame.for_innocent()
         if blame.suspected(death):
-            return blame.Sentence(blame.ALONE)
+            return blame.for_suspect()
         if death.cause == TIMEOUT:
             return blame.for_timeout(self._route.retry, self.side.attempt_of(slot), death.detail)
         return blame.for_crash(self.side.blame(slot), self._route.max_crashes, death.detail)
+
+    def _say(self, slot: int, event: str, death: blame.Death) -> None:
+        if event:
+            message_id, crashes = origin_of(self.side, slot)
+            said = {"message_id": message_id, "attempt": self.side.attempt_of(slot), "crashes": crashes}
+            _log.warning(event, extra={**said, "detail": blame.first_line(death.detail)})
 
     def _carry_out(self, slot: int, sentence: blame.Sentence) -> None:
         if sentence.act == blame.FAIL:

@@ -22,7 +22,7 @@ def test_several_calls_under_way_are_suspects_one_is_not(cause: int) -> None:
 
 
 def test_below_the_limit_a_crash_means_once_more_alone() -> None:
-    assert blame.for_crash(1, 2, "killed by signal 11") == blame.Sentence(ALONE)
+    assert blame.for_crash(1, 2, "killed by signal 11").act == ALONE
 
 
 def test_at_the_limit_it_is_dead_and_says_how_the_process_ended() -> None:
