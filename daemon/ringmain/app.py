@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from types import SimpleNamespace
 from typing import Any, Protocol, TypeVar
 
@@ -20,21 +21,33 @@ from ringmain.signature import (
     inspect_handler,
     is_async,
     place_of,
+    subject,
 )
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Classes = type[BaseException] | Iterable[type[BaseException]]
+Outcomes = tuple[tuple[type[BaseException], ...], tuple[type[BaseException], ...]]
+"""The classes of dead_on, and those of skip_on."""
 
 _NAME = re.compile(r"[a-z0-9_-]+")
 
 
-class RouteSettings(Protocol):
-    """What an app must fit, of a route in the config."""
+class ChannelSettings(Protocol):
+    """What an app must fit, of a channel in the config."""
 
     @property
     def concurrency(self) -> int | None: ...
+
+
+class RouteSettings(ChannelSettings, Protocol):
+    """The same of a route."""
+
     @property
     def format(self) -> str: ...
+    @property
+    def through(self) -> str | None: ...
+    @property
+    def channels(self) -> Mapping[str, ChannelSettings]: ...
 
 
 class Settings(Protocol):
@@ -45,11 +58,11 @@ class Settings(Protocol):
 
 
 class App:
-    """Handlers by route name, and what surrounds them. `state` is the author's own, for connections."""
+    """Handlers by route and channel ("" = the route's own), and what surrounds them. `state` is the author's own, for connections."""
 
     def __init__(self) -> None:
         self.state = SimpleNamespace()
-        self.routes: dict[str, RouteSpec] = {}
+        self.handlers: dict[tuple[str, str], RouteSpec] = {}
         self.start_hooks: list[Callable[[], Any]] = []
         self.stop_hooks: list[Callable[[], Any]] = []
         self.middlewares: list[Callable[..., Any]] = []
@@ -65,18 +78,35 @@ class App:
         place = _caller()
         if callable(name):
             raise AppError(f'{place}: a route needs its name: write @app.route("NAME")')
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise AppError(f"{place}: {name!r} is no route name; use a-z, 0-9, _ and - only")
-        dead, skip = _classes("dead_on", dead_on, place), _classes("skip_on", skip_on, place)
-        if both := [kind.__name__ for kind in dead if kind in skip]:
-            raise AppError(f"{place}: route {name!r} has {', '.join(both)} in both dead_on and skip_on")
-        names = sys._getframe(1).f_locals
+        _check_name(name, "route", place)
+        outcomes = _outcomes(subject(name, ""), dead_on, skip_on, place)
+        return self._registrar((name, ""), outcomes, sys._getframe(1).f_locals)
 
+    def channel(
+        self, route: str, channel: str = "", *, dead_on: Classes = (), skip_on: Classes = ()
+    ) -> Callable[[Function], Function]:
+        """Make the function the handler of `[routes.ROUTE.channels.CHANNEL]`: of what `To(channel)` sends there.
+
+        It is returned unchanged; `dead_on` and `skip_on` are as those of `route`.
+        """
+        place = _caller()
+        if callable(route) or not channel:
+            raise AppError(
+                f'{place}: a channel needs its route and its name: write @app.channel("ROUTE", "NAME")'
+            )
+        _check_name(route, "route", place)
+        _check_name(channel, "channel", place)
+        outcomes = _outcomes(subject(route, channel), dead_on, skip_on, place)
+        return self._registrar((route, channel), outcomes, sys._getframe(1).f_locals)
+
+    def _registrar(
+        self, of: tuple[str, str], outcomes: Outcomes, names: Mapping[str, Any]
+    ) -> Callable[[Function], Function]:
         def register(function: Function) -> Function:
-            spec = inspect_handler(name, function, names)
-            if (first := self.routes.get(name)) is not None:
-                raise AppError(f"{spec.place}: route {name!r} already has a handler, at {first.place}")
-            self.routes[name] = replace(spec, dead_on=dead, skip_on=skip)
+            spec = inspect_handler(*of, function, names)
+            if (first := self.handlers.get(of)) is not None:
+                raise AppError(f"{spec.place}: {spec.subject} already has a handler, at {first.place}")
+            self.handlers[of] = replace(spec, dead_on=outcomes[0], skip_on=outcomes[1])
             return function
 
         return register
@@ -99,18 +129,32 @@ class App:
         self.middlewares.append(function)
         return function
 
+    def handler_of(self, route: str, channel: str = "") -> RouteSpec:
+        """What was registered for a route, or for one of its channels."""
+        if (spec := self.handlers.get((route, channel))) is None:
+            raise AppError(f"{subject(route, channel)} has no handler in the app")
+        return spec
+
+    def unhandled(self, config: Settings) -> list[str]:
+        """Routes without a handler of their own, which is fine where `through` leads past it."""
+        return [name for name in config.routes if (name, "") not in self.handlers]
+
     def problems(self, config: Settings) -> list[str]:
         """Why this app does not fit that config, one sentence each; empty when it does."""
         found = [
             f"route {name!r} is in the config but has no handler; add @app.route({name!r})"
-            for name in config.routes
-            if name not in self.routes
+            for name in self.unhandled(config)
+            if config.routes[name].through is None
         ]
-        for name, spec in self.routes.items():
-            if (settings := config.routes.get(name)) is None:
-                found.append(f"{spec.place}: route {name!r} is not in the config; add [routes.{name}]")
-            else:
-                found += self._misfits(spec, settings)
+        found += [
+            f"channel {channel!r} of route {name!r} is in the config but has no handler; "
+            f"add @app.channel({name!r}, {channel!r})"
+            for name, settings in config.routes.items()
+            for channel in settings.channels
+            if (name, channel) not in self.handlers
+        ]
+        for spec in self.handlers.values():
+            found += _strangers(spec, config) or self._misfits(spec, config.routes[spec.name])
         return found
 
     def check(self, config: Settings) -> None:
@@ -124,18 +168,58 @@ class App:
             found.append(
                 f"{spec.place}: routes.{spec.name}.format is raw; annotate the value bytes, or name a format"
             )
-        if not spec.is_async and (settings.concurrency or 1) > 1:
-            found.append(
-                f"{spec.place}: routes.{spec.name}.concurrency = {settings.concurrency} needs an `async def` "
-                f"handler; a sync one runs one call at a time, raise routes.{spec.name}.handlers instead"
-            )
         if not spec.is_async:
+            found += _too_concurrent(spec, settings)
             found += [
-                f"{place_of(m)}: an async middleware cannot wrap the sync handler of route {spec.name!r}"
+                f"{place_of(m)}: an async middleware cannot wrap the sync handler of {spec.subject}"
                 for m in self.middlewares
                 if is_async(m)
             ]
         return found
+
+
+def _strangers(spec: RouteSpec, config: Settings) -> list[str]:
+    """What the app handles and the config does not know, with the nearest name that it knows."""
+    if (settings := config.routes.get(spec.name)) is None:
+        hint = _nearest(spec.name, config.routes) or f"add [routes.{spec.name}]"
+        return [f"{spec.place}: route {spec.name!r} is not in the config; {hint}"]
+    if spec.channel and spec.channel not in settings.channels:
+        table = f"[routes.{spec.name}.channels.{spec.channel}]"
+        hint = _nearest(spec.channel, settings.channels) or f"add {table}"
+        return [f"{spec.place}: {spec.subject} is not in the config; {hint}"]
+    return []
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), 1, 0.6)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def _too_concurrent(spec: RouteSpec, settings: RouteSettings) -> list[str]:
+    """A sync handler runs one call at a time; a channel's number may be the one that its route gave it."""
+    path = f"routes.{spec.name}"
+    concurrency, remedy = settings.concurrency, f"raise {path}.handlers instead"
+    if spec.channel:
+        path = f"{path}.channels.{spec.channel}"
+        concurrency, remedy = settings.channels[spec.channel].concurrency, f"set {path}.concurrency = 1"
+    if (concurrency or 1) == 1:
+        return []
+    return [
+        f"{spec.place}: {path}.concurrency = {concurrency} needs an `async def` handler; a sync one runs one "
+        f"call at a time, {remedy}"
+    ]
+
+
+def _check_name(name: object, what: str, place: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise AppError(f"{place}: {name!r} is no {what} name; use a-z, 0-9, _ and - only")
+
+
+def _outcomes(of: str, dead_on: Classes, skip_on: Classes, place: str) -> Outcomes:
+    dead, skip = _classes("dead_on", dead_on, place), _classes("skip_on", skip_on, place)
+    if both := [kind.__name__ for kind in dead if kind in skip]:
+        raise AppError(f"{place}: {of} has {', '.join(both)} in both dead_on and skip_on")
+    return dead, skip
 
 
 def _classes(what: str, given: Classes, place: str) -> tuple[type[BaseException], ...]:

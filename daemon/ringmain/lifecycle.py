@@ -89,6 +89,8 @@ class Probed(msgspec.Struct, frozen=True, tag="probed"):
 
     reason: str = ""
     exit_code: int = OK
+    unhandled: list[str] = []
+    """Routes that need no handler (`through`) and have none."""
 
 
 Report = Booted | Status | Assigned | KillHandler | Scouted | Probed

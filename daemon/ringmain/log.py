@@ -112,8 +112,11 @@ class ConsoleFormatter(_Formatter):
         return line + "".join(f"\n    {row}" for row in trace.splitlines())
 
     def _speaker(self) -> str:
-        role, route, seat = (self._bound.get(name, "") for name in ("role", "route", "seat"))
-        return f"{role} {route}/{seat}" if route else str(role or "ringmain")
+        role, route, channel, seat = (
+            self._bound.get(name, "") for name in ("role", "route", "channel", "seat")
+        )
+        pool = f"{route}.{channel}" if channel else route
+        return f"{role} {pool}/{seat}" if route else str(role or "ringmain")
 
 
 def _when(record: logging.LogRecord) -> datetime:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ringmain.config.pools import key_of
 from ringmain.lifecycle import Link
 
 if TYPE_CHECKING:
@@ -27,27 +28,36 @@ class Seat:
     """feed, handle, courier, probe, scout: a key of roles.ROLES."""
     config: Config
     segments: Mapping[str, Segment] = field(repr=False)
-    """Route -> its shared memory and doorbells."""
+    """A pool's key -> its shared memory and doorbells."""
     board: Board = field(repr=False)
     beat: int
     """This process's row on the board."""
     link: Link = field(repr=False)
     route: str = ""
     """Empty when the role is not of one route."""
+    channel: str = ""
+    """Empty = the route itself."""
+    handled: bool = True
+    """Whether the app has a function for it: a route that is taken `through` a channel needs none."""
     source: str = ""
     """A feeder's: "kafka" or "queue"."""
     index: int = 0
-    """The seat number in the route's ring; feeders and handlers are numbered apart."""
+    """The seat number in the pool's ring; feeders and handlers are numbered apart."""
     incarnation: int = 1
     """1, 2, ... at each new process in the same seat, modulo 256, never 0."""
 
     @property
+    def pool(self) -> str:
+        """The key of the pool that this process serves; empty when it is not of one."""
+        return key_of(self.route, self.channel)
+
+    @property
     def title(self) -> str:
-        """As people read it: `feeder orders/3`, `courier`."""
-        return title(self.role, self.route, self.index)
+        """As people read it: `feeder orders/3`, `handler orders.express/0`, `courier`."""
+        return title(self.role, self.pool, self.index)
 
 
-def title(role: str, route: str, index: int) -> str:
-    """`feeder orders/3` of a role with a route, the bare noun of one without."""
+def title(role: str, pool: str, index: int) -> str:
+    """`feeder orders/3` of a role with a pool, the bare noun of one without."""
     noun = NOUNS.get(role, role)
-    return f"{noun} {route}/{index}" if route else noun
+    return f"{noun} {pool}/{index}" if pool else noun

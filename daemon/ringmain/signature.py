@@ -35,6 +35,7 @@ class RouteSpec:
     """One handler as the app registered it."""
 
     name: str
+    """The route's."""
     call: Callable[..., Any] = field(repr=False)
     type: Any
     """What the value is decoded into; bytes when it is not decoded."""
@@ -47,6 +48,18 @@ class RouteSpec:
     skip_on: tuple[type[BaseException], ...] = ()
     place: str = ""
     """file:line of the handler, for messages."""
+    channel: str = ""
+    """Empty = the route's own handler."""
+
+    @property
+    def subject(self) -> str:
+        """What it handles, for messages."""
+        return subject(self.name, self.channel)
+
+
+def subject(route: str, channel: str) -> str:
+    """`route 'orders'`, or `channel 'express' of route 'orders'`."""
+    return f"channel {channel!r} of route {route!r}" if channel else f"route {route!r}"
 
 
 def place_of(function: Callable[..., Any]) -> str:
@@ -81,10 +94,12 @@ def check_middleware(function: Callable[..., Any]) -> None:
         raise AppError(f"{place}: middleware is called as m(call, message): {error}") from None
 
 
-def inspect_handler(name: str, function: Callable[..., Any], names: Mapping[str, Any]) -> RouteSpec:
+def inspect_handler(
+    name: str, channel: str, function: Callable[..., Any], names: Mapping[str, Any]
+) -> RouteSpec:
     """The spec of a handler without its exception classes; `names` are the local ones where it stands."""
     place = place_of(function)
-    what = f"the handler of route {name!r}"
+    what = f"the handler of {subject(name, channel)}"
     _check_callable(function, what, place)
     parameters = _needed(_signature(function, what, place), what, place)
     hints = _annotations(function, names, what, place)
@@ -111,6 +126,7 @@ def inspect_handler(name: str, function: Callable[..., Any], names: Mapping[str,
         accepts_none=accepts_none or wants == WANTS_ONLY_MESSAGE,
         is_async=is_async(function),
         place=place,
+        channel=channel,
     )
 
 
@@ -128,7 +144,7 @@ def _check_decodable(annotation: Any, what: str, place: str) -> None:
         foreign = _foreign_types(msgspec.inspect.type_info(annotation))
         msgspec.json.Decoder(annotation)
     except Exception as error:
-        raise AppError(f"{place}: {what}: {annotation!r} cannot be decoded: {error}") from None
+        raise AppError(f"{place}: {what}: {_shown(annotation)} cannot be decoded: {_shown(error)}") from None
     if foreign:
         raise AppError(
             f"{place}: {what}: nothing decodes into {foreign[0].__qualname__}; use a msgspec.Struct, a "
@@ -174,7 +190,7 @@ def _needed(signature: inspect.Signature, what: str, place: str) -> list[inspect
     if not needed and positional:
         needed = positional[:1]
     if not 1 <= len(needed) <= 2 or any(p.kind not in _POSITIONAL for p in needed):
-        raise AppError(f"{place}: {what} is {signature}; it takes {_SHAPES}")
+        raise AppError(f"{place}: {what} is {_shown(signature)}; it takes {_SHAPES}")
     return needed
 
 
@@ -189,7 +205,13 @@ def _annotations(
     except NameError as error:
         raise AppError(f"{place}: {what}: {error}; define the type above the handler") from None
     except Exception as error:
-        raise AppError(f"{place}: {what} has an annotation that is not a type: {error}") from None
+        raise AppError(f"{place}: {what} has an annotation that is not a type: {_shown(error)}") from None
+
+
+def _shown(what: object) -> str:
+    """As the author wrote it: Message is imported from ringmain, wherever it was made."""
+    text = str(what) if isinstance(what, inspect.Signature | Exception) else repr(what)
+    return text.replace(f"{Message.__module__}.Message", "Message")
 
 
 def _is_message(annotation: Any) -> bool:

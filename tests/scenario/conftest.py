@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,3 +17,10 @@ def scenario(leftovers: Leftovers, kafka: KafkaServer, tmp_path: Path) -> Iterat
     made = Scenario(tmp_path / "scenario", kafka, leftovers)
     yield made
     made.close()
+
+
+@pytest.fixture(params=["sqlite"])
+def queues(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """`[queues]` that all nodes of a scenario share, once for each backend."""
+    assert request.param == "sqlite"
+    return {"backend": "sqlite", "path": str(tmp_path / "queues.db")}

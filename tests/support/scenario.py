@@ -31,7 +31,7 @@ STOP_DEADLINE_S = 20.0
 PREAMBLE = """\
 import asyncio, os, signal, sys, threading, time
 import msgspec
-from ringmain import App, Dead, Message, Pause, Retry, Skip
+from ringmain import App, Dead, Message, Pause, Retry, Skip, To
 from witness import block_for, first_time, is_open, tell, wait_at, wait_at_async
 app = App()
 """
@@ -50,6 +50,7 @@ class Event:
     offset: int = -1
     key: str | None = None
     attempt: int = 0
+    channel: str = ""
     note: Any = None
 
     @property
@@ -134,6 +135,12 @@ class Daemon:
         """Kill -9 of the supervisor alone."""
         self.signal(signal.SIGKILL)
         self.process.wait()
+
+    def at_work(self, role: str = "", route: str = ROUTE) -> dict[int, str]:
+        """All that ever came to work here, by process id, the living and the dead."""
+        begun = {line["child_pid"]: line["child"] for line in self.log("child at work")}
+        start = f"{role} {route}/" if role else ""
+        return {pid: title for pid, title in begun.items() if title.startswith(start)}
 
     def wait_until_at_work(self, handlers: int = 1, deadline_s: float = 20.0) -> None:
         """Until that many handlers are at work and some feeder has its partitions."""

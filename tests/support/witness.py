@@ -24,7 +24,7 @@ def tell(event: str, message: Any = None, **more: Any) -> None:
     if message is not None:
         key = message.key.decode(errors="replace") if message.key is not None else None
         line |= {"topic": message.topic, "partition": message.partition, "offset": message.offset}
-        line |= {"key": key, "attempt": message.attempt}
+        line |= {"key": key, "attempt": message.attempt, "channel": message.channel}
     os.write(_file(), json.dumps(line).encode() + b"\n")
 
 

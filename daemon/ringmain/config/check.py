@@ -5,6 +5,7 @@ is opened, resolved or asked. Rules about one key are in values.py.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from itertools import combinations
 from typing import Any
 from urllib.parse import urlsplit
@@ -92,8 +93,23 @@ def _route(config: Config, route: Route, report: Report) -> None:
             report.clash(
                 [f"{path}.{key}", f"{path}.order"], f'needs order = "none", found order = "{route.order}"'
             )
+    if route.through is not None:
+        _through(route, route.through, path, report)
     if route.overflow and route.overflow.after_s is None and route.overflow.lag is None:
         report.clash([f"{path}.overflow"], "needs after_s or lag")
+
+
+def _through(route: Route, channel: str, path: str, report: Report) -> None:
+    if route.overflow is not None:
+        report.clash(
+            [f"{path}.through", f"{path}.overflow"],
+            "takes every message to the queues, nothing is left to overflow: keep one of the two",
+        )
+    if channel in route.channels or "${" in channel:
+        return
+    near = get_close_matches(channel, route.channels, 1, 0.6)
+    hint = f'did you mean "{near[0]}"?' if near else f"add [{path}.channels.{channel}]"
+    report.clash([f"{path}.through", f"{path}.channels"], f'the route has no channel "{channel}": {hint}')
 
 
 def _retry(retry: Retry, path: str, report: Report) -> None:

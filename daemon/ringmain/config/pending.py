@@ -23,7 +23,6 @@ PENDING: dict[str, tuple[str, ...]] = {
     "routes.*.through": ANY,
     "routes.*.overflow": ANY,
     "routes.*.batch": ANY,
-    "routes.*.channels": ANY,
     "routes.*.producer": ANY,
     "routes.*.schema_registry": ANY,
 }

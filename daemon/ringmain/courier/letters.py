@@ -4,8 +4,8 @@ The courier's loop enters. Every parcel becomes a letter, whatever its bytes say
 understood goes to the dead set with the reason. LOSS: an exception here would kill the courier for ever.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -64,28 +64,31 @@ class Letter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What is known of one route when its letters are written."""
+    """What is known of one pool when its letters are written."""
 
     app: str
     route: str
     node: str
     policy: retry.Policy
     limit_bytes: int
-    channels: Mapping[str, retry.Policy] = field(default_factory=dict)
+    channel: str = ""
+    """Whose letters these are; empty = the route's own."""
+    channels: Collection[str] = ()
+    """The channels of the route."""
 
 
 def write(desk: Desk, parcel: Parcel, now_ms: int) -> Letter:
     """The parcel's letter: to a delay queue, a channel, or the dead set."""
     meta, failure = _meta(parcel), _failure(parcel)
-    kind, failure = _decided(desk, parcel, meta, failure)
+    kind, failure = _decided(desk, parcel, failure)
     if kind == verdict.CHANNEL:
         return Letter(names.ready(desk.app, desk.route, failure.channel), _forwarded(parcel, meta))
     failed = _failed(desk, parcel, failure, now_ms)
     if kind == verdict.RETRY:
         step = retry.round_up(failure.delay_s or 0.0)
         counted = msgspec.structs.replace(failed, attempt=parcel.attempt + failure.counted)
-        return Letter(names.delay(desk.app, desk.route, step, meta.channel), counted)
-    return Letter(names.dead(desk.app, desk.route, meta.channel), withhold(failed, desk.limit_bytes))
+        return Letter(names.delay(desk.app, desk.route, step, desk.channel), counted)
+    return Letter(names.dead(desk.app, desk.route, desk.channel), withhold(failed, desk.limit_bytes))
 
 
 def refused(letter: Letter, reason: str) -> Letter:
@@ -99,13 +102,13 @@ def refused(letter: Letter, reason: str) -> Letter:
     return Letter(names.dead(place.app, place.route, place.channel), bare)
 
 
-def _decided(desk: Desk, parcel: Parcel, meta: Meta, failure: Failure) -> tuple[int, Failure]:
+def _decided(desk: Desk, parcel: Parcel, failure: Failure) -> tuple[int, Failure]:
     """RETRY, CHANNEL or DEAD. What is too large to be kept whole cannot come back: it is dead at once."""
     too_large = parcel.value is not None and len(parcel.value) > desk.limit_bytes
     if parcel.verdict in (verdict.RETRY, verdict.CHANNEL) and too_large:
         return verdict.DEAD, failure
     if parcel.verdict == verdict.RETRY:
-        return retry.decide(desk.channels.get(meta.channel, desk.policy), parcel.attempt, failure)
+        return retry.decide(desk.policy, parcel.attempt, failure)
     if parcel.verdict == verdict.CHANNEL and failure.channel in desk.channels:
         return verdict.CHANNEL, failure
     if parcel.verdict == verdict.DEAD:

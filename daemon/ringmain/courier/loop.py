@@ -9,6 +9,7 @@ import select
 from collections.abc import Mapping
 
 from ringmain.clock import monotonic_s, wall_ms
+from ringmain.config.pools import pool_of
 from ringmain.courier.absence import Absence
 from ringmain.courier.letters import Desk
 from ringmain.courier.post import Post
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def run(seat: Seat) -> int:
-    """Carry verdicts of every route to the queues."""
+    """Carry verdicts of every pool to the queues."""
     courier = Courier(seat, connect(seat.config).publisher())
     seat.link.send(Booted())
     with contextlib.closing(courier):
@@ -43,7 +44,7 @@ class Courier:
         self._seat = seat
         self._publisher = publisher
         self._sides = {
-            route: segment.open_courier(seat.incarnation) for route, segment in seat.segments.items()
+            pool: segment.open_courier(seat.incarnation) for pool, segment in seat.segments.items()
         }
         self._post = Post(publisher, self._sides, _desks(seat, publisher.limit_bytes))
         self._absence = Absence()
@@ -145,15 +146,16 @@ class Courier:
 
 
 def _desks(seat: Seat, limit_bytes: int) -> Mapping[str, Desk]:
-    config = seat.config
+    pools = [pool_of(seat.config, key) for key in seat.segments]
     return {
-        route: Desk(
-            app=config.name,
-            route=route,
-            node=config.node,
-            policy=config.routes[route].retry,
+        pool.key: Desk(
+            app=seat.config.name,
+            route=pool.route,
+            node=seat.config.node,
+            policy=pool.retry,
             limit_bytes=limit_bytes,
-            channels={channel: settings.retry for channel, settings in config.routes[route].channels.items()},
+            channel=pool.channel,
+            channels=frozenset(pool.settings.channels),
         )
-        for route in seat.segments
+        for pool in pools
     }

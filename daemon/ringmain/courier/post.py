@@ -18,7 +18,7 @@ _STEP_BYTES = 8 << 20
 
 
 class Side(Protocol):
-    """A route's ring as its courier sees it; acks are asked only for parcels that it handed out."""
+    """A pool's ring as its courier sees it; acks are asked only for parcels that it handed out."""
 
     def take(self, limit: int) -> Sequence[Parcel]: ...
     def ack(self, parcels: list[Any]) -> None: ...
@@ -27,7 +27,7 @@ class Side(Protocol):
 class Carried(NamedTuple):
     """A parcel on its way, with its letter."""
 
-    route: str
+    pool: str
     parcel: Parcel
     letter: Letter
 
@@ -38,7 +38,7 @@ class Carried(NamedTuple):
 
 
 class Post:
-    """The parcels of all routes; single-threaded, in nobody else's hands."""
+    """The parcels of all pools; single-threaded, in nobody else's hands."""
 
     def __init__(self, publisher: Publisher, sides: Mapping[str, Side], desks: Mapping[str, Desk]) -> None:
         self._publisher = publisher
@@ -65,7 +65,7 @@ class Post:
         return self._publisher.room() > len(self._waiting) and self._held_bytes < HELD_BYTES
 
     def collect(self, now_ms: int) -> int:
-        """Take parcels while there is room, from the routes in turn; how many."""
+        """Take parcels while there is room, from the pools in turn; how many."""
         collected, empty = 0, 0
         while empty < len(self._turn) and self.wants():
             taken = self._collect_from(self._turn[0], now_ms)
@@ -92,11 +92,11 @@ class Post:
             carried = self._in_flight.pop(ticket)
             self._waiting.append(carried._replace(letter=letters.refused(carried.letter, reason)))
 
-    def _collect_from(self, route: str, now_ms: int) -> int:
+    def _collect_from(self, pool: str, now_ms: int) -> int:
         limit = min(self._step, self._publisher.room() - len(self._waiting))
-        parcels = self._sides[route].take(limit)
-        desk = self._desks[route]
-        taken = [Carried(route, parcel, letters.write(desk, parcel, now_ms)) for parcel in parcels]
+        parcels = self._sides[pool].take(limit)
+        desk = self._desks[pool]
+        taken = [Carried(pool, parcel, letters.write(desk, parcel, now_ms)) for parcel in parcels]
         self._waiting.extend(taken)
         if taken:
             self._held_bytes += sum(carried.size_bytes for carried in taken)
@@ -106,8 +106,8 @@ class Post:
 
     def _ack(self, settled: list[Carried]) -> None:
         self._held_bytes -= sum(carried.size_bytes for carried in settled)
-        by_route: dict[str, list[Parcel]] = {}
+        by_pool: dict[str, list[Parcel]] = {}
         for carried in settled:
-            by_route.setdefault(carried.route, []).append(carried.parcel)
-        for route, parcels in by_route.items():
-            self._sides[route].ack(parcels)
+            by_pool.setdefault(carried.pool, []).append(carried.parcel)
+        for pool, parcels in by_pool.items():
+            self._sides[pool].ack(parcels)

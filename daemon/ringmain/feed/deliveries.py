@@ -5,7 +5,7 @@ begun when the feeder leaves is given back. Nothing is decoded here: the value g
 """
 
 from ringmain import clock
-from ringmain.config.schema import Route
+from ringmain.config.pools import pool_of
 from ringmain.feed.loop import BEAT_S, OVERSIZE, Feeder
 from ringmain.queues import names
 from ringmain.queues.connect import connect
@@ -20,20 +20,19 @@ _WINDOW = 64
 
 
 def run_over_queues(seat: Seat) -> int:
-    """A feeder over the route's ready queue."""
-    route = seat.config.routes[seat.route]
+    """A feeder over the ready queue of a route or a channel."""
     terms = FeederTerms(commit_window=_WINDOW, tagged=True)
-    side = seat.segments[seat.route].open_feeder(seat.index, seat.incarnation, terms)
-    feeder = Feeder(seat, route, side)
-    return feeder.run(Deliveries(seat, route, side))
+    side = seat.segments[seat.pool].open_feeder(seat.index, seat.incarnation, terms)
+    feeder = Feeder(seat, pool_of(seat.config, seat.pool).settings, side)
+    return feeder.run(Deliveries(seat, side))
 
 
 class Deliveries:
-    """What this feeder holds of the route's queues."""
+    """What this feeder holds of its pool's queues."""
 
-    def __init__(self, seat: Seat, route: Route, side: FeederSide) -> None:
+    def __init__(self, seat: Seat, side: FeederSide) -> None:
         self._side = side
-        self._taker = connect(seat.config).taker([names.ready(seat.config.name, route.name)])
+        self._taker = connect(seat.config).taker([names.ready(seat.config.name, seat.route, seat.channel)])
         self._pending: list[Delivery] = []
         self._opened: set[int] = set()
         self._quiet = False
@@ -76,7 +75,7 @@ class Deliveries:
                 timestamp_ms=message.timestamp_ms,
                 attempt=message.attempt,
                 crashes=message.crashes,
-                meta=encode_meta(meta_of(message, "")),
+                meta=encode_meta(meta_of(message)),
                 tag=delivery.tag,
                 oversize_failure=None if self._arena_may_grow() else OVERSIZE,
             )

@@ -34,7 +34,7 @@ def run_over_kafka(seat: Seat) -> int:
     keep_freed_memory()
     route = seat.config.routes[seat.route]
     terms = FeederTerms(route.order, run_limit=_RUN_LIMIT, commit_window=seat.config.commit.window)
-    side = seat.segments[seat.route].open_feeder(seat.index, seat.incarnation, terms)
+    side = seat.segments[seat.pool].open_feeder(seat.index, seat.incarnation, terms)
     feeder = Feeder(seat, route, side)
     # Before the client: where none can be made, the seats of handlers that died are free all the same.
     feeder.settle()

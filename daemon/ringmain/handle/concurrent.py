@@ -154,9 +154,9 @@ class Calls:
     def _coroutine(self, claim: Claim, argument: object) -> Any:
         spec = self._spec
         if spec.wants & WANTS_ONLY_MESSAGE:
-            return spec.call(claim.message(spec.name))
+            return spec.call(claim.message(spec.name, spec.channel))
         if spec.wants & WANTS_MESSAGE:
-            return spec.call(argument, claim.message(spec.name))
+            return spec.call(argument, claim.message(spec.name, spec.channel))
         return spec.call(argument)
 
     def _end(self, claim: Claim, result: object, error: BaseException | None, stage: int) -> None:
@@ -168,7 +168,7 @@ class Calls:
         elif result is None and error is None and stage == CALL:
             self._side.finish(claim, DONE)
         else:
-            message = claim.message(self._spec.name)
+            message = claim.message(self._spec.name, self._spec.channel)
             self._side.finish(claim, *self._terms.resolver.resolve(message, result, error, stage))
         self._work.count(1)
         self._refill_soon()
@@ -204,7 +204,7 @@ class Calls:
 
     def _fail_overdue(self, claim: Claim) -> None:
         del self._overdue[claim]
-        message = claim.message(self._spec.name)
+        message = claim.message(self._spec.name, self._spec.channel)
         self._side.finish(claim, *self._terms.resolver.timed_out(message, self._terms.timeout_s))
 
     def _is_stuck(self, claim: Claim) -> bool:

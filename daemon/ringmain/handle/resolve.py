@@ -8,6 +8,7 @@ import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from ringmain import retry, verdict
 from ringmain.config.schema import Route
@@ -15,7 +16,7 @@ from ringmain.handle import trace
 from ringmain.message import Message
 from ringmain.outcome import OutcomeValue, Pause, Retry, Skip, To
 from ringmain.signature import RouteSpec
-from ringmain.verdict import DEAD, PAUSE, RETRY, SKIP, Failure
+from ringmain.verdict import CHANNEL, DEAD, PAUSE, RETRY, SKIP, Failure
 
 TOMBSTONE = 0
 """Stages of a call, the same numbers as in `_fastpath`: it has no value and the handler takes none."""
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Resolver:
-    """One route's rules. `pause` closes the route for so many seconds."""
+    """The rules of one route or channel. `pause` closes it for so many seconds."""
 
     spec: RouteSpec
     route: Route
@@ -45,7 +46,7 @@ class Resolver:
             code, failure = self._undecided(message.attempt, error, broken)
         if code == SKIP:
             return code, b""
-        if code != PAUSE:
+        if code not in (PAUSE, CHANNEL):
             self._say(message, code, failure, quotable=stage != DECODE)
         return code, verdict.encode(failure)
 
@@ -94,9 +95,17 @@ class Resolver:
             self.pause(outcome.for_s)
             return PAUSE, _failure(outcome, outcome.reason, delay_s=outcome.for_s, counted=False)
         if isinstance(outcome, To):
-            text = f"route {self.spec.name!r} has no channel {outcome.channel!r}"
-            return DEAD, _failure(outcome, text)
+            return self._to(outcome)
         return DEAD, _failure(outcome, str(getattr(outcome, "reason", "")))
+
+    def _to(self, outcome: To) -> tuple[int, Failure]:
+        """LOSS: nobody takes from the queue of a channel that the config does not know."""
+        if outcome.channel in self.route.channels:
+            return CHANNEL, Failure(error_class="To", error_message=outcome.channel, channel=outcome.channel)
+        near = get_close_matches(str(outcome.channel), self.route.channels, 1, 0.6)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        text = f"route {self.spec.name!r} has no channel {outcome.channel!r}{hint}"
+        return DEAD, Failure(error_class="UnknownChannel", error_message=text)
 
     def _exception(self, attempt: int, error: BaseException, stage: int) -> tuple[int, Failure]:
         failure = Failure(

@@ -11,6 +11,7 @@ import uvloop
 
 from ringmain import formats, lifecycle
 from ringmain.app import App
+from ringmain.config.pools import pool_of
 from ringmain.errors import AppError
 from ringmain.handle import hooks, sync
 from ringmain.handle.concurrent import GRACE_S, Calls, Terms
@@ -25,13 +26,13 @@ from ringmain.seat import Seat
 from ringmain.signature import WANTS_VALUE, RouteSpec
 
 ASYNC_CONCURRENCY = 100
-"""`routes.R.concurrency` of an async route that does not say."""
+"""`concurrency` of an async route or channel that does not say."""
 
 _log = logging.getLogger(__name__)
 
 
 def run(seat: Seat) -> int:
-    """Import the app, start it, serve its route until told to end, stop it."""
+    """Import the app, start it, serve its route or channel until told to end, stop it."""
     be_deaf()
     try:
         app = load_app(seat.config)
@@ -54,19 +55,20 @@ def run(seat: Seat) -> int:
 
 
 def _spec(app: App, seat: Seat) -> RouteSpec:
-    """What the app registered for this process's route, inside its middlewares."""
+    """What the app registered for this process's route or channel, inside its middlewares."""
     app.check(seat.config)
-    return compose(app.routes[seat.route], app.middlewares)
+    return compose(app.handler_of(seat.route, seat.channel), app.middlewares)
 
 
 def _prepare(seat: Seat, spec: RouteSpec) -> tuple[Work, Terms]:
-    config = seat.config
-    route = config.routes[seat.route]
-    side = seat.segments[seat.route].open_handler(seat.index, seat.incarnation)
-    decode = formats.decoder(route.format, spec.type) if spec.wants & WANTS_VALUE else None
-    resolver = Resolver(spec, route, side.pause, log_text=config.log.exceptions == "full")
-    plan = CallPlan(spec.call, decode, resolver.resolve, spec.wants, spec.accepts_none, seat.route)
-    work = Work(seat, side, plan, Limits(route.max_messages, route.max_rss_bytes))
+    config, settings = seat.config, pool_of(seat.config, seat.pool).settings
+    side = seat.segments[seat.pool].open_handler(seat.index, seat.incarnation)
+    decode = formats.decoder(settings.format, spec.type) if spec.wants & WANTS_VALUE else None
+    resolver = Resolver(spec, settings, side.pause, log_text=config.log.exceptions == "full")
+    plan = CallPlan(
+        spec.call, decode, resolver.resolve, spec.wants, spec.accepts_none, seat.route, seat.channel
+    )
+    work = Work(seat, side, plan, Limits(settings.max_messages, settings.max_rss_bytes))
     work.guard_forks()
-    concurrency = route.concurrency or ASYNC_CONCURRENCY
-    return work, Terms(resolver, decode, concurrency, route.timeout_s, GRACE_S)
+    concurrency = settings.concurrency or ASYNC_CONCURRENCY
+    return work, Terms(resolver, decode, concurrency, settings.timeout_s, GRACE_S)

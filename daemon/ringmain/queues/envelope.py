@@ -49,7 +49,6 @@ class Meta(msgspec.Struct, frozen=True, array_like=True):
     """What travels in a redelivered message's ring slot beside what the slot itself holds."""
 
     first_failed_ms: int = 0
-    channel: str = ""
     replayed: bool = False
 
 
@@ -93,9 +92,9 @@ def decode_meta(data: bytes) -> Meta:
     return _meta_decoder.decode(data) if data else Meta()
 
 
-def meta_of(envelope: Envelope, channel: str) -> Meta:
+def meta_of(envelope: Envelope) -> Meta:
     """What a queue feeder puts into the slot of a message that it took."""
-    return Meta(envelope.first_failed_ms, channel, envelope.replayed)
+    return Meta(envelope.first_failed_ms, envelope.replayed)
 
 
 def cut_traceback(traceback: str) -> str:

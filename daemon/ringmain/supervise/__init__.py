@@ -29,7 +29,7 @@ def run(config: Config, table: Mapping[str, str] = ROLES, observer: Observer = N
     """Run the daemon until it is told to stop. RingmainError says why it cannot be started."""
     configure_log(config, {"role": "supervisor"})
     own_title(config)
-    lock = Lock(Path(config.runtime_dir), config.node)
+    lock = Lock(Path(config.runtime_dir), config.name, config.node)
     lock.take()
     try:
         raise_file_limit()
@@ -57,6 +57,7 @@ def _supervise(config: Config, table: Mapping[str, str], lock: Lock, observer: O
             return lifecycle.OK
         if probed.reason:
             raise AppError(probed.reason)
+        nursery.unhandled = frozenset(probed.unhandled)
         _log.info(
             "starting", extra={"service": config.name, "node": config.node, "routes": len(config.routes)}
         )

@@ -17,6 +17,7 @@ _RING_CAUSE = {
     Cause.STUCK: rings.STUCK,
     Cause.REVOKED: rings.REVOKED,
     Cause.DEADLINE: rings.REVOKED,
+    Cause.STOPPED: rings.REVOKED,
     Cause.ENDED: rings.RECYCLE,
     Cause.RECYCLED: rings.RECYCLE,
 }
@@ -60,17 +61,17 @@ class Deaths:
     def _executing(self, child: Child) -> bool:
         if child.post.role != "handle":
             return False
-        _, _, _, executing, _ = self._memory.overseers[child.post.route].handler(child.index)
+        _, _, _, executing, _ = self._memory.overseers[child.post.pool].handler(child.index)
         return executing > 0
 
     def _bury_handler(self, child: Child, cause: Cause, detail: str) -> None:
         if cause not in CALM and self._executing(child):
-            self._gates.blame(child.post.route)
-        overseer = self._memory.overseers[child.post.route]
+            self._gates.blame(child.post.pool)
+        overseer = self._memory.overseers[child.post.pool]
         overseer.bury(child.index, _RING_CAUSE.get(cause, rings.CRASH), detail.encode())
 
     def _bury_feeder(self, child: Child, place: Place | None) -> None:
-        overseer = self._memory.overseers[child.post.route]
+        overseer = self._memory.overseers[child.post.pool]
         if place is None:
             overseer.free_feeder(child.index)  # LOSS: none: what it left unsettled is uncommitted
         else:
@@ -103,5 +104,5 @@ class Deaths:
         loops = place.history.loops(now_s)
         if loops and not place.looping:
             post = place.post
-            _log.error("crash loop", extra={"post": f"{post.role} {post.route} {post.number}".strip()})
+            _log.error("crash loop", extra={"post": f"{post.role} {post.pool} {post.number}".strip()})
         place.looping = loops

@@ -92,7 +92,8 @@ def die_with(parent: int) -> None:
 def _introduce(seat: Seat) -> None:
     config = seat.config
     setproctitle(f"ringmain: {config.name} {seat.title}")
-    configure_log(config, {"role": NOUNS.get(seat.role, seat.role), "route": seat.route, "seat": seat.index})
+    speaker = {"role": NOUNS.get(seat.role, seat.role), "route": seat.route, "channel": seat.channel}
+    configure_log(config, {**speaker, "seat": seat.index})
     if seat.role == "handle":
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text(str(_HANDLER_OOM_SCORE))

@@ -1,4 +1,4 @@
-"""One supervisor of a name and node: the lock in the runtime directory.
+"""One supervisor of a name and node: the lock in the runtime directory, which several names may share.
 
 `run` enters. The lock is the kernel's (flock), so a file left by a killed supervisor is no obstacle.
 """
@@ -14,9 +14,9 @@ from ringmain.errors import RingmainError
 class Lock:
     """Held from `take` to `release`, or until the process ends."""
 
-    def __init__(self, directory: Path, node: str) -> None:
+    def __init__(self, directory: Path, name: str, node: str) -> None:
         self._directory = directory
-        self._path = directory / f"{node}.lock"
+        self._path = directory / f"{name}.{node}.lock"
         self._fd = -1
         self._made: list[Path] = []
 

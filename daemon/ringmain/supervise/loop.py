@@ -22,6 +22,7 @@ from ringmain.lifecycle import (
     Status,
     Stop,
 )
+from ringmain.supervise import lineup
 from ringmain.supervise.deaths import Deaths
 from ringmain.supervise.gates import Gates
 from ringmain.supervise.memory import Memory
@@ -63,7 +64,7 @@ class Supervisor:
         self._patrol = Patrol(memory, nursery)
         self._deaths = Deaths(memory, self._gates, self._roster)
         self._staff = Staff(config, memory, self._roster)
-        self._reload = Reload(self._roster, self._retire)
+        self._reload = Reload(self._roster, nursery.unhandled, self._retire)
         self._nag = Nag()
         self._stopping: Stopping | None = None
         self._quiet = False
@@ -90,16 +91,8 @@ class Supervisor:
     def _open(self) -> None:
         # Feeders first: joining the group takes longest.
         self._staff.begin()
-        modes = self._config.modes
-        for route in self._config.routes.values():
-            if "worker" in modes:
-                seat = self._memory.queue_seat(route.name)
-                self._roster.want(Post("feed", route.name, "queue", seat))
-            if "worker" in modes or "stream-worker" in modes:
-                for number in range(route.handlers):
-                    self._roster.want(Post("handle", route.name, number=number))
-        if "worker" in modes or "stream-worker" in modes:
-            self._roster.want(Post("courier"))
+        for post in lineup.posts(self._config, self._nursery.unhandled, self._memory.queue_seats()):
+            self._roster.want(post)
 
     def _over(self) -> bool:
         alive = {child.post.role for child in self._children}
@@ -134,15 +127,18 @@ class Supervisor:
         if self._stopping is not None:
             _log.warning("second signal: stopping now", extra={"children": len(self._children)})
             for child in self._children:
-                self._nursery.kill(child)
+                self._kill_for_stop(child, "killed by the stop: a second signal came")
             return
         _log.info("stopping", extra={"within_s": self._config.stop_s})
         self._stopping = Stopping(clock.monotonic_s(), self._config.stop_s)
         self._gates.close(rings.GATE_STOP)
         for child in self._children:
             if child.post.role in ("probe", "scout") or (child.post.role == "handle" and not child.booted):
-                child.retiring = True
-                self._nursery.kill(child)
+                self._kill_for_stop(child, "killed by the stop: it had nothing to finish")
+
+    def _kill_for_stop(self, child: Child, detail: str) -> None:
+        child.retiring, child.ending = True, child.ending or Overdue(Cause.STOPPED, detail)
+        self._nursery.kill(child)
 
     def _be_quiet(self) -> None:
         if self._quiet:
@@ -197,7 +193,7 @@ class Supervisor:
             _log.info("well again", extra={"child": child.title})
 
     def _kill_handler(self, feeder: Child, report: KillHandler) -> None:
-        handler = self._children.in_seat("handle", feeder.post.route, report.seat)
+        handler = self._children.in_seat("handle", feeder.post.pool, report.seat)
         if handler is not None:
             detail = report.detail or f"{feeder.title} gives its partition away"
             self._patrol.end(handler, Overdue(Cause.REVOKED, detail), clock.monotonic_s())
@@ -252,7 +248,7 @@ class Supervisor:
 
     def _retire(self, child: Child) -> None:
         now_s = clock.monotonic_s()
-        limit_s = self._config.routes[child.post.route].timeout_s if child.post.role == "handle" else 0.0
+        limit_s = self._patrol.limits(child).timeout_s if child.post.role == "handle" else 0.0
         told_s = now_s + max(self._config.revoke_s, limit_s)
         child.retiring, child.deadline_s = True, told_s + RETIRE_GRACE_S
         order = Stop(told_s) if child.post.role == "handle" else Retire(told_s)
@@ -264,9 +260,9 @@ class Supervisor:
             return
         now_s = clock.monotonic_s()
         for post in self._staff.step(now_s):
-            child = self._children.in_seat("feed", post.route, post.number)
+            child = self._children.in_seat("feed", post.pool, post.number)
             if child is None:  # it had just died, and nobody follows any more
-                self._memory.overseers[post.route].free_feeder(post.number)
+                self._memory.overseers[post.pool].free_feeder(post.number)
                 continue
             _log.info("retiring", extra={"child": child.title})
             self._retire(child)
@@ -289,24 +285,24 @@ class Supervisor:
         index, incarnation = self._take_seat(post)
         if index < 0:
             place.due_s = now_s + NO_SEAT_S
-            if self._nag.due(f"seat {post.route}", "", now_s):
-                _log.warning("no free seat: waiting for feeders to clear one", extra={"of_route": post.route})
+            if self._nag.due(f"seat {post.pool}", "", now_s):
+                _log.warning("no free seat: waiting for feeders to clear one", extra={"of_route": post.pool})
             return
         place.child = self._bear(post, index, incarnation)
         if place.child is None:
             place.due_s = now_s + NO_FORK_S
             if post.role == "handle":
-                self._memory.overseers[post.route].bury(index, rings.RECYCLE)
+                self._memory.overseers[post.pool].bury(index, rings.RECYCLE)
         elif self._quiet and post.role == "feed":
             self._nursery.tell(place.child, Quiet())
 
     def _take_seat(self, post: Post) -> tuple[int, int]:
         if post.role != "handle":
             index = post.number
-            if self._children.in_seat(post.role, post.route, index) is not None:
+            if self._children.in_seat(post.role, post.pool, index) is not None:
                 return -1, 0  # one that retires still sits there
-            return index, self._incarnations.next(post.role, post.route, index)
-        overseer = self._memory.overseers[post.route]
+            return index, self._incarnations.next(post.role, post.pool, index)
+        overseer = self._memory.overseers[post.pool]
         index = overseer.free_seat()
         return index, overseer.admit(index) if index >= 0 else 0
 
@@ -343,7 +339,7 @@ def tick_s(config: Config) -> float:
 
 
 def _subject(child: Child) -> str:
-    return f"{child.post.role} {child.post.route} {child.post.source}"
+    return f"{child.post.role} {child.post.pool} {child.post.source}"
 
 
 def _named(report: Assigned) -> str:

@@ -7,50 +7,65 @@ import os
 import resource
 from collections.abc import Mapping
 
+from ringmain.config.pools import pools_of
 from ringmain.config.schema import Config, Route
 from ringmain.rings import Board, Geometry, Overseer, Segment, bell
+from ringmain.supervise import lineup
 
 PARTITION_SEATS = 32
 """Seats planned for when the number of partitions decides; a segment has room for twice as many."""
 MOST_FILES = 1 << 20
 _OTHER_ROWS = 16
-_ALL_ROUTES = frozenset({"courier"})
+_ALL_POOLS = frozenset({"courier"})
 
 
 class Memory:
-    """A segment and an overseer for each route, one board for all."""
+    """A segment and an overseer for each pool at work here, one board for all."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._courier_bell = bell()
         self.segments: Mapping[str, Segment] = {
-            name: Segment.create(_geometry(config, route), self._courier_bell)
-            for name, route in config.routes.items()
+            pool.key: Segment.create(_geometry(config, pool.settings), self._courier_bell)
+            for pool in lineup.rings(config)
         }
         self.overseers: Mapping[str, Overseer] = {
-            name: segment.overseer() for name, segment in self.segments.items()
+            key: segment.overseer() for key, segment in self.segments.items()
         }
+        if not lineup.takes_kafka(config):
+            self._expect_anything()
         self.board = Board(_OTHER_ROWS + sum(_seats(segment) for segment in self.segments.values()))
 
-    def segments_of(self, role: str, route: str) -> Mapping[str, Segment]:
-        """What a role may touch: its own route's, the courier all."""
-        if role in _ALL_ROUTES:
+    def _expect_anything(self) -> None:
+        """Nobody asks Kafka here how large messages may be: arenas may grow as far as there is room for them."""
+        for key, segment in self.segments.items():
+            self.overseers[key].learn_message_limit(segment.geometry.arena_room_bytes // 4)
+
+    def learn_message_limit(self, route: str, limit_bytes: int) -> None:
+        """How large the messages of a route's topics may be: its channels get the same ones."""
+        for pool in pools_of(self.config.routes[route]):
+            if pool.key in self.overseers:
+                self.overseers[pool.key].learn_message_limit(limit_bytes)
+
+    def segments_of(self, role: str, pool: str) -> Mapping[str, Segment]:
+        """What a role may touch: its own pool's, the courier all."""
+        if role in _ALL_POOLS:
             return self.segments
-        return {route: self.segments[route]} if route else {}
+        return {pool: self.segments[pool]} if pool else {}
 
     def part(self, kept: Mapping[str, Segment]) -> None:
         """In a child: let go of what belongs to others."""
-        for name, segment in self.segments.items():
-            if name not in kept:
+        for key, segment in self.segments.items():
+            if key not in kept:
                 segment.close()
 
     def kafka_room(self, route: str) -> int:
         """How many Kafka feeders the route's segment has seats for."""
         return self.segments[route].geometry.feeders - 1
 
-    def queue_seat(self, route: str) -> int:
-        """The queue feeder's seat: the last, so that Kafka's are numbered from 0."""
-        return self.segments[route].geometry.feeders - 1
+    def queue_seats(self) -> dict[str, int]:
+        """The queue feeder's seat of each pool: the last, so that Kafka's are numbered from 0."""
+        return {key: segment.geometry.feeders - 1 for key, segment in self.segments.items()}
 
     def close(self) -> None:
         """Let go of everything; what nobody has any more is gone."""

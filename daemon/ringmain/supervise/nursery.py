@@ -36,6 +36,8 @@ class Nursery:
 
     def __init__(self, memory: Memory, table: Mapping[str, str], let_go: Callable[[], None]) -> None:
         self.children = Children()
+        self.unhandled: frozenset[str] = frozenset()
+        """Routes that `through` leads past the app, which has no function for them; known by the first probe."""
         self._memory = memory
         self._table = table
         self._let_go = let_go
@@ -67,14 +69,17 @@ class Nursery:
         taken = rows(self.children)
         row = next(row for row in range(OWN_ROW + 1, self._memory.board.rows) if row not in taken)
         self._memory.board.beat(row)
+        route, _, channel = post.pool.partition(".")
         return Seat(
             role=post.role,
             config=self._memory.config,
-            segments=self._memory.segments_of(post.role, post.route),
+            segments=self._memory.segments_of(post.role, post.pool),
             board=self._memory.board,
             beat=row,
             link=link,
-            route=post.route,
+            route=route,
+            channel=channel,
+            handled=post.pool not in self.unhandled,
             source=post.source,
             index=index,
             incarnation=incarnation,

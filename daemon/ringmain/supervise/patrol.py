@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from ringmain import clock
+from ringmain.config.pools import pool_of
 from ringmain.rings import Overseer
 from ringmain.supervise.memory import Memory
 from ringmain.supervise.nursery import Nursery
@@ -111,19 +112,19 @@ class Patrol:
         self._calls.pop(child.pid, None)
 
     def limits(self, child: Child) -> Limits:
-        """What the child's route and role allow."""
-        key = (child.post.role, child.post.route)
+        """What the child's pool and role allow."""
+        key = (child.post.role, child.post.pool)
         if key not in self._limits:
             self._limits[key] = self._find_limits(child)
         return self._limits[key]
 
     def _find_limits(self, child: Child) -> Limits:
-        if not child.post.route:
+        if not child.post.pool:
             return Limits(math.inf, BEAT_S)
-        route = self._memory.config.routes[child.post.route]
+        settings = pool_of(self._memory.config, child.post.pool).settings
         if child.post.role == "handle":
-            return limits_of_handler(route.timeout_s, route.max_rss_bytes)
-        return Limits(route.timeout_s, BEAT_S)
+            return limits_of_handler(settings.timeout_s, settings.max_rss_bytes)
+        return Limits(settings.timeout_s, BEAT_S)
 
     def _sight(self, child: Child, now_s: float) -> Sight:
         silent_s = self._memory.board.age_s(child.row)
@@ -135,7 +136,7 @@ class Patrol:
     def _sight_of_handler(self, child: Child, silent_s: float) -> Sight:
         since_ns = self._busy_since_ns(child)
         busy_s = (clock.monotonic_ns() - since_ns) / 1e9 if since_ns else 0.0
-        limited = self._memory.config.routes[child.post.route].max_rss_bytes is not None
+        limited = self.limits(child).max_rss_bytes is not None
         size_bytes = rss_bytes(child.pid) if limited else 0
         return Sight(child.booted, silent_s, busy_s, size_bytes, busy_since_ns=since_ns)
 
@@ -143,23 +144,23 @@ class Patrol:
         """When its present call began; 0 = it is in none, or it watches its calls itself."""
         if child.asynchronous:
             return 0
-        return self._memory.overseers[child.post.route].handler(child.index)[4]
+        return self._memory.overseers[child.post.pool].handler(child.index)[4]
 
     def _standing_s(self, child: Child, now_s: float) -> float:
         """Only what an idle handler could have taken counts: else it is not the feeder who stands still."""
-        overseer = self._memory.overseers[child.post.route]
+        overseer = self._memory.overseers[child.post.pool]
         counters = overseer.feeder_counters(child.index)
         waiting = counters["unclaimed"]
-        if waiting and (self._is_paused(overseer) or not self._idle_handler(child.post.route)):
+        if waiting and (self._is_paused(overseer) or not self._idle_handler(child.post.pool)):
             waiting = 0
         return child.progress.standing_s(now_s, waiting, counters["settled"])
 
     def _is_paused(self, overseer: Overseer) -> bool:
         return overseer.gate != 0 or overseer.paused_until_ns > clock.monotonic_ns()
 
-    def _idle_handler(self, route: str) -> bool:
-        overseer = self._memory.overseers[route]
-        handlers = [child for child in self._nursery.children.of("handle", route) if child.booted]
+    def _idle_handler(self, pool: str) -> bool:
+        overseer = self._memory.overseers[pool]
+        handlers = [child for child in self._nursery.children.of("handle", pool) if child.booted]
         return any(overseer.handler(child.index)[4] == 0 for child in handlers)
 
 

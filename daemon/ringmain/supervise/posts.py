@@ -19,7 +19,8 @@ class Post:
     """One wish."""
 
     role: str
-    route: str = ""
+    pool: str = ""
+    """The key of the route's or channel's pool; empty when the role is not of one."""
     source: str = ""
     number: int = 0
 
@@ -49,8 +50,8 @@ class Child:
 
     @property
     def title(self) -> str:
-        """As in the process list: `handler orders/3`."""
-        return seat.title(self.post.role, self.post.route, self.index)
+        """As in the process list: `handler orders/3`, `handler orders.express/0`."""
+        return seat.title(self.post.role, self.post.pool, self.index)
 
 
 @dataclass
@@ -86,9 +87,9 @@ class Roster:
         """The places that nobody fills."""
         return [place for place in self._places.values() if place.child is None]
 
-    def of(self, role: str, route: str = "", source: str = "") -> list[Place]:
-        """The places of a role, of a route if given, of a source if given."""
-        return [place for place in self._places.values() if _matches(place.post, role, route, source)]
+    def of(self, role: str, pool: str = "", source: str = "") -> list[Place]:
+        """The places of a role, of a pool if given, of a source if given."""
+        return [place for place in self._places.values() if _matches(place.post, role, pool, source)]
 
     def __iter__(self) -> Iterator[Place]:
         return iter(self._places.values())
@@ -108,13 +109,13 @@ class Children:
         """One was reaped; None for an orphan that came to a supervisor that is PID 1."""
         return self._by_pid.pop(pid, None)
 
-    def of(self, role: str, route: str = "", source: str = "") -> list[Child]:
-        """The children of a role, of a route if given, of a source if given."""
-        return [child for child in self._by_pid.values() if _matches(child.post, role, route, source)]
+    def of(self, role: str, pool: str = "", source: str = "") -> list[Child]:
+        """The children of a role, of a pool if given, of a source if given."""
+        return [child for child in self._by_pid.values() if _matches(child.post, role, pool, source)]
 
-    def in_seat(self, role: str, route: str, index: int) -> Child | None:
+    def in_seat(self, role: str, pool: str, index: int) -> Child | None:
         """Who sits there."""
-        return next((child for child in self.of(role, route) if child.index == index), None)
+        return next((child for child in self.of(role, pool) if child.index == index), None)
 
     def __iter__(self) -> Iterator[Child]:
         return iter(list(self._by_pid.values()))
@@ -129,10 +130,10 @@ class Incarnations:
     def __init__(self) -> None:
         self._last: dict[tuple[str, str, int], int] = {}
 
-    def next(self, role: str, route: str, index: int) -> int:
+    def next(self, role: str, pool: str, index: int) -> int:
         """The number of the process that takes this seat now."""
-        number = self._last.get((role, route, index), 0) % 255 + 1
-        self._last[role, route, index] = number
+        number = self._last.get((role, pool, index), 0) % 255 + 1
+        self._last[role, pool, index] = number
         return number
 
 
@@ -141,5 +142,5 @@ def rows(children: Iterable[Child]) -> set[int]:
     return {child.row for child in children}
 
 
-def _matches(post: Post, role: str, route: str, source: str) -> bool:
-    return post.role == role and route in ("", post.route) and source in ("", post.source)
+def _matches(post: Post, role: str, pool: str, source: str) -> bool:
+    return post.role == role and pool in ("", post.pool) and source in ("", post.source)

@@ -20,7 +20,8 @@ def _probe(seat: Seat) -> Probed:
     from ringmain.loading import load_app
 
     try:
-        load_app(seat.config).check(seat.config)
+        app = load_app(seat.config)
+        app.check(seat.config)
     except RingmainError as error:
         return Probed(str(error), error.exit_code)
-    return Probed()
+    return Probed(unhandled=app.unhandled(seat.config))

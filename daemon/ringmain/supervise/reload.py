@@ -6,7 +6,7 @@ work the rest stays as it is.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from ringmain.lifecycle import Probed
 from ringmain.supervise.posts import Child, Place, Roster
@@ -17,8 +17,11 @@ _log = logging.getLogger(__name__)
 class Reload:
     """One reload at a time; a HUP during one begins it again."""
 
-    def __init__(self, roster: Roster, retire: Callable[[Child], None]) -> None:
+    def __init__(
+        self, roster: Roster, unhandled: Collection[str], retire: Callable[[Child], None]
+    ) -> None:
         self._roster = roster
+        self._unhandled = set(unhandled)
         self._retire = retire
         self._old: list[int] = []
         self._turn: Place | None = None
@@ -26,11 +29,17 @@ class Reload:
 
     def probed(self, report: Probed) -> None:
         """Begin, if the code can be imported."""
-        if report.reason:
-            _log.error("reload refused: nothing changes", extra={"reason": report.reason})
+        reason = report.reason or self._moved(set(report.unhandled))
+        if reason:
+            _log.error("reload refused: nothing changes", extra={"reason": reason})
             return
         self._old = [place.child.pid for place in self._roster.of("handle") if place.child is not None]
         _log.info("reload: replacing handlers one by one", extra={"handlers": len(self._old)})
+
+    def _moved(self, unhandled: set[str]) -> str:
+        """Whether a route's own pool has processes is settled at the start."""
+        routes = ", ".join(sorted(unhandled ^ self._unhandled))
+        return f"whether the app has a handler for {routes} is different: restart" if routes else ""
 
     def step(self) -> None:
         """The next handler, when the one before it has been followed by one at work."""

@@ -34,9 +34,10 @@ class Cause(Enum):
     STUCK = "stuck"
     REVOKED = "revoked"
     DEADLINE = "deadline"
+    STOPPED = "stopped"
 
 
-CALM = frozenset({Cause.ENDED, Cause.RECYCLED, Cause.REVOKED, Cause.DEADLINE})
+CALM = frozenset({Cause.ENDED, Cause.RECYCLED, Cause.REVOKED, Cause.DEADLINE, Cause.STOPPED})
 """Not the child's fault, so that nothing has to slow down."""
 
 _CAUSE_OF_CODE = {

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ringmain.config.schema import Config, Route
 from ringmain.lifecycle import Scouted
 from ringmain.supervise import seats
+from ringmain.supervise.lineup import takes_kafka
 from ringmain.supervise.memory import Memory
 from ringmain.supervise.nag import Nag
 from ringmain.supervise.posts import Post, Roster
@@ -38,11 +39,10 @@ class Staff:
     def __init__(self, config: Config, memory: Memory, roster: Roster) -> None:
         self._roster = roster
         self._nag = Nag()
-        takes_kafka = "stream-worker" in config.modes
         self._routes = {
             name: _Staffing(route, memory.kafka_room(name), route.consumers or 1)
             for name, route in config.routes.items()
-            if takes_kafka
+            if takes_kafka(config)
         }
         self._memory = memory
         self._follows = any(staffing.route.consumers is None for staffing in self._routes.values())
@@ -79,7 +79,7 @@ class Staff:
             return
         if self._nag.over(subject):
             _log.info("kafka answers again", extra={"of_route": subject})
-        self._memory.overseers[report.route].learn_message_limit(report.message_limit_bytes)
+        self._memory.learn_message_limit(report.route, report.message_limit_bytes)
         self._aim(staffing, report)
 
     def _aim(self, staffing: _Staffing, report: Scouted) -> None:

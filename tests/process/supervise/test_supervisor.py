@@ -33,6 +33,42 @@ def test_children_are_those_of_the_config_and_a_stop_leaves_nothing(start: Start
     assert not (tmp_path / "run").exists()
 
 
+def test_a_channel_has_a_feeder_of_its_queues_and_handlers_of_its_own(start: Start) -> None:
+    daemon = start(route={"handlers": 1, "channels": {"express": {"handlers": 2}}})
+    daemon.at_work(7)
+    born = sorted((e.role, e.pool, e.source, e.index) for e in daemon.journal(event="born"))
+    assert [one for one in born if "." in one[1]] == [
+        ("feed", "orders.express", "queue", 15),
+        ("handle", "orders.express", "-", 0),
+        ("handle", "orders.express", "-", 1),
+    ]
+    titles = {line["child"] for line in daemon.log("child at work")}
+    assert {"feeder orders.express/15", "handler orders.express/1", "handler orders/0"} <= titles
+    assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("worker", {"courier -", "feed orders", "feed orders.express", "handle orders", "handle orders.express"}),
+        ("stream-worker", {"courier -", "feed orders", "handle orders"}),
+    ],
+)
+def test_a_node_bears_what_its_mode_needs(start: Start, mode: str, expected: set[str]) -> None:
+    route = {"handlers": 1, "channels": {"express": {}}}
+    daemon = start(modes=[mode], route=route)
+    daemon.at_work(len(expected))
+    sources = {e.source for e in daemon.journal("feed", "born")}
+    assert sources == ({"queue"} if mode == "worker" else {"kafka"})
+    if mode == "stream-worker":
+        eventually(lambda: daemon.journal("scout", "born"), 5, "the scout asks how many partitions there are")
+    else:
+        assert not daemon.journal("scout"), "nobody asks Kafka where nobody reads it"
+    born = {f"{e.role} {e.pool}" for e in daemon.journal(event="born") if e.role not in ("probe", "scout")}
+    assert born == expected
+    assert daemon.stop() == 0
+
+
 def test_the_order_of_a_stop_is_handlers_feeders_courier(start: Start) -> None:
     daemon = start(handle="toys:slow_to_leave", feed="toys:slow_to_leave")
     daemon.at_work(5)
@@ -59,6 +95,10 @@ def test_a_second_signal_means_now(start: Start) -> None:
     eventually(lambda: daemon.log("stopping"))
     daemon.signal(signal.SIGINT)
     assert daemon.wait(2.0) == 0
+    ended = daemon.log("child ended")
+    assert len(ended) == 5
+    assert {(line["cause"], line["level"]) for line in ended} == {("stopped", "info")}
+    assert {line["detail"] for line in ended} == {"killed by the stop: a second signal came"}
 
 
 def test_the_terminals_signals_to_the_whole_group_reach_the_supervisor_only(start: Start) -> None:

@@ -18,7 +18,7 @@ class Entry:
 
     at_s: float
     role: str
-    route: str
+    pool: str
     source: str
     index: int
     pid: int
@@ -84,7 +84,7 @@ class Daemon:
 
 
 def _entry(line: str) -> Entry:
-    at_s, role, route, source, index, pid, incarnation, event, *details = line.split()
+    at_s, role, pool, source, index, pid, incarnation, event, *details = line.split()
     return Entry(
-        float(at_s), role, route, source, int(index), int(pid), int(incarnation), event, tuple(details)
+        float(at_s), role, pool, source, int(index), int(pid), int(incarnation), event, tuple(details)
     )

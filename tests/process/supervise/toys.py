@@ -20,7 +20,7 @@ V_DEAD = 4
 def note(seat: Seat, event: str, *details: object) -> None:
     """Append one line to the journal, in one write."""
     where = (
-        f"{seat.role} {seat.route or '-'} {seat.source or '-'} {seat.index} {os.getpid()} {seat.incarnation}"
+        f"{seat.role} {seat.pool or '-'} {seat.source or '-'} {seat.index} {os.getpid()} {seat.incarnation}"
     )
     line = f"{clock.monotonic_s():.6f} {where} {event} {' '.join(map(str, details))}\n"
     journal = os.open(Path(seat.config.state_dir) / "journal", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -149,7 +149,7 @@ def placing(seat: Seat) -> int:
     if seat.source == "queue":
         return steady(seat)
     note(seat, "born")
-    side = seat.segments[seat.route].open_feeder(seat.index, seat.incarnation)
+    side = seat.segments[seat.pool].open_feeder(seat.index, seat.incarnation)
     index = side.partition_index("t", 0)
     side.open_partition(index, 0)
     seat.link.send(Booted())
@@ -179,7 +179,7 @@ def placing(seat: Seat) -> int:
 def handling(seat: Seat) -> int:
     """A handler of the values that the placing feeder places."""
     note(seat, "born")
-    side = seat.segments[seat.route].open_handler(seat.index, seat.incarnation)
+    side = seat.segments[seat.pool].open_handler(seat.index, seat.incarnation)
 
     def call(value: bytes) -> None:
         note(seat, "call", value.decode())

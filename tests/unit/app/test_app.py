@@ -54,7 +54,7 @@ def test_a_signature_says_how_a_handler_is_called(
 ) -> None:
     app = App()
     assert app.route("orders")(function) is function
-    spec = app.routes["orders"]
+    spec = app.handler_of("orders")
     assert (spec.wants, spec.accepts_none, spec.is_async) == (wants, accepts_none, is_async)
     assert spec.place == f"{__file__}:{function.__code__.co_firstlineno}"
 
@@ -69,6 +69,7 @@ def twice(message: Message, again: Message): ...
 def keyword_only(*, order: Order): ...
 def generator(order: Order):
     yield
+def unlike(first: Message, second: Message, third: Message): ...
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,7 @@ def generator(order: Order):
         (twice, "twice"),
         (keyword_only, "it takes"),
         (generator, "remove its yield"),
+        (unlike, r"is \(first: Message, second: Message, third: Message\); it takes"),
     ],
 )
 def test_a_signature_that_cannot_be_called_is_refused_with_its_place(function: Any, said: str) -> None:
@@ -110,10 +112,14 @@ def test_what_surrounds_a_call_is_checked_when_it_is_registered() -> None:
 
 
 def config(**routes: Any) -> Any:
+    plain = {"concurrency": None, "format": "json", "through": None, "channels": {}}
     return SimpleNamespace(
-        routes={name: SimpleNamespace(**{"concurrency": None, "format": "json"} | given)
-                for name, given in routes.items()}
-    )  # fmt: skip
+        routes={name: SimpleNamespace(**plain | given) for name, given in routes.items()}
+    )
+
+
+def channel(concurrency: int | None = None) -> Any:
+    return SimpleNamespace(concurrency=concurrency)
 
 
 def test_the_app_and_the_config_name_the_same_routes() -> None:
@@ -123,7 +129,50 @@ def test_the_app_and_the_config_name_the_same_routes() -> None:
     with pytest.raises(AppError) as refused:
         app.check(config(other={}))
     assert "route 'other' is in the config but has no handler" in str(refused.value)
-    assert "route 'orders' is not in the config" in str(refused.value)
+    assert "route 'orders' is not in the config; add [routes.orders]" in str(refused.value)
+    with pytest.raises(AppError, match="route 'orders' is not in the config; did you mean 'order'"):
+        app.check(config(order={}))
+
+
+def test_the_app_and_the_config_name_the_same_channels() -> None:
+    app = App()
+    app.route("orders")(value)
+    assert app.channel("orders", "express")(raw) is raw
+    spec = app.handler_of("orders", "express")
+    assert (spec.wants, spec.name, spec.channel) == (WANTS_RAW, "orders", "express")
+    app.check(config(orders={"channels": {"express": channel()}}))
+    with pytest.raises(AppError) as refused:
+        app.check(config(orders={"channels": {"expres": channel()}}))
+    absent, strange = str(refused.value).splitlines()
+    assert absent.startswith("channel 'expres' of route 'orders' is in the config but has no handler; add @app")
+    assert strange.endswith("channel 'express' of route 'orders' is not in the config; did you mean 'expres'?")
+    with pytest.raises(AppError, match=r"is not in the config; add \[routes.orders.channels.express\]"):
+        app.check(config(orders={}))
+
+
+def test_one_channel_has_one_handler_and_needs_both_names() -> None:
+    app = App()
+    app.channel("orders", "express")(value)
+    app.channel("orders", "slow")(value)
+    with pytest.raises(AppError, match="channel 'slow' of route 'orders' already has a handler, at"):
+        app.channel("orders", "slow")(raw)
+    for given in (("orders",), (value,), ("orders", "")):
+        with pytest.raises(AppError, match=r"write @app.channel\("):
+            app.channel(*given)
+    with pytest.raises(AppError, match="'a.b' is no channel name"):
+        app.channel("orders", "a.b")
+
+
+def test_a_route_that_goes_through_a_channel_needs_no_handler() -> None:
+    app = App()
+    app.channel("orders", "express")(value)
+    through = config(orders={"through": "express", "channels": {"express": channel()}})
+    app.check(through)
+    assert app.unhandled(through) == ["orders"]
+    with pytest.raises(AppError, match="route 'orders' is in the config but has no handler"):
+        app.check(config(orders={"channels": {"express": channel()}}))
+    with pytest.raises(AppError, match="route 'orders' has no handler in the app"):
+        app.handler_of("orders")
 
 
 def test_what_a_sync_handler_cannot_do_is_refused() -> None:
@@ -136,6 +185,9 @@ def test_what_a_sync_handler_cannot_do_is_refused() -> None:
         app.check(config(orders={"concurrency": 5}))
     with pytest.raises(AppError, match="annotate the value bytes"):
         app.check(config(orders={"format": "raw"}))
+    app.channel("orders", "express")(value)
+    with pytest.raises(AppError, match="set routes.orders.channels.express.concurrency = 1"):
+        app.check(config(orders={"channels": {"express": channel(5)}}))
     app.middleware(wrapper)
     with pytest.raises(AppError, match="async middleware"):
         app.check(config(orders={}))

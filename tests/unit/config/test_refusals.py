@@ -130,6 +130,28 @@ def test_what_breaks_order_is_refused_with_order(refuse: Refuse, line: str, orde
     assert f'ringmain.toml:11: {ROUTE}.{key}: needs order = "none", found order = "{order}"' in said
 
 
+THROUGH = [
+    ("", "the route has no channel \"slow\": add [routes.orders.channels.slow]"),
+    ("[routes.orders.channels.slower]", 'the route has no channel "slow": did you mean "slower"?'),
+    (
+        "overflow.lag = 5\n[routes.orders.channels.slow]",
+        "takes every message to the queues, nothing is left to overflow: keep one of the two",
+    ),
+]
+
+
+@pytest.mark.parametrize(("more", "said"), THROUGH)
+def test_through_leads_to_a_channel_of_the_route(refuse: Refuse, more: str, said: str) -> None:
+    assert f"ringmain.toml:11: {ROUTE}.through: {said}" in refuse('through = "slow"', more)
+
+
+@pytest.mark.parametrize("name", ["dead", "Ready", "a.b"])
+def test_a_channel_has_a_name_like_any_other(refuse: Refuse, name: str) -> None:
+    [said] = refuse(f'[routes.orders.channels."{name}"]')
+    assert f'{ROUTE}.channels' in said
+    assert "reserved" in said or "a name is made of" in said
+
+
 OTHER = '[routes.other]\ntopics = ["other"]\norder = "none"\n'
 
 

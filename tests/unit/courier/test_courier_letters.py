@@ -23,7 +23,8 @@ class Policy(msgspec.Struct, frozen=True):
     max_s: float = 3600.0
 
 
-DESK = Desk("shop", "orders", "n1", Policy(), 1000, {"slow": Policy(attempts=2, first_s=60)})  # type: ignore[arg-type, dict-item]
+DESK = Desk("shop", "orders", "n1", Policy(), 1000, channels=["slow"])  # type: ignore[arg-type]
+OF_SLOW = replace(DESK, policy=Policy(attempts=2, first_s=60), channel="slow")  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,14 @@ def test_the_last_attempt_ends_in_the_dead_set() -> None:
 
 
 def test_a_channels_message_stays_in_its_channel_under_its_policy() -> None:
-    meta = encode_meta(Meta(channel="slow"))
-    assert letters.write(DESK, Parcel(meta=meta), NOW_MS).queue == "shop.orders.slow.delay.60"
-    assert letters.write(DESK, Parcel(meta=meta, attempt=2), NOW_MS).queue == "shop.orders.slow.dead"
+    assert letters.write(OF_SLOW, Parcel(), NOW_MS).queue == "shop.orders.slow.delay.60"
+    assert letters.write(OF_SLOW, Parcel(attempt=2), NOW_MS).queue == "shop.orders.slow.dead"
 
 
-def test_to_a_channel_a_message_goes_as_if_it_had_never_failed() -> None:
+@pytest.mark.parametrize("desk", [DESK, OF_SLOW], ids=["from its route", "from a channel"])
+def test_to_a_channel_a_message_goes_as_if_it_had_never_failed(desk: Desk) -> None:
     detail = encode_failure(Failure(channel="slow"))
-    queue, sent = letters.write(DESK, Parcel(verdict=CHANNEL, detail=detail, attempt=5), NOW_MS)
+    queue, sent = letters.write(desk, Parcel(verdict=CHANNEL, detail=detail, attempt=5), NOW_MS)
     assert queue == "shop.orders.slow.ready"
     assert (sent.attempt, sent.crashes, sent.first_failed_ms, sent.error_class) == (1, 0, 0, "")
 

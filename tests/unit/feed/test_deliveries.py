@@ -44,7 +44,7 @@ def test_what_has_no_place_in_the_ring_is_others_as_soon_as_it_takes_no_more(sea
     publisher.publish([(READY, message(offset)) for offset in range(MESSAGES)])
     publisher.pump()
     side = seat.segments["orders"].open_feeder(0, 1, FeederTerms(tagged=True))
-    deliveries = Deliveries(seat, seat.config.routes["orders"], side)
+    deliveries = Deliveries(seat, side)
     other = connect(seat.config).taker([READY])
     deliveries.take()
     assert deliveries.stalled()
@@ -70,7 +70,7 @@ def test_one_larger_than_the_arena_waits_for_the_topics_limit_and_then_is_dead_a
         segment.open_courier(1),
         segment.overseer(),
     )
-    deliveries = Deliveries(seat, seat.config.routes["orders"], side)
+    deliveries = Deliveries(seat, side)
     deliveries.take()
     assert (deliveries.stalled(), side.busy) == (True, 0)
     overseer.learn_message_limit(ARENA_BYTES // 4)

@@ -8,11 +8,11 @@ import pytest
 
 from ringmain import verdict
 from ringmain.app import App
-from ringmain.config.schema import Route
+from ringmain.config.schema import Channel, Route
 from ringmain.handle.resolve import CALL, DECODE, TOMBSTONE, Resolver
 from ringmain.message import Message
 from ringmain.outcome import Dead, Pause, Retry, To
-from ringmain.verdict import DEAD, PAUSE, RETRY, SKIP, Failure
+from ringmain.verdict import CHANNEL, DEAD, PAUSE, RETRY, SKIP, Failure
 
 
 class Order(msgspec.Struct):
@@ -26,7 +26,7 @@ def resolver(log_text: bool = True, **route: Any) -> tuple[Resolver, list[float]
     def handle(order: Order) -> None: ...
 
     settings = Route(name="orders", topics=("orders",), order="none", **route)
-    return Resolver(app.routes["orders"], settings, pauses.append, log_text), pauses
+    return Resolver(app.handler_of("orders"), settings, pauses.append, log_text), pauses
 
 
 def resolve(
@@ -75,7 +75,20 @@ def test_a_pause_closes_the_route_for_its_time() -> None:
 
 def test_a_channel_that_is_not_there_is_dead_and_named() -> None:
     code, failure = resolve(error=To("slow"))
-    assert (code, failure.error_message) == (DEAD, "route 'orders' has no channel 'slow'")
+    assert (code, failure.error_class) == (DEAD, "UnknownChannel")
+    assert failure.error_message == "route 'orders' has no channel 'slow'"
+    near = resolve(error=To("slow"), channels={"slower": Channel()})[1]
+    assert near.error_message.endswith("; did you mean 'slower'?")
+
+
+@pytest.mark.parametrize("given", [{"result": To("slow")}, {"error": To("slow")}], ids=["returned", "raised"])
+def test_to_a_channel_is_no_failure_and_nothing_is_logged(
+    given: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    code, failure = resolve(**given, attempt=12, channels={"slow": Channel()})
+    assert (code, failure.channel) == (CHANNEL, "slow")
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("stray", [42, "secret", True, Retry, [], Order(1)])

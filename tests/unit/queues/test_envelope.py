@@ -31,7 +31,7 @@ def test_an_envelope_without_fields_that_came_later_still_opens() -> None:
 def test_meta_costs_nothing_straight_from_kafka() -> None:
     assert envelope.encode_meta(Meta()) == b""
     assert envelope.decode_meta(b"") == Meta()
-    meta = Meta(5, "slow", True)
+    meta = Meta(5, True)
     assert envelope.decode_meta(envelope.encode_meta(meta)) == meta
 
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import tables
 
-from ringmain import App, Dead, Message, Pause, Retry, Skip
+from ringmain import App, Dead, Message, Pause, Retry, Skip, To
 from ringmain.cli.root import root
 from ringmain.config.load import load
 from ringmain.config.schema import Config
@@ -58,7 +58,7 @@ def commands() -> Iterator[str]:
 def test_every_block_is_of_a_kind_that_is_checked_here() -> None:
     assert {kind for kind, _ in BLOCK.findall(TEXT)} == {"python", "toml", "sh"}
     named = [one.splitlines()[0] for one in blocks("python")]
-    assert named == ["# orders.py", "# payments.py", "# outcomes.py"]
+    assert named == ["# orders.py", "# payments.py", "# outcomes.py", "# review.py"]
 
 
 def test_the_first_app_handles_an_order_and_fits_its_config(tmp_path: Path) -> None:
@@ -102,6 +102,22 @@ def test_the_third_app_gives_each_outcome(state: str, outcome: object, tmp_path:
     except (Retry, Pause) as raised:
         said = raised
     assert said == outcome
+
+
+def test_the_fourth_app_sends_large_orders_to_its_channel(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    review = module("review")
+    [channels] = [block for block in blocks("toml") if "channels.review]" in block]
+    config = loaded(tmp_path, f"{whole('toml')}\n{channels}")
+    assert review.app.problems(config) == []
+    assert review.app.problems(loaded(tmp_path, whole("toml"))), "the channel is missing"
+    assert (review.handle({"amount": 3}), review.handle({"amount": 20_000})) == (None, To("review"))
+    own = config.routes["orders"].channels["review"]
+    assert (own.handlers, own.timeout_s, own.retry.attempts, own.retry.first_s) == (2, 600, 3, 60)
+    assert own.retry.max_s == config.routes["orders"].retry.max_s
+    review.review({"amount": 20_000}, Message(topic="orders", offset=7, route="orders", channel="review"))
+    assert capsys.readouterr().out == "review orders:0:7 orders review\n"
 
 
 @pytest.mark.parametrize("part", blocks("toml")[1:])
@@ -196,7 +212,10 @@ def test_the_map_names_every_room() -> None:
         assert f"| `{room}/`" in TEXT, room
 
 
+NOT_FOR_AUTHORS = ("check", "problems", "handler_of", "unhandled")
+
+
 def test_every_word_for_an_app_is_in_the_readme() -> None:
     for name, _ in inspect.getmembers(App, callable):
-        if not name.startswith("_") and name not in ("check", "problems"):
+        if not name.startswith("_") and name not in NOT_FOR_AUTHORS:
             assert f"`{name}`" in TEXT or f"@app.{name}" in TEXT, name
