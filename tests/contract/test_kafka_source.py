@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 
+from ringmain.errors import FatalKafkaError
 from ringmain.kafka.properties import Member
 from ringmain.kafka.source import KafkaSource
 from support.kafka_reader import Reader
@@ -296,6 +297,17 @@ def test_a_killed_static_member_comes_back_at_once_on_the_classic_protocol(
     eventually(one.until(lambda: len(one.queues) == 2), DEADLINE_S)
     again = reader([topic], topic, membership="static")
     eventually(again.until(lambda: len(again.queues) == 2), DEADLINE_S)
+
+
+def test_an_assignment_that_the_client_refuses_ends_the_process_instead_of_standing_still(
+    kafka: KafkaServer, reader: Make
+) -> None:
+    topic = kafka.create_topic()
+    one = reader([topic], topic)
+    eventually(one.until(lambda: len(one.queues) == 1), DEADLINE_S)
+    # The client has it already, and says so: as near as one can come to an assign() that fails.
+    with pytest.raises(FatalKafkaError, match="refuses its assignment"):
+        one.source._on_assign(one.source._consumer, [TopicPartition(topic, 0)])
 
 
 def test_a_large_message_is_read(kafka: KafkaServer, reader: Make) -> None:

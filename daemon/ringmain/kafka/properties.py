@@ -26,9 +26,9 @@ DEFAULTS: Mapping[str, Default] = {
         "earliest", "what came to a new partition before its first assignment is not skipped"
     ),
     "isolation.level": Default("read_committed", "messages of aborted transactions are not handled"),
-    "fetch.queue.backoff.ms": Default("20", "the default of 1000 stalls a reader that has just caught up"),
+    "fetch.queue.backoff.ms": Default("5", "the default of 1000 stalls a reader that has just caught up"),
     "queued.max.messages.kbytes": Default("8192", "prefetch of a partition; the ring holds the rest"),
-    "queued.min.messages": Default("20000", "small messages: the same, in messages"),
+    "queued.min.messages": Default("24000", "small messages: the same, in messages"),
     "topic.metadata.refresh.interval.ms": Default("10000", "new topics and partitions are met in seconds"),
     "reconnect.backoff.max.ms": Default("2000", "a broker that comes back is met in seconds"),
     "socket.keepalive.enable": Default("true", "a connection that a firewall forgot is noticed"),
