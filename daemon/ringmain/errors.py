@@ -60,3 +60,22 @@ class QueuesAway(RingmainError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the queues are away: {reason}")
+
+
+class DeadSetBusy(RingmainError):
+    """Somebody else acts on the dead set; who, where and since when are told apart for a program."""
+
+    def __init__(self, who: str, host: str, since: str) -> None:
+        self.who, self.host, self.since = who, host, since
+        super().__init__(
+            f"the dead set is in the hands of {who} on {host} since {since}: "
+            f"wait, or end that job there (ringmain jobs CONFIG --cancel ID)"
+        )
+
+
+class JobRefused(RingmainError):
+    """A bulk job on the dead set cannot begin as it was asked for, or there is no such job."""
+
+
+class RepublishRefused(RingmainError):
+    """Kafka cannot be given anything under this topic or with these properties."""

@@ -16,6 +16,7 @@ ROLES: Mapping[str, str] = {
     "courier": "ringmain.courier:run",
     "probe": "ringmain.supervise.probe:run",
     "scout": "ringmain.supervise.scout:run",
+    "clerk": "ringmain.clerk.role:run",
 }
 
 

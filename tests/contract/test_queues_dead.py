@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,14 +12,11 @@ from ringmain.queues.contract import DeadSet, Publisher, Queues
 from ringmain.queues.entry import Entry
 from ringmain.queues.envelope import Envelope
 from ringmain.queues.filters import Filter, Where
-from support.queue_backends import APP, BACKENDS, DEAD, message, publish
+from support.dead_messages import died
+from support.queue_backends import APP, DEAD, RABBIT, READY, publish, take
+from support.queue_backends import offsets as offsets_of
 
 MANY = 100_000
-
-
-@pytest.fixture(params=sorted(BACKENDS))
-def queues(request: pytest.FixtureRequest, tmp_path: Path) -> Queues:
-    return BACKENDS[request.param](str(tmp_path))
 
 
 @pytest.fixture
@@ -33,16 +29,6 @@ def publisher(queues: Queues) -> Iterator[Publisher]:
 def dead_set(queues: Queues) -> Iterator[DeadSet]:
     with closing(queues.dead_set()) as dead_set:
         yield dead_set
-
-
-def died(number: int, **fields: object) -> Envelope:
-    """A dead message: every tenth failed otherwise."""
-    known = {
-        "attempt": 12, "first_failed_ms": 1_000_000, "failed_ms": 2_000_000 + number, "node": "n1",
-        "error_class": "shop.Declined" if number % 10 else "KeyError", "error_message": f"no {number}",
-        "traceback": "Traceback\n  line\n",
-    }  # fmt: skip
-    return message(number, **{**known, **fields})
 
 
 def offsets(dead_set: DeadSet, **conditions: object) -> list[int]:
@@ -122,38 +108,123 @@ def test_a_summary_counts_the_same_from_indexes_and_from_content(
     assert dead_set.summary(Filter(route="none", **content), []) == []  # type: ignore[arg-type]
 
 
-def test_what_a_job_picks_is_what_was_dead_when_it_began(publisher: Publisher, dead_set: DeadSet) -> None:
-    publish(publisher, DEAD, map(died, range(1200)))
-    mark = dead_set.mark()
-    publish(publisher, DEAD, map(died, range(1200, 1300)))
-    picked = [entry_id for piece in dead_set.pick(Filter(error="Declined"), mark) for entry_id in piece]
-    assert len(picked) == 1080
-    last = dead_set.get(picked[-1])
-    assert last is not None
-    assert last.offset == 1199
-
-
 def test_the_dead_of_another_app_are_not_seen(publisher: Publisher, dead_set: DeadSet) -> None:
     publish(publisher, names.dead("other", "orders"), [died(1)])
     assert offsets(dead_set) == []
     assert dead_set.summary(Filter(), ["error"]) == []
 
 
-def test_of_100_000_the_first_page_comes_within_a_second(publisher: Publisher, dead_set: DeadSet) -> None:
+def test_a_page_goes_on_behind_an_entry_that_is_gone(publisher: Publisher, dead_set: DeadSet) -> None:
+    publish(publisher, DEAD, map(died, range(9)))
+    page = dead_set.page(Filter(), 3)
+    with closing(dead_set.hold("a test")) as hold:
+        for batch in hold.pick(Filter(ids=(page.entries[-1].id,))):
+            hold.remove([dead.id for dead in batch])
+    assert [entry.offset for entry in dead_set.page(Filter(), 100, page.cursor).entries] == [3, 4, 5, 6, 7, 8]
+
+
+def test_an_id_is_the_same_at_every_look(queues: Queues, publisher: Publisher, dead_set: DeadSet) -> None:
+    publish(publisher, DEAD, map(died, range(5)))
+    first = [entry.id for entry in dead_set.page(Filter(), 10).entries]
+    with closing(queues.dead_set()) as another:
+        assert [entry.id for entry in another.page(Filter(), 10).entries] == first
+    assert len(set(first)) == 5
+
+
+def test_two_that_are_alike_have_ids_of_their_own(publisher: Publisher, dead_set: DeadSet) -> None:
+    publish(publisher, DEAD, [died(1), died(1), died(1)])
+    ids = [entry.id for entry in dead_set.page(Filter(), 10).entries]
+    assert len(set(ids)) == 3
+    for entry_id in ids:
+        entry = dead_set.get(entry_id)
+        assert entry is not None
+        assert entry.id == entry_id
+
+
+def test_before_anything_died_it_is_said_why_there_is_nothing(dead_set: DeadSet, queues: Queues) -> None:
+    assert "there is no" in dead_set.missing()
+    with closing(queues.publisher()) as publisher:
+        publish(publisher, DEAD, [died(1)])
+    assert dead_set.missing() == ""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"value": b"\x1b[2J\x00\xff"},
+        {"value": b""},
+        {"value": None},
+        {"value": b"{" * 100_000},
+        {"key": b"\x00\xff" * 1000, "headers": [("\x1b[2J", b"\xff"), ("", b""), ("x-death", None)]},
+        {"headers": [("h", b"x" * 200_000)]},
+        {"error_message": "[bold]\x1b]0;pwned\x07\u202e", "error_class": "a\nb", "traceback": "\x00"},
+        {"topic": "t" * 249, "partition": 2**31 - 1, "offset": 2**63 - 1},
+    ],
+)
+def test_hostile_messages_are_looked_at_and_replayed_as_they_are(
+    fields: dict[str, object], queues: Queues, publisher: Publisher, dead_set: DeadSet
+) -> None:
+    publish(publisher, DEAD, [died(1, **fields), died(2)])
+    entries = dead_set.page(Filter(), 10).entries
+    assert msgspec.json.decode(msgspec.json.encode(entries[0]))["id"] == entries[0].id
+    with closing(dead_set.hold("a test")) as hold:
+        for batch in hold.pick(Filter(ids=(entries[0].id,))):
+            assert hold.replay(batch).refused == []
+    with closing(queues.taker([READY])) as taker:
+        [delivery] = take(taker, 1)
+    assert isinstance(delivery.envelope, Envelope)
+    sent = died(1, **fields)
+    for name in ("value", "key", "headers", "topic", "partition", "offset"):
+        assert getattr(delivery.envelope, name) == getattr(sent, name)
+
+
+def test_of_100_000_the_first_page_comes_within_a_second(
+    publisher: Publisher, dead_set: DeadSet, backend: str
+) -> None:
+    """RabbitMQ has no index: what is filtered there is read through, 100,000 in a few seconds."""
+    filtered_s = 30.0 if backend in RABBIT else 1.0
     for first in range(0, MANY, 4000):
         publish(publisher, DEAD, map(died, range(first, first + 4000)))
-    for chosen in (
-        Filter(),
-        Filter(route="orders", error="KeyError"),
-        Filter(key=b"k99999"),
-        Filter(topic="orders", partition=0, since_ms=2_000_000 + MANY - 10),
-        Filter(text="no 99999"),
-        Filter(where=(Where(("id",), "99999"),)),
+    for chosen, longest_s in (
+        (Filter(), 1.0),
+        (Filter(route="orders", error="KeyError"), filtered_s),
+        (Filter(key=b"k99999"), filtered_s),
+        (Filter(topic="orders", partition=0, since_ms=2_000_000 + MANY - 10), filtered_s),
+        (Filter(text="no 99999"), filtered_s),
+        (Filter(where=(Where(("id",), "99999"),)), filtered_s),
     ):
         start_s = monotonic_s()
         page = dead_set.page(chosen, 100)
+        took_s = monotonic_s() - start_s
+        print(f"{backend}: first page of {MANY}, {chosen}: {took_s:.2f} s")
         assert page.entries
-        assert monotonic_s() - start_s < 1.0, chosen
+        assert took_s < longest_s, chosen
     start_s = monotonic_s()
     assert sum(count.messages for count in dead_set.summary(Filter(), ["error", "hour"])) == MANY
-    assert monotonic_s() - start_s < 1.0
+    assert monotonic_s() - start_s < filtered_s
+
+
+def test_of_100_000_ten_are_replayed_and_the_rest_stays_in_order(
+    publisher: Publisher, dead_set: DeadSet, queues: Queues, backend: str
+) -> None:
+    for first in range(0, MANY, 4000):
+        publish(publisher, DEAD, map(died, range(first, first + 4000)))
+    wanted = [number * 9_999 for number in range(10)]
+    ids = {entry.offset: entry.id for entry in _all(dead_set)}
+    start_s = monotonic_s()
+    with closing(dead_set.hold("a test")) as hold:
+        for batch in hold.pick(Filter(ids=tuple(ids[number] for number in wanted))):
+            assert hold.replay(batch).refused == []
+    print(f"{backend}: ten of {MANY} replayed in {monotonic_s() - start_s:.2f} s")
+    assert [entry.offset for entry in _all(dead_set)] == [n for n in range(MANY) if n not in wanted]
+    with closing(queues.taker([READY])) as taker:
+        assert sorted(offsets_of(take(taker, 10))) == wanted
+
+
+def _all(dead_set: DeadSet) -> list[Entry]:
+    found, page = [], dead_set.page(Filter(), 50_000)
+    while True:
+        found += page.entries
+        if page.cursor is None:
+            return found
+        page = dead_set.page(Filter(), 50_000, page.cursor)

@@ -1,9 +1,10 @@
 """Dead messages as text for people.
 
-cli/dead.py enters. Everything that came with a message is escaped first; no markup of it is ever read.
+The commands on the dead set enter. Everything that came with a message is escaped first; no markup of it is
+ever read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -37,6 +38,11 @@ def escaped_lines(text: str) -> str:
     return "\n".join(map(escaped, text.split("\n")))
 
 
+def messages(count: int) -> str:
+    """`1 message`, `2 messages`."""
+    return "1 message" if count == 1 else f"{count} messages"
+
+
 def print_counts(axes: Sequence[str], counts: Sequence[Count]) -> None:
     """A table of counts and their sum."""
     console = _console()
@@ -65,7 +71,7 @@ def print_entries(entries: Sequence[Entry], has_more: bool) -> None:
             entry.dead_at,
             _place(entry),
             entry.message_id,
-            _shown(entry.key),
+            shown(entry.key),
             str(entry.attempt),
             error,
         ]
@@ -88,13 +94,21 @@ def print_entry(entry: Entry) -> None:
             console.print(Text(escaped_lines(text)), soft_wrap=True)
 
 
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Any table, each cell escaped."""
+    table = _table(columns)
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    _console().print(table)
+
+
 def _facts(entry: Entry) -> dict[str, str]:
     facts = {
-        name: _shown(getattr(entry, name))
+        name: shown(getattr(entry, name))
         for name in msgspec.structs.asdict(entry)
         if name not in ("headers", "traceback", "value", "value_encoding", "value_withheld_bytes")
     }
-    facts |= {f"header {name}": _shown(content) for name, content in entry.headers}
+    facts |= {f"header {name}": shown(content) for name, content in entry.headers}
     if entry.value_withheld_bytes:
         facts["value"] = f"not kept: {entry.value_withheld_bytes} bytes are above the queues' limit"
     return facts
@@ -106,7 +120,8 @@ def _value(entry: Entry) -> str:
     return "" if entry.value is None else str(entry.value)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Text, bytes or nothing, for a cell."""
     if isinstance(value, dict):
         return f"base64 {value['base64']}"
     return "-" if value is None else str(value)

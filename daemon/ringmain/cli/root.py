@@ -13,7 +13,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("ringmain.cli.check:check", "Say everything that is wrong with CONFIG and its app."),
     "settings": ("ringmain.cli.settings:settings", "The reference of all keys of a config file."),
     "demo": ("ringmain.cli.demo:demo", "See it run, with an embedded broker and a sample app."),
-    "dead": ("ringmain.cli.dead:dead", "Look at the dead set."),
+    "dead": ("ringmain.cli.dead:dead", "The dead set: look, replay, delete."),
+    "jobs": ("ringmain.cli.jobs:jobs", "Bulk jobs on the dead set of this node."),
+    "find": ("ringmain.cli.persons:find", "One person's messages in all queues."),
+    "forget": ("ringmain.cli.persons:forget", "Remove one person's messages from all queues."),
 }
 
 

@@ -5,7 +5,8 @@ The steps are parse, override, fill, build, complete, check; each reports and no
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,7 +23,9 @@ from ringmain.errors import ConfigError, Problem
 
 FOLDER = "/etc/ringmain"
 
-Environment = Mapping[str, str] | None  # None = leave references as they are
+OF_THE_QUEUES = ("name", "node", "queues", "state_dir", "dead")
+
+Fill = Callable[[dict[str, Any], Report], dict[str, Any]]
 
 
 def no_judge(_properties: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -35,26 +38,34 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = (), *, judge: 
 
     `judge` says what there is against Kafka properties (kafka.properties.refusals), with its lines.
     """
-    return _read(str(path), overrides, os.environ, judge)
+    return _read(str(path), overrides, _fill_all, judge)
+
+
+def load_for_queues(
+    path: str | os.PathLike[str], overrides: Iterable[str] = (), *, also: Iterable[str] = ()
+) -> Config:
+    """The same where only what the queues need is resolved (and the top-level keys `also`): who looks at dead
+    messages does not have the other secrets."""
+    return _read(str(path), overrides, partial(_fill_some, (*OF_THE_QUEUES, *also)), no_judge)
 
 
 def load_without_environment(
     path: str | os.PathLike[str], overrides: Iterable[str] = (), *, judge: Judge = no_judge
 ) -> Config:
     """The same with every `${…}` left as it is: to look at a file where its secrets are not."""
-    return _read(str(path), overrides, None, judge)
+    return _read(str(path), overrides, _fill_nothing, judge)
 
 
 def loads(text: str, overrides: Iterable[str] = (), *, folder: str = ".") -> Config:
     """The config in this text, as if it stood in a file of `folder`."""
     report = Report(Source("ringmain.toml", os.path.abspath(folder)))
-    return _config(parse(text, report), overrides, os.environ, no_judge, report)
+    return _config(parse(text, report), overrides, _fill_all, no_judge, report)
 
 
 def from_tree(tree: Mapping[str, Any], *, folder: str = ".") -> Config:
     """The config that these nested dicts describe."""
     report = Report(Source("config", os.path.abspath(folder)))
-    return _config(_copied(tree), (), os.environ, no_judge, report)
+    return _config(_copied(tree), (), _fill_all, no_judge, report)
 
 
 def find(name: str) -> str:
@@ -82,26 +93,39 @@ def _text(path: str) -> str:
         raise ConfigError([Problem(path, "", f"cannot be read: {reason}")]) from None
 
 
-def _read(path: str, overrides: Iterable[str], environment: Environment, judge: Judge) -> Config:
+def _read(path: str, overrides: Iterable[str], filling: Fill, judge: Judge) -> Config:
     absolute = os.path.abspath(path)
     report = Report(Source(path, os.path.dirname(absolute)))
     tree = parse(_text(path), report)
-    return replace(_config(tree, overrides, environment, judge, report), path=absolute)
+    return replace(_config(tree, overrides, filling, judge, report), path=absolute)
 
 
 def _config(
-    tree: dict[str, Any], overrides: Iterable[str], environment: Environment, judge: Judge, report: Report
+    tree: dict[str, Any], overrides: Iterable[str], filling: Fill, judge: Judge, report: Report
 ) -> Config:
     report.close()  # a text that is not TOML has no keys to speak of
     join_properties(tree, report)
     override(tree, overrides, report)
-    filled = tree if environment is None else fill(tree, environment, report)
+    filled = filling(tree, report)
     config = complete(build(filled, report), filled, os.environ)
     check(config, filled, report)
     judge_properties(config, filled, judge, report)
     refuse_pending(filled, report)
     report.close()
     return replace(config, folder=report.source.folder)
+
+
+def _fill_all(tree: dict[str, Any], report: Report) -> dict[str, Any]:
+    filled: dict[str, Any] = fill(tree, os.environ, report)
+    return filled
+
+
+def _fill_nothing(tree: dict[str, Any], _report: Report) -> dict[str, Any]:
+    return tree
+
+
+def _fill_some(names: Iterable[str], tree: dict[str, Any], report: Report) -> dict[str, Any]:
+    return tree | _fill_all({name: tree[name] for name in names if name in tree}, report)
 
 
 def _copied(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,6 @@ PENDING: dict[str, tuple[str, ...]] = {
     "http": ANY,
     "producers": ANY,
     "schema_registry": ANY,
-    "dead.keep_s": ANY,
     "routes.*.format": ("protobuf", "avro", "json-schema"),
     "routes.*.through": ANY,
     "routes.*.overflow": ANY,

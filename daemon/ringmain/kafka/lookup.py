@@ -36,7 +36,7 @@ _ELECTING = (
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
 )
-_CONSUMER_ONLY = (
+CONSUMER_ONLY = (
     "auto.offset.reset",
     "enable.",
     "fetch.",
@@ -83,7 +83,7 @@ class Lookup:
         self._health = Health(properties.get("bootstrap.servers", "no bootstrap.servers"))
         quiet = {**properties, "log_level": "0"}
         asking: dict[str, Any] = {"error_cb": self._note}
-        asking |= {name: value for name, value in quiet.items() if not name.startswith(_CONSUMER_ONLY)}
+        asking |= {name: value for name, value in quiet.items() if not name.startswith(CONSUMER_ONLY)}
         self._admin = AdminClient(asking, logger=_Silent())
         self._consumer: Consumer | None = None
         self._properties = quiet

@@ -60,9 +60,9 @@ class Depth(NamedTuple):
     """How much is in a queue."""
 
     messages: int
-    """Waiting and held."""
-    held: int
-    """Taken and not acked."""
+    """Waiting and held; waiting alone where `held` is None."""
+    held: int | None
+    """Taken and not acked; None where a backend cannot tell."""
     oldest_ms: int | None
     """Wall clock at which the oldest waiting one became ready (a delay queue: was published)."""
 
@@ -143,8 +143,65 @@ class Count(NamedTuple):
 AXES = ("error", "route", "channel", "topic", "hour")
 
 
+class Dead(NamedTuple):
+    """A dead message as a job holds it."""
+
+    id: str
+    route: str
+    channel: str
+    envelope: Envelope
+
+
+class Acted(NamedTuple):
+    """What became of a batch: ids that are done, and those that stay dead, each with the reason."""
+
+    done: list[str]
+    refused: list[tuple[str, str]]
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who has the dead set in hand: the person or process, where, and since when (wall clock)."""
+
+    who: str
+    host: str
+    since_ms: int
+
+
+class Hold(Protocol):
+    """The dead set in one pair of hands on all nodes: only a holder changes it; however it ends, it is free.
+
+    LOSS: replay puts a message into its ready queue, sees that confirmed, and only then removes it here. A
+    holder that is killed in between leaves it dead, or ready, or both; never in neither. QueuesAway when the
+    queues go: what was not said to be done may or may not be.
+    """
+
+    def pick(self, chosen: Filter, before: str | None = None, at_once: int = 500) -> Iterator[list[Dead]]:
+        """What passes the filter, oldest first, up to the mark `before`; act on a batch before the next."""
+
+    def replay(self, batch: Sequence[Dead]) -> Acted:
+        """To the ready queue of its route or channel as attempt 1, marked as replayed; then no longer dead.
+
+        The envelopes are taken as they are in `batch`: an edited value goes out edited.
+        """
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """These, of the batch that was picked last, are no longer dead."""
+
+    def arrivals(self) -> list[Dead]:
+        """What became dead since the hold began, each said once."""
+
+    def rest(self, for_s: float) -> None:
+        """Wait without standing in the way of those who look."""
+
+    def close(self) -> None:
+        """Others may hold it."""
+
+
 class DeadSet(Protocol):
-    """The dead messages of one app: look now, act on `picked` ids. QueuesAway when they cannot be read."""
+    """The dead messages of one app, to look at or to hold. QueuesAway when they cannot be read."""
+
+    def missing(self) -> str:
+        """Why nothing can be dead (there is no queue yet), in words; "" when there could be something."""
 
     def summary(self, chosen: Filter, by: Sequence[str]) -> list[Count]:
         """Counts by axes of AXES, largest first."""
@@ -155,11 +212,36 @@ class DeadSet(Protocol):
     def get(self, entry_id: str) -> Entry | None:
         """One entry; None when there is none (any more) of this id."""
 
-    def pick(self, chosen: Filter, before: str | None = None) -> Iterator[list[str]]:
-        """Ids that pass the filter in batches, oldest first, up to the mark `before`."""
+    def read(self, chosen: Filter, limit: int) -> list[Dead]:
+        """The first that pass, with their bytes as they are."""
 
     def mark(self) -> str:
         """The dead set's end as of now: what comes later is not touched by a job that began here."""
+
+    def hold(self, who: str) -> Hold:
+        """Take it in hand; DeadSetBusy, naming the holder, when somebody has it."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+class Found(NamedTuple):
+    """A message in whatever queue; `held` = a running daemon has it in its ring as well."""
+
+    queue: str
+    id: str
+    envelope: Envelope
+    held: bool = False
+
+
+class Search(Protocol):
+    """Looks through every queue of the app: ready, delayed, overflow with its frames, dead."""
+
+    def find(self, chosen: Filter) -> Iterator[Found]:
+        """Messages that pass the filter, queue by queue."""
+
+    def forget(self, chosen: Filter) -> Iterator[Found]:
+        """The same, each gone for good when it is said; the caller holds the dead set."""
 
     def close(self) -> None:
         """Let go."""
@@ -175,7 +257,10 @@ class Queues(Protocol):
         """For a queue feeder over ready, channel and overflow queues. FORK: only after the fork."""
 
     def dead_set(self) -> DeadSet:
-        """For whoever looks at the dead set."""
+        """For whoever looks at the dead set, or acts on it."""
+
+    def search(self) -> Search:
+        """For whoever looks for one person's messages in all queues."""
 
     def try_out(self) -> None:
         """QueuesAway when they could not be used now; nothing is made and nothing changed."""

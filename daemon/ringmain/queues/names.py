@@ -43,6 +43,21 @@ def overflow(app: str, route: str) -> str:
     return f"{app}.{route}.overflow"
 
 
+def hold_lock(app: str) -> str:
+    """Exclusive while somebody acts on the dead set. No route can be called "dead": it is no place's name."""
+    return f"{app}.dead.hold"
+
+
+def scan_lock(app: str) -> str:
+    """Exclusive while somebody has dead messages in hand to look at them."""
+    return f"{app}.dead.scan"
+
+
+def holder_note(app: str) -> str:
+    """Who acts on the dead set: one message, worth something while the hold lock is taken."""
+    return f"{app}.dead.holder"
+
+
 @lru_cache(maxsize=4096)
 def parse(queue: str) -> Place:
     """What the name says; ValueError when it is not one of ours."""

@@ -21,7 +21,8 @@ _RING_CAUSE = {
     Cause.ENDED: rings.RECYCLE,
     Cause.RECYCLED: rings.RECYCLE,
 }
-_ERRANDS = frozenset({"probe", "scout"})
+ERRANDS = frozenset({"probe", "scout", "clerk"})
+"""Short-lived: sent out now and then, never followed by another at once."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +53,7 @@ class Deaths:
         if child.ending is not None:
             return child.ending.cause
         cause = cause_of(code)
-        if child.post.role in _ERRANDS:
+        if child.post.role in ERRANDS:
             return cause
         unasked = cause is Cause.ENDED and not child.retiring
         # A handler may leave by os._exit() in the middle of a call, with any code.
@@ -91,7 +92,7 @@ class Deaths:
 
     def _say(self, child: Child, cause: Cause, detail: str, times_s: tuple[float, float | None]) -> None:
         calm = cause in CALM or child.retiring
-        if calm and child.post.role in _ERRANDS:
+        if calm and child.post.role in ERRANDS:
             return
         lived_s, delay_s = times_s
         said: dict[str, object] = {"child": child.title, "child_pid": child.pid, "cause": cause.value}

@@ -23,7 +23,7 @@ from ringmain.lifecycle import (
     Stop,
 )
 from ringmain.supervise import lineup
-from ringmain.supervise.deaths import Deaths
+from ringmain.supervise.deaths import ERRANDS, Deaths
 from ringmain.supervise.gates import Gates
 from ringmain.supervise.memory import Memory
 from ringmain.supervise.nag import Nag
@@ -39,6 +39,8 @@ from ringmain.supervise.stopping import Phase, Stopping
 from ringmain.supervise.watch import Overdue
 
 SCOUT_S = 30.0
+CLERK_S = 900.0
+EXPIRE_EVERY_S = 600.0
 PROBE_S = 300.0
 NO_SEAT_S = 0.05
 NO_FORK_S = 1.0
@@ -68,6 +70,7 @@ class Supervisor:
         self._nag = Nag()
         self._stopping: Stopping | None = None
         self._quiet = False
+        self._expire_due_s = math.inf if config.dead.keep_s is None else 0.0
         self._tick_s = min(tick_s(config), observer.every_s)
         self._round_due_s = 0.0
         nursery.heed(signals.fileno())
@@ -133,7 +136,7 @@ class Supervisor:
         self._stopping = Stopping(clock.monotonic_s(), self._config.stop_s)
         self._gates.close(rings.GATE_STOP)
         for child in self._children:
-            if child.post.role in ("probe", "scout") or (child.post.role == "handle" and not child.booted):
+            if child.post.role in ERRANDS or (child.post.role == "handle" and not child.booted):
                 self._kill_for_stop(child, "killed by the stop: it had nothing to finish")
 
     def _kill_for_stop(self, child: Child, detail: str) -> None:
@@ -269,6 +272,9 @@ class Supervisor:
         if now_s >= self._staff.scout_due_s and not self._children.of("scout"):
             self._staff.scout_left(now_s)
             self._errand(Post("scout"), SCOUT_S)
+        if now_s >= self._expire_due_s and not self._children.of("clerk"):
+            self._expire_due_s = now_s + expire_every_s(self._config)
+            self._errand(Post("clerk"), CLERK_S)
 
     # -- fill --------------------------------------------------------------------------------------------
     def _may_fill(self, place: Place) -> bool:
@@ -318,7 +324,7 @@ class Supervisor:
             if self._nag.due("fork", str(error), clock.monotonic_s()):
                 _log.error("cannot start a process", extra={"post": post.role, "reason": str(error)})
             return None
-        level = logging.DEBUG if post.role in ("scout", "probe") else logging.INFO
+        level = logging.DEBUG if post.role in ERRANDS else logging.INFO
         _log.log(level, "child started", extra={"child": child.title, "child_pid": child.pid})
         return child
 
@@ -336,6 +342,11 @@ def tick_s(config: Config) -> float:
         if route.flood:
             limits_s += [route.flood.probe_s / 2, route.flood.window_s / 10]
     return max(SHORTEST_TICK_S, min(limits_s))
+
+
+def expire_every_s(config: Config) -> float:
+    """How often the dead set is looked at for what is older than `dead.keep_s`: to a tenth of it."""
+    return max(LONGEST_TICK_S, min(EXPIRE_EVERY_S, (config.dead.keep_s or math.inf) / 10))
 
 
 def _subject(child: Child) -> str:

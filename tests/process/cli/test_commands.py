@@ -19,7 +19,7 @@ def test_help_lists_the_commands_that_exist(call: Ringmain) -> None:
     listed = [
         line.split()[0] for line in done.stdout.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
     ]
-    assert listed == ["run", "check", "settings", "demo", "dead"]
+    assert listed == ["run", "check", "settings", "demo", "dead", "jobs", "find", "forget"]
     for command in listed:
         assert call(command, "--help").returncode == 0
 

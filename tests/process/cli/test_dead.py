@@ -106,7 +106,7 @@ def test_filters_narrow_the_list(with_dead: Path, options: list[str], offsets: l
 
 
 def test_no_control_character_reaches_the_terminal(with_dead: Path) -> None:
-    for command in (["list"], ["show", "--limit", "9"], ["summary"]):
+    for command in (["list"], ["show", "--topic", "orders", "--limit", "9"], ["summary"]):
         done = ringmain(command[0], str(with_dead), *command[1:])
         assert done.returncode == 0, done.stderr
         assert "\x1b" not in done.stdout
@@ -135,9 +135,17 @@ def test_what_cannot_be_read_is_a_usage_error(with_dead: Path) -> None:
         assert ringmain("list", str(with_dead), *options).returncode == 2
 
 
-def test_before_the_first_run_nothing_is_dead_and_no_file_is_made(config: Path, tmp_path: Path) -> None:
-    assert listed(str(config)) == []
-    assert ringmain("summary", str(config)).stdout == "nothing is dead\n"
+def test_before_the_first_run_it_is_said_that_there_is_no_file_and_none_is_made(
+    config: Path, tmp_path: Path
+) -> None:
+    done = ringmain("list", str(config), "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])
+    assert (
+        done.stderr
+        == f"ringmain: there is no queue file {tmp_path}/queues.db yet: nothing was ever put into it\n"
+    )
+    assert "there is no queue file" in ringmain("summary", str(config)).stderr
+    assert ringmain("replay", str(config), "--all", "--yes").returncode == 0
     assert sorted(tmp_path.iterdir()) == [config]
 
 
@@ -147,3 +155,43 @@ def test_a_file_that_is_no_queue_file_is_said_in_one_line(config: Path, tmp_path
     assert done.returncode == 1
     assert "queues.db" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_other_tables_need_of_the_environment_may_be_unset(with_dead: Path) -> None:
+    text = with_dead.read_text().replace("[queues]", 'sasl.password = "${NOT_SET}"\n[queues]')
+    with_dead.write_text(text.replace('topics = ["orders"]', 'topics = ["${NOT_SET_EITHER}"]'))
+    assert listed(str(with_dead)) == [1, 2, 3]
+    done = ringmain("replay", str(with_dead), "--key", "k1", "--yes")
+    assert (done.returncode, listed(str(with_dead))) == (0, [2, 3]), done.stderr
+    with_dead.write_text(text.replace('path = "', 'path = "${NOT_SET}'))
+    assert ringmain("list", str(with_dead)).returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["--route", "ordres"],
+            "--route 'ordres' is neither in the config nor in the dead set: did you mean 'orders'?",
+        ),
+        (["--route", "refunds"], "--route 'refunds' is neither"),
+        (
+            ["--channel", "slwo"],
+            "--channel 'slwo' is neither in the config nor in the dead set: did you mean 'slow'?",
+        ),
+        (["--route", "orders", "--channel", "fast"], "--channel 'fast' is neither"),
+    ],
+)
+def test_a_route_or_channel_that_is_nowhere_is_an_error_that_names_the_nearest(
+    with_dead: Path, options: list[str], said: str
+) -> None:
+    for command in ("list", "summary", "show"):
+        done = ringmain(command, str(with_dead), *options)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"ringmain: {said}")
+
+
+def test_show_without_a_filter_tells_how_to_get_an_id(with_dead: Path) -> None:
+    done = ringmain("show", str(with_dead))
+    assert done.returncode == 2
+    assert "`ringmain dead list CONFIG` tells the ids" in done.stderr

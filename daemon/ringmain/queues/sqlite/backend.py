@@ -14,6 +14,7 @@ from ringmain.queues import names
 from ringmain.queues.contract import Depth
 from ringmain.queues.sqlite.deadset import SqliteDeadSet
 from ringmain.queues.sqlite.publisher import SqlitePublisher
+from ringmain.queues.sqlite.search import SqliteSearch
 from ringmain.queues.sqlite.store import Store
 from ringmain.queues.sqlite.taker import SqliteTaker
 
@@ -45,6 +46,10 @@ class SqliteQueues:
     def dead_set(self) -> SqliteDeadSet:
         """A connection that looks."""
         return SqliteDeadSet(self._app, Store(self._path))
+
+    def search(self) -> SqliteSearch:
+        """A connection that looks through everything."""
+        return SqliteSearch(self._app, Store(self._path))
 
     def try_out(self) -> None:
         """QueuesAway when the file cannot be read, or could be neither written nor made."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ringmain.clock import wall_ms
 from ringmain.queues import names
 from ringmain.queues.contract import Away, Settled, Ticket
-from ringmain.queues.envelope import Envelope, encode
+from ringmain.queues.envelope import Envelope, Packed, encode
 from ringmain.queues.filters import short_class
 from ringmain.queues.sqlite.store import Store, home
 from ringmain.queues.sqlite.wake import Bell
@@ -25,6 +25,9 @@ _DEAD = (
 )
 
 
+Message = tuple[Ticket, str, Envelope | Packed]
+
+
 class SqlitePublisher:
     """contract.Publisher over one connection of its own."""
 
@@ -34,7 +37,7 @@ class SqlitePublisher:
         self._store = store
         self._bell = Bell(store.folder)
         self._last_ticket = 0
-        self._pending: list[tuple[Ticket, str, Envelope]] = []
+        self._pending: list[Message] = []
         self._confirmed: list[Ticket] = []
         self._lost: list[Ticket] = []
 
@@ -44,7 +47,7 @@ class SqlitePublisher:
             return max(0, WINDOW - len(self._pending))
         return max(0, _PROBE - len(self._pending)) if self._store.wait_s() == 0 else 0
 
-    def publish(self, batch: Sequence[tuple[str, Envelope]]) -> list[Ticket]:
+    def publish(self, batch: Sequence[tuple[str, Envelope | Packed]]) -> list[Ticket]:
         """Collect for the next transaction."""
         first = self._last_ticket + 1
         self._last_ticket += len(batch)
@@ -96,7 +99,7 @@ class SqlitePublisher:
         if self._store.away is not None:
             self._store.write(_touch, None)
 
-    def _insert(self, connection: sqlite3.Connection, batch: list[tuple[Ticket, str, Envelope]]) -> bool:
+    def _insert(self, connection: sqlite3.Connection, batch: list[Message]) -> bool:
         first_id = _reserve(connection, len(batch))
         now_ms = wall_ms()
         bodies, messages, dead = [], [], []
@@ -104,10 +107,10 @@ class SqlitePublisher:
             place, queue_id, body = (
                 names.parse(queue),
                 self._store.queue_id(connection, queue),
-                encode(envelope),
+                envelope.body if isinstance(envelope, Packed) else encode(envelope),
             )
             bodies.append((row_id, body))
-            if place.kind == "dead":
+            if place.kind == "dead" and isinstance(envelope, Envelope):
                 dead.append(_dead_row(row_id, queue_id, envelope))
             else:
                 due_ms = now_ms + place.delay_s * 1000

@@ -10,14 +10,17 @@ from typing import NamedTuple
 import msgspec
 
 from ringmain.queues.contract import Count
-from ringmain.queues.entry import iso
-from ringmain.queues.envelope import Envelope
 from ringmain.queues.filters import Filter
 
 _HOUR = "strftime('%Y-%m-%dT%H:00Z', d.dead_ms / 1000, 'unixepoch')"
 _COLUMNS = {
     "error": "d.error_class", "route": "q.route", "channel": "q.channel", "topic": "d.topic", "hour": _HOUR,
 }  # fmt: skip
+
+
+_PIECE_BYTES = 32 << 20
+
+Stored = tuple[int, str, str, bytes]
 
 
 class Meant(NamedTuple):
@@ -56,13 +59,20 @@ def where(app: str, meant: Meant, after_id: int) -> Clause:
     return Clause(" AND ".join(sql for sql, _ in terms), [value for _, values in terms for value in values])
 
 
-def page(connection: sqlite3.Connection, clause: Clause, limit: int) -> list[tuple[int, str, str, bytes]]:
-    """(id, route, channel, body) by id."""
+def page(connection: sqlite3.Connection, clause: Clause, limit: int) -> tuple[list[Stored], bool]:
+    """(id, route, channel, body) by id, not many bytes at once; and whether that was the last of them."""
     statement = (
         "SELECT d.id, q.route, q.channel, b.envelope FROM dead d JOIN queue q ON q.id = d.queue "
         f"JOIN body b ON b.id = d.id WHERE {clause.sql} ORDER BY d.id LIMIT ?"
     )
-    return connection.execute(statement, [*clause.values, limit]).fetchall()
+    stored: list[Stored] = []
+    size_bytes = 0
+    for row in connection.execute(statement, [*clause.values, limit]):
+        stored.append(row)
+        size_bytes += len(row[3])
+        if size_bytes >= _PIECE_BYTES:
+            return stored, False
+    return stored, len(stored) < limit
 
 
 def counts(connection: sqlite3.Connection, clause: Clause, by: Sequence[str]) -> list[Count]:
@@ -76,10 +86,3 @@ def counts(connection: sqlite3.Connection, clause: Clause, by: Sequence[str]) ->
     )
     found = connection.execute(statement, clause.values).fetchall()
     return [Count(tuple(map(str, row[:-3])), *row[-3:]) for row in found if row[-3]]
-
-
-def axis_of(axis: str, route: str, channel: str, envelope: Envelope) -> str:
-    """The value of an axis, as `counts` groups by it."""
-    hour = f"{iso(envelope.failed_ms)[:13]}:00Z"
-    own = {"route": route, "channel": channel, "hour": hour}
-    return {**own, "error": envelope.error_class, "topic": envelope.topic}[axis]

@@ -10,8 +10,9 @@ import sqlite3
 from collections.abc import Sequence
 
 from ringmain.clock import monotonic_s, wall_ms
+from ringmain.queues import frames, names
 from ringmain.queues.contract import Away, Delivery, Tag
-from ringmain.queues.envelope import UNREADABLE, decode
+from ringmain.queues.envelope import UNREADABLE, Envelope, Packed, decode
 from ringmain.queues.sqlite import rows, schema
 from ringmain.queues.sqlite.lease import Lease
 from ringmain.queues.sqlite.store import Store
@@ -175,9 +176,15 @@ class SqliteTaker:
         deliveries = []
         for row in taken:
             try:
-                deliveries.append(Delivery(row.id, row.queue, decode(row.body)))
+                deliveries.append(Delivery(row.id, row.queue, _opened(row)))
             except UNREADABLE as error:
                 log.error(
                     "message cannot be opened and stays", extra={"queue": row.queue, "reason": str(error)}
                 )
         return deliveries
+
+
+def _opened(row: rows.Taken) -> Envelope | Packed:
+    if names.parse(row.queue).kind == "overflow":
+        return Packed(row.body, frames.count(row.body))
+    return decode(row.body)
