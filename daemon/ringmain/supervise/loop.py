@@ -129,6 +129,7 @@ class Supervisor:
     def _stop(self) -> None:
         if self._stopping is not None:
             _log.warning("second signal: stopping now", extra={"children": len(self._children)})
+            self._stopping.now()
             for child in self._children:
                 self._kill_for_stop(child, "killed by the stop: a second signal came")
             return

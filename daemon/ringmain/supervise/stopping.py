@@ -46,6 +46,10 @@ class Stopping:
         self.current, self.entered_s = self._ahead.pop(0), now_s
         return self.current
 
+    def now(self) -> None:
+        """No more phases: everybody is being killed, and nobody follows."""
+        self._ahead.clear()
+
     def may_follow(self, role: str) -> bool:
         """Whether one that dies now is still followed: only a courier that others wait for."""
         return role == "courier" and any(phase.role == role for phase in self._ahead)

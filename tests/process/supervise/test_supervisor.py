@@ -50,7 +50,10 @@ def test_a_channel_has_a_feeder_of_its_queues_and_handlers_of_its_own(start: Sta
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
-        ("worker", {"courier -", "feed orders", "feed orders.express", "handle orders", "handle orders.express"}),
+        (
+            "worker",
+            {"courier -", "feed orders", "feed orders.express", "handle orders", "handle orders.express"},
+        ),
         ("stream-worker", {"courier -", "feed orders", "handle orders"}),
     ],
 )
@@ -96,7 +99,7 @@ def test_a_second_signal_means_now(start: Start) -> None:
     daemon.signal(signal.SIGINT)
     assert daemon.wait(2.0) == 0
     ended = daemon.log("child ended")
-    assert len(ended) == 5
+    assert len(ended) == 5, "nobody follows any more"
     assert {(line["cause"], line["level"]) for line in ended} == {("stopped", "info")}
     assert {line["detail"] for line in ended} == {"killed by the stop: a second signal came"}
 

@@ -40,6 +40,15 @@ def test_only_a_courier_that_others_wait_for_is_still_followed() -> None:
     assert not stopping.may_follow("courier")
 
 
+def test_after_a_second_signal_nobody_is_followed_and_it_is_over_when_all_are_gone() -> None:
+    stopping = Stopping(0.0, 25.0)
+    stopping.advance(ALL, now_s=0.0)
+    stopping.now()
+    assert not stopping.may_follow("courier")
+    assert not stopping.over({"courier"})
+    assert stopping.over(())
+
+
 def test_a_role_that_is_not_there_is_passed_over() -> None:
     stopping = Stopping(0.0, 25.0)
     assert [stopping.advance({"courier"}, 0.0) for _ in range(3)][-1] is not None
