@@ -39,6 +39,11 @@ def test_a_broker_that_is_away_is_one_line_that_names_it(call: Ringmain) -> None
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_node_that_takes_the_queues_alone_asks_no_broker(call: Ringmain) -> None:
+    done = call("check", "shop.toml", "--connect", "--set", 'modes=["worker"]')
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("path", ["a-text/queues.db", "a-text"])
 def test_queues_that_could_not_be_used_are_a_problem(call: Ringmain, folder: Path, path: str) -> None:
     (folder / "a-text").write_text("no database, only words. " * 200)
