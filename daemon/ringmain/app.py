@@ -58,7 +58,10 @@ class Settings(Protocol):
 
 
 class App:
-    """Handlers by route and channel ("" = the route's own), and what surrounds them. `state` is the author's own, for connections."""
+    """Handlers by route and channel ("" = the route's own), and what surrounds them.
+
+    `state` is the author's own, for connections.
+    """
 
     def __init__(self) -> None:
         self.state = SimpleNamespace()
@@ -85,7 +88,7 @@ class App:
     def channel(
         self, route: str, channel: str = "", *, dead_on: Classes = (), skip_on: Classes = ()
     ) -> Callable[[Function], Function]:
-        """Make the function the handler of `[routes.ROUTE.channels.CHANNEL]`: of what `To(channel)` sends there.
+        """Make the function the handler of `[routes.ROUTE.channels.CHANNEL]`, of what `To(channel)` sends.
 
         It is returned unchanged; `dead_on` and `skip_on` are as those of `route`.
         """

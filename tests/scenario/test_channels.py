@@ -1,4 +1,4 @@
-"""Channels: handlers of their own behind a queue, with their own pool, times, retries, dead set and breaker."""
+"""Channels: handlers of their own behind a queue, with their own times, retries, dead set and breaker."""
 
 import os
 import signal
@@ -92,7 +92,10 @@ def test_a_retry_stays_in_its_channel_with_the_channels_own_policy_and_dead_set(
     assert scenario.dead("--channel", "express") == [entry]
     assert scenario.dead("--channel", "") == []
     scenario.wait_for("done", COUNT - 1)
-    calls = {number: [one.attempt for one in scenario.events("call") if one.offset == number] for number in (50, 51)}
+    calls = {
+        number: [one.attempt for one in scenario.events("call") if one.offset == number]
+        for number in (50, 51)
+    }
     assert calls == {50: [1, 2, 3], 51: [1, 2, 3]}
     scenario.assert_each_once("sent")
     daemon.stop()
@@ -255,11 +258,14 @@ def test_what_leaves_for_a_channel_holds_back_nothing_of_its_key(
 
 
 def test_a_reload_brings_the_channels_new_code(scenario: Scenario, queues: Queues) -> None:
-    source = ALL_TO_EXPRESS + """
+    source = (
+        ALL_TO_EXPRESS
+        + """
     @app.channel("r", "express")
     def express(number: int, message: Message) -> None:
         tell("old", message)
     """
+    )
     scenario.produce_numbers(COUNT)
     scenario.app(source)
     configure(scenario, queues)

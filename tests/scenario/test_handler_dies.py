@@ -58,6 +58,10 @@ def test_killed_twice_in_the_same_call_the_message_is_dead_and_its_neighbours_ar
     assert entry["value"] == POISON
     assert sorted(scenario.offsets()) == [each for each in range(COUNT) if each != POISON]
     assert len(scenario.events("poison")) == 2
+    message_id = f"{scenario.topic}:0:{POISON}"
+    blamed = [line for line in daemon.log() if line["event"].startswith("a call killed its process")]
+    assert [(line["message_id"], line["crashes"]) for line in blamed] == [(message_id, 1), (message_id, 2)]
+    assert [line["event"].partition(": ")[2] for line in blamed] == ["runs again alone", "message is dead"]
     daemon.stop()
 
 

@@ -36,6 +36,10 @@ def test_among_a_hundred_concurrent_calls_only_the_one_that_kills_is_counted(sce
     deaths = [one for one in scenario.events("begun") if one.offset == POISON]
     assert len(deaths) == 3  # once in the crowd, which proves nothing, then twice alone
     assert [one.note for one in deaths[1:]] == [1, 1]
+    suspects = daemon.log("one of several calls when its process died: runs again alone")
+    assert {line["crashes"] for line in suspects} == {0}
+    assert f"{scenario.topic}:0:{POISON}" in {line["message_id"] for line in suspects}
+    assert len(suspects) >= 50
     daemon.stop()
 
 

@@ -80,6 +80,7 @@ def test_a_retry_in_order_of_keys_holds_back_only_its_key(scenario: Scenario) ->
     daemon = scenario.start()
     scenario.wait_for("done", COUNT - 5)
     assert {place[2] for place in scenario.missing()} == {50, 60, 70, 80, 90}
+    assert {line["message_id"] for line in daemon.log("retry waits in place")} == {f"{scenario.topic}:0:50"}
     scenario.open_gate("key 0")
     scenario.wait_for_settled()
     scenario.assert_each_once()

@@ -1,9 +1,8 @@
 """Nodes that share the work by their modes: one brings Kafka in, others take what is in the queues."""
 
+import shutil
 import signal
 from typing import Any
-
-import pytest
 
 from support.nodes import start_node
 from support.scenario import Daemon, Scenario, children_are_gone
@@ -67,7 +66,9 @@ def test_one_node_takes_kafka_and_another_the_queues(scenario: Scenario, queues:
     first_calls = [one for one in scenario.events("call") if one.attempt == 1 and not one.channel]
     assert {one.pid for one in first_calls} <= set(stream.at_work("handler"))
     assert {one.pid for one in scenario.events("call") if one not in first_calls} <= workers
-    assert {one.pid for one in scenario.events("done") if one.channel} <= set(worker.at_work("handler", EXPRESS))
+    assert {one.pid for one in scenario.events("done") if one.channel} <= set(
+        worker.at_work("handler", EXPRESS)
+    )
     assert scenario.dead() == []
     stream.stop()
     worker.stop()
@@ -111,6 +112,7 @@ def test_what_a_killed_worker_node_held_others_take(scenario: Scenario, queues: 
     children = list(worker.children().values())
     worker.kill()
     eventually(children_are_gone(children))
+    shutil.rmtree(scenario.folder / "run" / "worker")  # its lock's file, which a reboot would have removed
     scenario.open_gate("gate")
     other = worker_node(scenario, "other")
     eventually(lambda: not scenario.missing())
@@ -166,7 +168,9 @@ def test_the_second_signal_ends_a_worker_node_at_once_and_what_it_held_comes_aga
     scenario: Scenario, queues: Queues
 ) -> None:
     scenario.produce_numbers(50)
-    scenario.app("    @app.route('r')\n    def handle(number: int) -> To:\n        return To('express')\n" + ALL_BLOCK)
+    scenario.app(
+        "    @app.route('r')\n    def handle(number: int) -> To:\n        return To('express')\n" + ALL_BLOCK
+    )
     configure(scenario, queues)
     stream, worker = start_node(scenario, "stream", STREAM), worker_node(scenario)
     scenario.wait_for("at gate", 2)

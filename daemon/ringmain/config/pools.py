@@ -1,7 +1,7 @@
-"""Pools: what shares one ring and one set of handlers. A route's own handlers are one, each channel is another.
+"""Pools: what shares one ring and one set of handlers. A route has one of its own, each channel has another.
 
-Whoever makes, fills, watches or names a ring enters. Names of routes and channels hold no dot, so a pool's key
-(`orders`, `orders.express`) leads back to the one place that it was made from. Nothing is read or opened here.
+Whoever makes, fills, watches or names a ring enters. Names of routes and channels hold no dot, so a pool's
+key (`orders`, `orders.express`) leads back to the one place that it was made from. Nothing is opened here.
 """
 
 from dataclasses import dataclass

@@ -37,7 +37,7 @@ class Memory:
         self.board = Board(_OTHER_ROWS + sum(_seats(segment) for segment in self.segments.values()))
 
     def _expect_anything(self) -> None:
-        """Nobody asks Kafka here how large messages may be: arenas may grow as far as there is room for them."""
+        """Nobody asks Kafka here how large messages may be: arenas may grow as far as there is room."""
         for key, segment in self.segments.items():
             self.overseers[key].learn_message_limit(segment.geometry.arena_room_bytes // 4)
 

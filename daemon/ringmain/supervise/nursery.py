@@ -37,7 +37,7 @@ class Nursery:
     def __init__(self, memory: Memory, table: Mapping[str, str], let_go: Callable[[], None]) -> None:
         self.children = Children()
         self.unhandled: frozenset[str] = frozenset()
-        """Routes that `through` leads past the app, which has no function for them; known by the first probe."""
+        """Routes that `through` leads past the app and that it has no function for: the first probe knows."""
         self._memory = memory
         self._table = table
         self._let_go = let_go

@@ -17,9 +17,7 @@ _log = logging.getLogger(__name__)
 class Reload:
     """One reload at a time; a HUP during one begins it again."""
 
-    def __init__(
-        self, roster: Roster, unhandled: Collection[str], retire: Callable[[Child], None]
-    ) -> None:
+    def __init__(self, roster: Roster, unhandled: Collection[str], retire: Callable[[Child], None]) -> None:
         self._roster = roster
         self._unhandled = set(unhandled)
         self._retire = retire

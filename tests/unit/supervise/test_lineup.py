@@ -14,7 +14,9 @@ SEATS = {"orders": 15, "orders.express": 15}
 def config(*modes: Any, **route: Any) -> Config:
     channels = {"express": Channel(handlers=3)}
     orders = Route(name="orders", topics=("orders",), order="none", handlers=2, channels=channels, **route)
-    return Config(app="a:b", name="shop", queues=Queues(backend="sqlite"), routes={"orders": orders}, modes=modes)
+    return Config(
+        app="a:b", name="shop", queues=Queues(backend="sqlite"), routes={"orders": orders}, modes=modes
+    )
 
 
 def lined_up(config: Config, *unhandled: str) -> dict[str, int]:
@@ -47,7 +49,9 @@ def test_only_a_worker_has_the_rings_of_channels() -> None:
 
 
 @pytest.mark.parametrize("mode", ["worker", "stream-worker"])
-def test_a_route_that_goes_through_a_channel_has_own_handlers_only_where_it_has_own_retries(mode: str) -> None:
+def test_a_route_that_goes_through_a_channel_has_own_handlers_only_where_it_has_own_retries(
+    mode: str,
+) -> None:
     through = config(mode, through="express")
     assert lined_up(through)["handle orders"] == (2 if mode == "worker" else 0)
     assert lined_up(through, "orders")["handle orders"] == 0
