@@ -13,6 +13,7 @@ import pytest
 from support.kafka_jars import ServerUnavailable
 from support.kafka_server import KafkaServer
 from support.leftovers import Leftovers, adopt_orphans
+from support.rabbit_server import RabbitServer
 
 
 def unavailable(reason: ServerUnavailable) -> None:
@@ -62,6 +63,54 @@ def make_kafka(tmp_path: Path) -> Iterator[Callable[..., KafkaServer]]:
         server.close()
 
 
+def _started_rabbit(directory: Path, config: Mapping[str, object] | None = None) -> RabbitServer:
+    try:
+        server = RabbitServer(directory, config)
+        server.start()
+    except ServerUnavailable as reason:
+        unavailable(reason)
+        raise
+    return server
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """One RabbitMQ for the whole session; never stop it: `own_rabbit` is for that."""
+    server = _started_rabbit(tmp_path_factory.mktemp("rabbit"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_rabbit(tmp_path: Path) -> Iterator[RabbitServer]:
+    """A RabbitMQ of this test alone, which it may stop, kill, alarm and start again."""
+    server = _started_rabbit(tmp_path / "rabbit")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def brittle_rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """One that the tests of a file break one after another; each leaves it as it found it."""
+    server = _started_rabbit(tmp_path_factory.mktemp("brittle"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def make_rabbit(tmp_path: Path) -> Iterator[Callable[..., RabbitServer]]:
+    """Makes a RabbitMQ of this test alone with other lines of rabbitmq.conf: make_rabbit({"some.key": 1})."""
+    servers: list[RabbitServer] = []
+
+    def make(config: Mapping[str, object] | None = None) -> RabbitServer:
+        servers.append(_started_rabbit(tmp_path / f"rabbit{len(servers)}", config))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
 @pytest.fixture
 def leftovers(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
@@ -70,8 +119,8 @@ def leftovers(
 
     Ask for it before the fixtures that start things, so that it looks after they have ended.
     """
-    if "kafka" in request.fixturenames:
-        request.getfixturevalue("kafka")  # the session's server is there before the test and stays after it
+    for server in {"kafka", "rabbit"} & set(request.fixturenames):
+        request.getfixturevalue(server)  # the session's server is there before the test and stays after it
     before = Leftovers()
     scratch = before.watch(tmp_path_factory.mktemp("scratch"))
     monkeypatch.setenv("TMPDIR", str(scratch))

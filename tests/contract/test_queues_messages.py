@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,6 @@ from ringmain.queues import names
 from ringmain.queues.contract import Queues
 from support.queue_backends import (
     APP,
-    BACKENDS,
     DEAD,
     READY,
     message,
@@ -31,29 +29,19 @@ from support.waiting import eventually
 
 Killed = Callable[[str, str], None]
 
-PUBLISHER_POINTS = ["published", "pumped"]
+PUBLISHER_POINTS = ["published", "confirmed"]
 TAKER_POINTS = ["taken", "half acked"]
 SQLITE_PUBLISHER_POINTS = ["BEGIN", "UPDATE counter", "INSERT INTO body", "INSERT INTO message", "COMMIT"]
 SQLITE_TAKER_POINTS = ["BEGIN", "INSERT INTO taker", "UPDATE message", "COMMIT", "DELETE FROM message"]
 
 
-@pytest.fixture(params=sorted(BACKENDS))
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
-def queues(backend: str, tmp_path: Path) -> Queues:
-    return BACKENDS[backend](str(tmp_path))
-
-
-@pytest.fixture
-def killed(backend: str, tmp_path: Path) -> Killed:
+def killed(backend: str, address: str) -> Killed:
     """Runs the victim to a point and kills it there."""
 
     def kill_at(act: str, point: str) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, "-m", "support.queue_victim", backend, str(tmp_path), act, point]
+        command = [sys.executable, "-m", "support.queue_victim", backend, address, act, point]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
         ) as victim:
@@ -114,7 +102,17 @@ def test_what_is_given_back_goes_to_another_taker(queues: Queues) -> None:
         held = take(one, 3)
         one.give_back([held[1].tag])
         one.pump()
-        assert offsets(take(other, 1)) == [1]
+        # A broker that pushes may choose the one that had it.
+        back: list[int] = []
+
+        def came_back() -> bool:
+            for taker in (other, one):
+                taker.pump()
+                back.extend(offsets(taker.take(10)))
+            return bool(back)
+
+        eventually(came_back)
+        assert back == [1]
 
 
 def test_two_takers_never_share_a_message(queues: Queues) -> None:
@@ -193,8 +191,22 @@ def test_channels_and_routes_do_not_mix(queues: Queues) -> None:
         assert take_all(taker) == []
 
 
-def test_depths_count_what_waits_and_what_is_held(queues: Queues) -> None:
+def test_depths_count_what_waits(queues: Queues) -> None:
     assert queues.depths() == {}
+    delayed = names.delay(APP, "orders", 60)
+    with closing(queues.publisher()) as publisher:
+        publish(publisher, READY, map(message, range(5)))
+        publish(publisher, delayed, map(message, range(3)))
+        publish(publisher, names.dead(APP, "orders", "slow"), map(message, range(2)))
+        depths = eventually(lambda: (now := queues.depths()) and len(now) == 3 and now)
+    assert {queue: depth.messages for queue, depth in depths.items()} == {
+        READY: 5, delayed: 3, names.dead(APP, "orders", "slow"): 2,
+    }  # fmt: skip
+
+
+def test_sqlite_depths_tell_what_is_held(queues: Queues, backend: str) -> None:
+    if backend != "sqlite":
+        pytest.skip("AMQP does not tell what others hold")
     delayed = names.delay(APP, "orders", 60)
     with closing(queues.publisher()) as publisher, closing(queues.taker([READY])) as taker:
         publish(publisher, READY, map(message, range(5)))
@@ -214,7 +226,7 @@ def test_a_killed_publisher_leaves_all_of_a_batch_or_nothing_confirmed(
     killed("publish", point)
     with closing(queues.taker([READY])) as taker:
         held = take_all(taker)
-    assert len(held) == (MESSAGES if point == "pumped" else 0)
+    assert len(held) == (MESSAGES if point == "confirmed" else 0)
 
 
 @pytest.mark.parametrize("point", TAKER_POINTS)
@@ -223,8 +235,8 @@ def test_a_killed_takers_messages_come_back_at_once(point: str, queues: Queues, 
         publish(publisher, READY, map(message, range(MESSAGES)))
         killed("take", point)
         left = MESSAGES if point == "taken" else MESSAGES // 2
-        held = take(survivor, left, deadline_s=1.0)
-        assert offsets(held) == list(range(MESSAGES))[-left:]
+        held = take(survivor, left, deadline_s=2.0)
+        assert sorted(offsets(held)) == list(range(MESSAGES))[-left:]
         assert take_all(survivor) == []
 
 
@@ -238,7 +250,7 @@ def test_a_taker_that_starts_after_the_crash_gets_them_too(queues: Queues, kille
 
 @pytest.mark.parametrize("statement", SQLITE_PUBLISHER_POINTS)
 def test_sqlite_a_publisher_killed_inside_its_transaction_leaves_nothing(
-    statement: str, tmp_path: Path, queues: Queues, backend: str, killed: Killed
+    statement: str, queues: Queues, backend: str, killed: Killed
 ) -> None:
     if backend != "sqlite":
         pytest.skip("statements are SQLite's")

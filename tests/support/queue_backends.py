@@ -5,22 +5,61 @@ address is a folder for SQLite, for a server whatever leads another process to t
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from pika import spec
+
+from ringmain.clock import monotonic_s
 from ringmain.queues import names
 from ringmain.queues.contract import Delivery, Publisher, Queues, Settled, Taker
 from ringmain.queues.envelope import Envelope
+from ringmain.queues.rabbit import Access, RabbitQueues, Topology
+from ringmain.queues.rabbit import address as rabbit_address
+from ringmain.queues.rabbit.line import Line
 from ringmain.queues.sqlite import SqliteQueues
+from ringmain.queues.sqlite.taker import SqliteTaker
+from ringmain.types import QueueType
 from support.waiting import eventually
 
 APP = "shop"
 READY = names.ready(APP, "orders")
 DEAD = names.dead(APP, "orders")
+HOMES = [("orders", ""), ("orders", "slow"), ("refunds", "")]
+QUIET_S = 0.5
+"""A broker pushes: that nothing is ready is known only after a while."""
 
+
+def rabbit_access(url: str, **changes: Any) -> Access:
+    """The access of one URL; `username` and `password` count over it, the rest over the Access."""
+    named = {name: changes.pop(name) for name in ("username", "password") if name in changes}
+    return Access([rabbit_address(url, **named)], **changes)
+
+
+def rabbit_queues(url: str, kind: QueueType = "quorum", **changes: Any) -> RabbitQueues:
+    """RabbitMQ's queues of APP."""
+    return RabbitQueues(APP, rabbit_access(url, **changes), Topology(kind), HOMES)
+
+
+RABBIT: dict[str, Callable[[str], Queues]] = {
+    "rabbitmq": rabbit_queues,
+    "rabbitmq-classic": lambda url: rabbit_queues(url, "classic"),
+}
 BACKENDS: dict[str, Callable[[str], Queues]] = {
     "sqlite": lambda address: SqliteQueues(APP, Path(address) / "queues.db"),
+    **RABBIT,
 }
+
+
+def empty(url: str) -> None:
+    """Delete every queue of APP; one that is not there is no error for the broker."""
+    with closing(Line(rabbit_access(url))) as line:
+        every = list(rabbit_queues(url).every_queue())
+        channels = line.channels(len(every))
+        line.ask_all(
+            [(channel, spec.Queue.Delete(queue=queue)) for channel, queue in zip(channels, every, strict=True)]
+        )
 
 
 def message(number: int, **fields: Any) -> Envelope:
@@ -66,9 +105,18 @@ def take(taker: Taker, count: int, deadline_s: float = 5.0) -> list[Delivery]:
 def take_all(taker: Taker) -> list[Delivery]:
     """Take until nothing is ready now."""
     held: list[Delivery] = []
-    taker.pump()
-    while batch := taker.take(1000):
-        held += batch
+    quiet_s = 0.0 if isinstance(taker, SqliteTaker) else QUIET_S
+    taken_s = monotonic_s()
+
+    def exhausted() -> bool:
+        nonlocal taken_s
+        taker.pump()
+        while batch := taker.take(1000):
+            held.extend(batch)
+            taken_s = monotonic_s()
+        return monotonic_s() - taken_s >= quiet_s
+
+    eventually(exhausted, 60.0)
     return held
 
 
@@ -80,4 +128,5 @@ def settle(taker: Taker, deliveries: Iterable[Delivery]) -> None:
 
 def offsets(deliveries: Iterable[Delivery]) -> list[int]:
     """Which messages these are."""
-    return [delivery.envelope.offset for delivery in deliveries]
+    envelopes = [delivery.envelope for delivery in deliveries]
+    return [envelope.offset for envelope in envelopes if isinstance(envelope, Envelope)]

@@ -44,8 +44,11 @@ def main(backend: str, address: str, act: str, point: str) -> None:
         publisher = queues.publisher()
         publisher.publish([(READY, message(number)) for number in range(MESSAGES)])
         stand("published", point)
-        publisher.pump()
-        stand("pumped", point)
+        confirmed = 0
+        while confirmed < MESSAGES:
+            publisher.pump()
+            confirmed += len(publisher.settled().confirmed)
+        stand("confirmed", point)
     else:
         taker = queues.taker([READY])
         held = take(taker, MESSAGES)

@@ -7,6 +7,7 @@ that nothing is shared with a RabbitMQ of this machine, and all of it dies with 
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import uuid
 from collections.abc import Mapping
@@ -64,6 +65,11 @@ class RabbitServer:
     def pid(self) -> int:
         assert self._process is not None, "RabbitMQ is not running"
         return self._process.pid
+
+    @property
+    def epmd_pid(self) -> int:
+        assert self._epmd is not None, "RabbitMQ was never started"
+        return self._epmd.pid
 
     def start(self) -> None:
         """Start on the same data and port and wait until it answers; a running one stays as it is."""
@@ -158,22 +164,16 @@ class RabbitServer:
             )  # fmt: skip
 
     def _answers(self) -> bool:
-        import pika
-
+        """Does it greet who says that it speaks AMQP? It listens as the last thing of its start."""
         assert self._process is not None
         if self._process.poll() is not None:
             raise ServerUnavailable(f"RabbitMQ ended at start: {self._log.read_text(errors='replace')[-1500:]}")
-        credentials = pika.PlainCredentials(USER, PASSWORD)
-        parameters = pika.ConnectionParameters(
-            "127.0.0.1", self.port, credentials=credentials, socket_timeout=2.0, stack_timeout=4.0
-        )
         try:
-            pika.BlockingConnection(parameters).close()
-        except pika.exceptions.ProbableAuthenticationError:
-            return True
-        except (OSError, pika.exceptions.AMQPError):
+            with socket.create_connection(("127.0.0.1", self.port), 2.0) as stream:
+                stream.sendall(b"AMQP\x00\x00\x09\x01")
+                return bool(stream.recv(1))
+        except OSError:
             return False
-        return True
 
     def _made_environment(self, dist_port: int, erlang: str) -> dict[str, str]:
         known = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ", "ERL"))}

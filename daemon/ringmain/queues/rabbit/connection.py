@@ -151,11 +151,16 @@ class Connection:
         self._try_to_say(amqp.method(0, spec.Connection.Close(200, "", 0, 0)))
         until_s = monotonic_s() + PARTING_S
         while self._wire is not None and (left_s := until_s - monotonic_s()) > 0:
-            poll = select.poll()
-            poll.register(self._wire.fileno(), select.POLLIN)
-            poll.poll(left_s * 1000)
+            self.wait(left_s)
             self.pump()
         self.close()
+
+    def wait(self, timeout_s: float) -> None:
+        """Until pump() has something to do, for so long at most; for who has nothing else to wait on."""
+        poll = select.poll()
+        if self._wire is not None:
+            poll.register(self._wire.fileno(), select.POLLIN)
+        poll.poll(max(0.0, timeout_s) * 1000 + 1)
 
     # -- opening -----------------------------------------------------------------------------------------
 

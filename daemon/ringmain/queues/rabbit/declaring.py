@@ -49,6 +49,11 @@ class Declaring:
         if self._wanted and not self._dialogue.busy and self._backoff.wait_s(now_s) == 0:
             self._dialogue.run(self._declare(list(self._wanted)))
 
+    def ask(self, script: Script) -> None:
+        """Something else on this channel; not while the next answer is awaited."""
+        if not self._dialogue.busy:
+            self._dialogue.run(script)
+
     def answer(self, method: Any) -> None:
         """The broker's word on this channel."""
         if not self._dialogue.answer(method) and isinstance(method, spec.Channel.Close):

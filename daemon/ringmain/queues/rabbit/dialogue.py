@@ -61,6 +61,7 @@ class Dialogue:
         elif self._current is None or not method.NAME.endswith("Ok"):
             return False
         else:
+            self.is_open &= not isinstance(method, spec.Channel.CloseOk)
             self._step(method)
         return True
 

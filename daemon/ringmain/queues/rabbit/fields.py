@@ -9,7 +9,6 @@ import struct
 from struct import Struct
 from typing import Any
 
-import msgspec
 from pika import data, spec
 from pika.exceptions import AMQPError
 
@@ -208,7 +207,7 @@ _FIELD_OF = {
     for field in (*Envelope.__struct_fields__, "no_value")
 }
 _KIND_NUMBER = _NUMBER[0]
-_SIZED = frozenset((_TEXT + _BYTES + _ARRAY + b"F"))
+_SIZED = frozenset(_TEXT + _BYTES + _ARRAY + b"F")
 _TEXTS = ("topic", "error_class", "error_message", "traceback", "node")
 _NUMBERS = tuple(field for field, kind in Envelope.__annotations__.items() if kind is int)
 _NEEDED = ("topic", "partition", "offset", "timestamp_ms")

@@ -103,6 +103,7 @@ class RabbitHold:
         """Back with what is in hand, then the locks go with the connection."""
         try:
             self._end_round()
+            self._locks.leave_hold()
         finally:
             self._line.close()
 

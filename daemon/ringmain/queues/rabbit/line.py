@@ -11,7 +11,6 @@ goes wrong with the connection is QueuesAway, and a line that was lost stays los
         line.send(amqp.ack(channel, tag, multiple=True))
 """
 
-import select
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -129,12 +128,7 @@ class Line:
             raise QueuesAway(f"the connection to RabbitMQ at {self.where} is gone")
 
     def _wait(self, until_s: float) -> None:
-        wait_s = max(0.0, min(self._connection.timeout_s(), until_s - monotonic_s()))
-        descriptor = self._connection.fileno()
-        poll = select.poll()
-        if descriptor is not None:
-            poll.register(descriptor, select.POLLIN)
-        poll.poll(wait_s * 1000 + 1)
+        self._connection.wait(min(self._connection.timeout_s(), until_s - monotonic_s()))
 
 
 def _is_answer(method: Any) -> bool:

@@ -55,6 +55,10 @@ class Locks:
             raise DeadSetBusy(holder.who, holder.host, iso(holder.since_ms))
         self._write_note(Holder(who, socket.gethostname(), clock.wall_ms()))
 
+    def leave_hold(self) -> None:
+        """Others may act, at once: the broker notices the end of a connection a little later."""
+        self._ask(spec.Queue.Delete(queue=names.hold_lock(self._app)))
+
     def _take(self, queue: str) -> bool:
         answer = self._ask(spec.Queue.Declare(queue=queue, exclusive=True, auto_delete=False))
         if not isinstance(answer, spec.Channel.Close):

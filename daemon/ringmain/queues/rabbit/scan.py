@@ -6,14 +6,16 @@ are made one after another, each full before the next, and given back in that or
 while messages are in hand shuffles a quorum queue, so whoever scans always ends by `release`.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pika import spec
 
 from ringmain.clock import monotonic_s
 from ringmain.errors import QueuesAway
+from ringmain.queues import names
 from ringmain.queues.envelope import Envelope, Foreign, Packed
 from ringmain.queues.rabbit import amqp, fields
 from ringmain.queues.rabbit.amqp import Delivered, Reply
@@ -25,7 +27,9 @@ LARGEST_PREFETCH = 65_535
 _GROWTH = 8
 _SILENT_S = 5.0
 _BACK_S = 2.0
-_POLL_S = 0.01
+_POLL_S = 0.001
+_BACK_MESSAGES = 32
+_BACK_TIMES = 16
 _BUFFER_BYTES = 64 << 20
 _ASKED_AT_ONCE = 100
 _CONSUMER = "scan"
@@ -40,16 +44,23 @@ class Held(NamedTuple):
     message: Envelope | Packed | Foreign
 
 
+@dataclass
+class Hand:
+    """One channel's share: what has come and was not looked at, and the tags of all that is not acked."""
+
+    queue: str
+    arrived: deque[Delivered] = field(default_factory=deque)
+    tags: dict[int, None] = field(default_factory=dict)
+    ended: bool = False
+
+
 class Scan:
     """What one line has in hand."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._arrived: dict[int, deque[Delivered]] = {}
-        self._queue_of: dict[int, str] = {}
-        self._in_hand: Counter[str] = Counter()
+        self._hands: dict[int, Hand] = {}
         self._free: list[int] = []
-        self._ended: set[int] = set()
 
     def depths(self, queues: Sequence[str]) -> dict[str, int]:
         """How many wait in each of those that exist."""
@@ -73,14 +84,16 @@ class Scan:
         prefetch = max(1, want)
         while waiting > 0:
             step = min(prefetch, waiting, LARGEST_PREFETCH)
-            channel, size_bytes = self._consume(queue, step), 0
-            for _ in range(step):
-                delivered = self._next(channel)
-                if delivered is None:
-                    return  # somebody else takes from it as well
-                size_bytes += len(delivered.body)
+            channel = self._consume(queue, step)
+            arrived = self._fill(channel, step).arrived
+            size_bytes = sum(len(delivered.body) for delivered in arrived)
+            is_short = len(arrived) < step
+            while arrived:
+                delivered = arrived.popleft()
                 message = fields.read(delivered.properties, delivered.body)
                 yield Held(queue, channel, delivered.tag, message)
+            if is_short:
+                return  # somebody else takes from it as well
             waiting -= step
             prefetch = min(step * _GROWTH, max(1, _BUFFER_BYTES // (size_bytes // step + 1)))
 
@@ -90,7 +103,7 @@ class Scan:
         acks = []
         for one in held:
             touched[one.channel] = None
-            self._in_hand[one.queue] -= 1
+            self._hands[one.channel].tags.pop(one.tag, None)
             acks.append(amqp.ack(one.channel, one.tag, False))
         self._line.send(*acks)
         self._line.ask_all([(channel, spec.Basic.Qos(prefetch_count=1)) for channel in touched])
@@ -99,53 +112,54 @@ class Scan:
         """What happened that is not ours: confirms and what else comes on the line's other channels."""
         others: list[Event] = []
         for event in self._line.events(wait_s):
-            arrived = self._arrived.get(event.channel) if isinstance(event, Delivered | Reply) else None
-            if arrived is None:
+            hand = self._hands.get(event.channel) if isinstance(event, Delivered | Reply) else None
+            if hand is None:
                 others.append(event)
             elif isinstance(event, Delivered):
-                arrived.append(event)
-                self._in_hand[self._queue_of[event.channel]] += 1
+                hand.arrived.append(event)
+                hand.tags[event.tag] = None
             elif isinstance(event, Reply):
-                self._note(event)
+                _note(hand, event)
         return others
 
     def release(self) -> None:
         """All goes back to where it was, the first in hand first."""
-        channels = list(self._arrived)
-        if not channels:
+        if not self._hands:
             return
+        channels = list(self._hands)
         self._line.ask_all([(channel, spec.Basic.Cancel(consumer_tag=_CONSUMER)) for channel in channels])
         self.listen(0)  # what came until the broker heard it is in hand as well
-        expected = self._expected()
-        for channel in channels:
-            everything = spec.Basic.Nack(delivery_tag=0, multiple=True, requeue=True)
-            self._line.send(amqp.method(channel, everything))
+        for channel, hand in self._hands.items():
+            if names.parse(hand.queue).kind == "dead":
+                self._give_back_in_order(channel, hand)
+            else:
+                self._line.send(_back(channel, 0))
             self._line.ask(channel, spec.Channel.Close(200, "", 0, 0))
             self._line.reopen(channel)
-        self._arrived.clear()
-        self._queue_of.clear()
-        self._ended.clear()
+        self._hands.clear()
         self._free += channels
-        self._wait_until_back(expected)
 
-    def _expected(self) -> dict[str, int]:
-        waiting = self.depths([queue for queue, messages in self._in_hand.items() if messages > 0])
-        return {queue: depth + self._in_hand[queue] for queue, depth in waiting.items()}
+    def _give_back_in_order(self, channel: int, hand: Hand) -> None:
+        """ORDER: of more than 32 messages that come back by one command a quorum queue forgets the order, and
+        its client merges commands once 32 are under way: so 32 at a time, and a look after every 16 times.
+        """
+        tags = list(hand.tags)
+        waiting = self.depths([hand.queue]).get(hand.queue, 0)
+        for first in range(0, len(tags), _BACK_MESSAGES * _BACK_TIMES):
+            some = tags[first : first + _BACK_MESSAGES * _BACK_TIMES]
+            last_ones = {*some[_BACK_MESSAGES - 1 :: _BACK_MESSAGES], some[-1]}
+            self._line.send(*(_back(channel, tag) for tag in sorted(last_ones)))
+            waiting += len(some)
+            self._wait_until_back(hand.queue, waiting)
 
-    def _wait_until_back(self, expected: dict[str, int]) -> None:
-        """ORDER: a quorum queue takes them back a little later; the next look must not come before."""
-        self._in_hand.clear()
+    def _wait_until_back(self, queue: str, messages: int) -> None:
         deadline_s = monotonic_s() + _BACK_S
-        while monotonic_s() < deadline_s:
-            now = self.depths(list(expected))
-            if all(now.get(queue, messages) >= messages for queue, messages in expected.items()):
-                return
+        while self.depths([queue]).get(queue, messages) < messages and monotonic_s() < deadline_s:
             self.listen(_POLL_S)
 
     def _consume(self, queue: str, prefetch: int) -> int:
         channel = self._channel()
-        self._arrived[channel] = deque()
-        self._queue_of[channel] = queue
+        self._hands[channel] = Hand(queue)
         self._answered(channel, spec.Basic.Qos(prefetch_count=prefetch))
         self._answered(channel, spec.Basic.Consume(queue=queue, consumer_tag=_CONSUMER))
         return channel
@@ -153,25 +167,32 @@ class Scan:
     def _answered(self, channel: int, method: Any) -> None:
         answer = self._line.ask(channel, method)
         if isinstance(answer, spec.Channel.Close):
-            del self._arrived[channel]
+            del self._hands[channel]
             self._line.reopen(channel)
             raise QueuesAway(f"a queue cannot be looked into: {said(answer)}")
 
-    def _next(self, channel: int) -> Delivered | None:
-        """The channel's next message; None when there is none after all."""
+    def _fill(self, channel: int, step: int) -> Hand:
+        """Until the consumer has all it may. ORDER: it then ends, or each ack would let it take more."""
         deadline_s = monotonic_s() + _SILENT_S
-        arrived = self._arrived[channel]
-        while not arrived:
-            if channel in self._ended or monotonic_s() >= deadline_s:
-                return None
+        hand, before = self._hands[channel], 0
+        while len(hand.arrived) < step and not hand.ended and monotonic_s() < deadline_s:
             self.listen(deadline_s - monotonic_s())
-        return arrived.popleft()
-
-    def _note(self, reply: Reply) -> None:
-        if isinstance(reply.method, spec.Channel.Close):
-            raise QueuesAway(f"the broker ended the look: {said(reply.method)}")
-        if isinstance(reply.method, spec.Basic.Cancel):
-            self._ended.add(reply.channel)  # the queue was deleted
+            if len(hand.arrived) > before:
+                deadline_s, before = monotonic_s() + _SILENT_S, len(hand.arrived)
+        self._answered(channel, spec.Basic.Cancel(consumer_tag=_CONSUMER))
+        return hand
 
     def _channel(self) -> int:
         return self._free.pop() if self._free else self._line.channel()
+
+
+def _note(hand: Hand, reply: Reply) -> None:
+    if isinstance(reply.method, spec.Channel.Close):
+        raise QueuesAway(f"the broker ended the look: {said(reply.method)}")
+    if isinstance(reply.method, spec.Basic.Cancel):
+        hand.ended = True  # the queue was deleted
+
+
+def _back(channel: int, tag: int) -> bytes:
+    """All up to this delivery; 0 = all."""
+    return amqp.method(channel, spec.Basic.Nack(delivery_tag=tag, multiple=True, requeue=True))

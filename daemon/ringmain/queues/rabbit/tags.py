@@ -25,6 +25,11 @@ class Tags:
         self._lowest = 1
         self._told: set[int] = set()
 
+    @property
+    def held(self) -> int:
+        """Deliveries that are not settled."""
+        return self._last - self._lowest + 1 - len(self._told)
+
     def tag(self, number: int) -> int:
         """The taker's tag of the delivery that the broker calls `number`."""
         self._last = max(self._last, number)

@@ -12,17 +12,18 @@ from typing import NamedTuple
 
 from pika import spec
 
-from ringmain.clock import monotonic_s
+from ringmain.clock import monotonic_s, sleep_s
 from ringmain.queues import names
 from ringmain.queues.contract import Away, Delivery, Tag
 from ringmain.queues.rabbit import amqp, fields
 from ringmain.queues.rabbit.access import Access
 from ringmain.queues.rabbit.amqp import Delivered, Reply
-from ringmain.queues.rabbit.connection import Connection, Event, Lost, Opened
+from ringmain.queues.rabbit.connection import PARTING_S, Connection, Event, Lost, Opened
 from ringmain.queues.rabbit.declaring import Declaring
 from ringmain.queues.rabbit.dialogue import Dialogue, Script
+from ringmain.queues.rabbit.silence import Silence
 from ringmain.queues.rabbit.tags import Tags
-from ringmain.queues.rabbit.topology import Topology, said
+from ringmain.queues.rabbit.topology import Topology, exists, said
 
 HOLD = 512
 """Deliveries at once until hold() says otherwise."""
@@ -32,6 +33,7 @@ FRAMES = 16
 BUFFER_BYTES = 32 << 20
 IDLE_S = 10.0
 """Not asked for so long (quiet, paused, no room): what was not taken goes back to the other nodes."""
+ACKS_SINK_IN_S = 0.1
 _TAKING, _DECLARING = 1, 2
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,8 @@ class RabbitTaker:
         self._body_bytes = 0.0
         self._subscriptions = 0
         self._asked_s = monotonic_s()
+        self._acked_s = 0.0
+        self._silence = Silence()
 
     def take(self, limit: int) -> list[Delivery]:
         """From what was pushed; nothing is asked of the broker here."""
@@ -83,6 +87,7 @@ class RabbitTaker:
     def ack(self, tags: Sequence[Tag]) -> None:
         """Said at once, in as few frames as it takes; void for what an earlier connection delivered."""
         if acks := self._tags.ack(tags):
+            self._acked_s = monotonic_s()
             self._connection.send(*[amqp.ack(_TAKING, *one) for one in acks])
 
     def give_back(self, tags: Sequence[Tag]) -> None:
@@ -98,6 +103,7 @@ class RabbitTaker:
             if self._is_idle():
                 self._let_go()
             self._tend()
+            self._look(monotonic_s())
             self._declaring.go_on(monotonic_s())
 
     def fileno(self) -> int | None:
@@ -105,9 +111,12 @@ class RabbitTaker:
         return self._connection.fileno()
 
     def timeout_s(self) -> float | None:
-        """The connection's, or the next try to declare."""
+        """The connection's, the next try to declare, or the next look at queues that are silent."""
+        now_s = monotonic_s()
         pause_s = self._connection.timeout_s()
-        again_s = self._declaring.wait_s(monotonic_s())
+        if self._connection.is_open and not self._tags.held and not self._channel.busy:
+            pause_s = min(pause_s, max(0.0, self._silence.next_look_s - now_s))
+        again_s = self._declaring.wait_s(now_s)
         return pause_s if again_s is None else min(pause_s, again_s)
 
     def away(self) -> Away | None:
@@ -115,9 +124,46 @@ class RabbitTaker:
         return self._connection.away() or self._declaring.trouble()
 
     def close(self) -> None:
-        """Let go once the broker has heard the last acks; the rest goes back."""
+        """Let go once the broker has heard the last acks; the rest goes back.
+
+        A channel of RabbitMQ's that ends drops the acks that it has not yet handed to a quorum queue (tried:
+        many single ones, 3.10), and their messages would come again. Nothing says when it has; it is soon.
+        """
+        if self._connection.is_open and monotonic_s() - self._acked_s < PARTING_S:
+            self._channel.run(self._cancel_all())
+            until_s = monotonic_s() + PARTING_S
+            while self._channel.busy and monotonic_s() < until_s:
+                self._connection.wait(until_s - monotonic_s())
+                for event in self._connection.pump():
+                    self._take_in(event)
+            sleep_s(ACKS_SINK_IN_S)
         self._waiting.clear()
         self._connection.part()
+
+    def _cancel_all(self) -> Script:
+        for consumer in list(self._consumers.values()):
+            yield spec.Basic.Cancel(consumer.tag)
+        self._consumers.clear()
+
+    def _look(self, now_s: float) -> None:
+        if self._tags.held or self._is_idle():
+            self._silence.broken(now_s)
+        elif not self._channel.busy and self._silence.is_time(now_s):
+            self._declaring.ask(self._count(list(self._consumers)))
+
+    def _count(self, queues: Sequence[str]) -> Script:
+        for queue in queues:
+            answer = yield exists(queue)
+            if isinstance(answer, spec.Channel.Close):
+                self._declaring.forget(queue)
+                self._consumers.pop(queue, None)
+            elif not self._tags.held and self._silence.seen(queue, answer.message_count):
+                log.warning("rabbitmq delivers nothing of what waits: consuming anew", extra={"queue": queue})
+                self._channel.run(self._reopen())
+
+    def _reopen(self) -> Script:
+        yield spec.Channel.Close(200, "", 0, 0)
+        self._begin_anew()
 
     # -- in ----------------------------------------------------------------------------------------------
 

@@ -79,6 +79,10 @@ def exists(queue: str) -> spec.Queue.Declare:
     return spec.Queue.Declare(queue=queue, passive=True)
 
 
+def _shown(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value!r}" for name, value in arguments.items())
+
+
 def said(close: Any) -> str:
     """The broker's words in a Channel.Close or Connection.Close."""
     text = str(close.reply_text)
