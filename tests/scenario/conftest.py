@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from ringmain.config.pending import PENDING
 from support.kafka_server import KafkaServer
 from support.leftovers import Leftovers
+from support.rabbit_server import RabbitServer
 from support.scenario import Scenario
 
 
@@ -19,8 +21,19 @@ def scenario(leftovers: Leftovers, kafka: KafkaServer, tmp_path: Path) -> Iterat
     made.close()
 
 
-@pytest.fixture(params=["sqlite"])
-def queues(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
-    """`[queues]` that all nodes of a scenario share, once for each backend."""
-    assert request.param == "sqlite"
-    return {"backend": "sqlite", "path": str(tmp_path / "queues.db")}
+BACKENDS = [name for name in ("sqlite", "rabbitmq") if name not in PENDING.get("queues.backend", ())]
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def queue_server(request: pytest.FixtureRequest) -> RabbitServer | None:
+    """Each backend in turn; of the session, so that a server runs before a test looks what was there."""
+    server: RabbitServer | None = request.getfixturevalue("rabbit") if request.param == "rabbitmq" else None
+    return server
+
+
+@pytest.fixture
+def queues(queue_server: RabbitServer | None, tmp_path: Path) -> dict[str, Any]:
+    """`[queues]` that all nodes of a scenario share."""
+    if queue_server is None:
+        return {"backend": "sqlite", "path": str(tmp_path / "queues.db")}
+    return {"backend": "rabbitmq", "url": queue_server.url}
