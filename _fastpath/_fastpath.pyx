@@ -12,7 +12,7 @@ from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.errno cimport errno
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memset
 from posix.types cimport off_t
 from posix.unistd cimport getpid, read, write
@@ -83,5 +83,6 @@ include "intake.pxi"
 include "calls.pxi"
 include "claiming.pxi"
 include "handler.pxi"
+include "frames.pxi"
 include "courier.pxi"
 include "overseer.pxi"

@@ -15,6 +15,7 @@ cdef class Parcel:
     cdef readonly long long timestamp_ms
     cdef readonly int attempt
     cdef readonly int crashes
+    cdef readonly long long first_failed_ms     # 0 = not before now, as far as its slot knows
     cdef uint32_t feeder, slot
     cdef uint64_t seq
 
@@ -30,6 +31,7 @@ cdef class CourierSide:
     cdef Header *h
     cdef uint64_t *ack_tails
     cdef uint32_t next_feeder
+    cdef Packing packing
 
     def __cinit__(self, Ring ring, int incarnation):
         cdef uint32_t f
@@ -45,9 +47,10 @@ cdef class CourierSide:
 
     def __dealloc__(self):
         free(self.ack_tails)
+        free(self.packing.start)
 
     def take(self, int limit):
-        """Up to `limit` parcels, round the feeders in turn."""
+        """Up to `limit` parcels, round the feeders in turn. What is to go in frames stops its feeder's."""
         cdef uint32_t i, f, slot, mask = self.h.slots * 2 - 1
         cdef uint64_t at, tail, e
         cdef FeederHead *fh
@@ -59,13 +62,36 @@ cdef class CourierSide:
             at, tail = fh.courier_head, load_acquire_64(&fh.courier_tail)
             while at != tail and len(parcels) < limit:
                 e = self.ring.courier_ring(f)[at & mask]
-                at += 1
                 slot = entry_slot(e)
-                if (slot < self.h.slots and load_acquire_64(&self.ring.slots(f)[slot].word)
-                        == pack(entry_seq(e), 0, 0, COURIER)):
+                if is_couriers(self, f, e):
+                    if self.ring.slots(f)[slot].verdict == V_OVERFLOW:
+                        break
                     parcels.append(self.parcel(f, slot, entry_seq(e)))
+                at += 1
             store_release_64(&fh.courier_head, at)
         return parcels
+
+    def take_frame(self, int max_messages=FRAME_MESSAGES, Py_ssize_t max_bytes=FRAME_BYTES):
+        """The next messages with OVERFLOW in one Frame, from all feeders of the pool; None = there are none.
+
+        At most `max_messages` (and what their feeders say) in about `max_bytes`; one that is larger goes alone.
+        """
+        cdef uint32_t n, most = <uint32_t>min(max(max_messages, 1), 0xFFFF)
+        cdef Part *parts = <Part *>malloc(most * sizeof(Part))
+        cdef Frame frame
+        if parts == NULL:
+            raise MemoryError("no memory for a frame")
+        with nogil:
+            n = fill_frame(self, parts, most, max_bytes)
+        if n == 0:
+            free(parts)
+            if self.packing.failed:
+                raise MemoryError("no memory for a frame")
+            return None
+        frame = Frame.__new__(Frame)
+        frame.parts, frame.messages = parts, n
+        frame.body = PyBytes_FromStringAndSize(self.packing.start, self.packing.used)
+        return frame
 
     cdef Parcel parcel(self, uint32_t f, uint32_t slot, uint64_t seq):
         cdef Slot *s = &self.ring.slots(f)[slot]
@@ -86,7 +112,9 @@ cdef class CourierSide:
             if s.flags & FLAG_ANNEX:
                 munmap(at, size)
         p.verdict = s.verdict
-        p.detail = PyBytes_FromStringAndSize(self.ring.verdict_page(f, slot), min(s.detail_bytes, VERDICT_ROOM))
+        p.detail = PyBytes_FromStringAndSize(self.ring.verdict_page(f, slot), min(s.detail_bytes, DETAIL_ROOM))
+        if s.flags & FLAG_FAILED:
+            memcpy(&p.first_failed_ms, self.ring.verdict_page(f, slot) + DETAIL_ROOM, 8)
         p.topic = self.ring.topic_of(f, s.partition)
         p.partition = self.ring.partition_name(f, s.partition).partition
         p.offset, p.timestamp_ms, p.attempt, p.crashes = s.offset, s.timestamp_ms, s.attempt, s.crashes
@@ -102,22 +130,33 @@ cdef class CourierSide:
         at += s.meta_bytes
         p.value = copy_or_none(at, s.value_bytes)
 
-    def ack(self, list parcels):
-        """These are confirmed by the queues: their slots are settled."""
+    def ack(self, parcels):
+        """These parcels and frames are confirmed by the queues: their slots are settled."""
         cdef Parcel p
-        cdef AckRing *acks
-        cdef uint64_t *entries
+        cdef Frame frame
+        cdef uint32_t i
         touched = set()
-        for p in parcels:
-            acks = self.ring.acks(p.feeder, self.h.handlers)
-            entries = <uint64_t *>(<char *>acks + sizeof(AckRing))
-            entries[self.ack_tails[p.feeder] & (self.h.slots - 1)] = entry(p.seq, p.slot)
-            self.ack_tails[p.feeder] += 1
-            store_release_64(&acks.tail, self.ack_tails[p.feeder])
-            touched.add(p.feeder)
+        for one in parcels:
+            if isinstance(one, Frame):
+                frame = <Frame>one
+                for i in range(<uint32_t>frame.messages):
+                    self.push_ack(frame.parts[i].feeder, frame.parts[i].slot, frame.parts[i].seq)
+                    if i == 0 or frame.parts[i].feeder != frame.parts[i - 1].feeder:
+                        touched.add(frame.parts[i].feeder)
+            else:
+                p = <Parcel?>one
+                self.push_ack(p.feeder, p.slot, p.seq)
+                touched.add(p.feeder)
         full_fence()
         for f in touched:
             self.ring.hurry_feeder(f)
+
+    cdef inline void push_ack(self, uint32_t f, uint32_t slot, uint64_t seq) noexcept nogil:
+        cdef AckRing *acks = self.ring.acks(f, self.h.handlers)
+        cdef uint64_t *entries = <uint64_t *>(<char *>acks + sizeof(AckRing))
+        entries[self.ack_tails[f] & (self.h.slots - 1)] = entry(seq, slot)
+        self.ack_tails[f] += 1
+        store_release_64(&acks.tail, self.ack_tails[f])
 
     def prepare_sleep(self):
         """Set the sleeping bit; False = a parcel appeared. With several routes: all must say True."""

@@ -13,7 +13,7 @@ cdef class FeederSide:
 
     `order`: 0 none, 1 key, 2 partition. `run_limit`: slots of one key that one claim may take (1 for async
     handlers). `commit_window`: offsets a partition may be ahead of its first unsettled one. `tagged`: slots
-    are settled by tag (a queue's delivery) instead of by offset.
+    are settled by tag (a queue's delivery) instead of by offset. `courier_share`: an eighth is kept for it.
     """
     cdef readonly Ring ring
     cdef readonly int seat
@@ -38,6 +38,10 @@ cdef class FeederSide:
     cdef bint tagged
     cdef bint annex_busy
     cdef bint withdrawing
+    cdef uint32_t kept_slots        # that handlers' messages leave free; 0 = none are kept
+    cdef bint straight              # what comes now goes straight for the courier
+    cdef uint32_t at_courier        # slots that wait for the courier's ack
+    cdef uint64_t carried, executed # acks of the courier's, of handlers'
     cdef int32_t annex_slot
     cdef dict indexes
     cdef uint32_t *event_slots
@@ -47,7 +51,7 @@ cdef class FeederSide:
     cdef uint32_t *scratch
 
     def __cinit__(self, Ring ring, int seat, int incarnation, *, int order=0, int run_limit=1,
-                  long commit_window=1000000, bint tagged=False):
+                  long commit_window=1000000, bint tagged=False, bint courier_share=False):
         if not 0 <= seat < <int>ring.h.feeders:
             raise ValueError(f"the ring has no feeder seat {seat}")
         cdef uint32_t s = ring.h.slots
@@ -59,6 +63,7 @@ cdef class FeederSide:
         self.run_limit = max(1, min(run_limit, MAX_CLAIM))
         self.commit_window = commit_window
         self.tagged = tagged
+        self.kept_slots = s >> 3 if courier_share else 0
         self.annex_slot = -1
         arena_init(&self.arena, ring.h.arena_bytes // ring.h.block_bytes,
                    ring.h.arena_limit_bytes // ring.h.block_bytes)
@@ -117,15 +122,18 @@ cdef class FeederSide:
         self.head.epoch += 1
         window_open(&self.windows[index], position, self.commit_window, self.head.epoch)
 
-    def withdraw(self, int index):
-        """Take back all of the partition that no handler executes. Returns slots still out of reach."""
-        return withdraw(self, index)
+    def withdraw(self, int index, uint64_t overflow_bytes=0):
+        """Take back all of the partition that no handler executes. Returns slots still out of reach.
+
+        What was never executed and is no larger than `overflow_bytes` goes to the courier with OVERFLOW.
+        """
+        return withdraw(self, index, overflow_bytes)
 
     def close_partition(self, int index):
         """End the epoch: what is still executing becomes late work. Returns (low water, late slots)."""
         cdef Window *w = &self.windows[index]
         cdef int64_t low = window_low_water(w)
-        cdef int late = withdraw(self, index)    # what waits for a due time would otherwise wait for ever
+        cdef int late = withdraw(self, index, 0)     # what waits for a due time would otherwise wait for ever
         w.epoch = 0
         if w.outstanding:
             memset(w.unsettled, 0, w.size // 8)
@@ -162,47 +170,28 @@ cdef class FeederSide:
     # -- placing -----------------------------------------------------------------------------------------
     def place(self, int index, long long offset, bytes value, *, bytes key=None, bytes headers not None=b"",
               long long timestamp_ms=0, int attempt=1, int crashes=0, bytes meta not None=b"", long long tag=0,
-              bytes oversize_failure=None):
+              bytes oversize_failure=None, int verdict=0, bytes detail not None=b""):
         """Put one message into the ring. False = no room now, in the ring or in the partition's window.
 
-        A message larger than the arena goes to the dead set with `oversize_failure`, an encoded failure.
-        Raises OverflowError: larger than the arena without one, or more than 64 KiB of meta. ValueError: an
-        offset that does not belong to the partition's present epoch.
+        With a `verdict` (DEAD, CHANNEL, OVERFLOW) and its `detail` it goes straight for the courier. A message
+        larger than the arena goes to the dead set with `oversize_failure`, an encoded failure. Raises
+        OverflowError: larger than the arena without one, or more than 64 KiB of meta. ValueError: an offset that
+        does not belong to the partition's present epoch, or a verdict that is no handler's to skip.
         """
+        cdef Brought brought
         if len(meta) > 0xFFFF:
             raise OverflowError("a message carries at most 65535 bytes of meta")
+        check_destination(verdict)
         if not self.tagged and not admits(self, index, offset):
             return False
-        cdef uint32_t key_bytes = ABSENT if key is None else len(key)
-        cdef uint32_t value_bytes = ABSENT if value is None else len(value)
-        cdef int64_t slot = reserve(self, key_bytes, len(headers), len(meta), value_bytes)
-        cdef char *at
-        cdef char *mapped = NULL
-        cdef Slot *s
-        if slot == -2:
-            grow_arena(self)
-            slot = reserve(self, key_bytes, len(headers), len(meta), value_bytes)
-        if slot == -2:
-            if oversize_failure is None:
-                raise OverflowError("the message is larger than the ring's arena")
-            slot = place_annex(self, key_bytes, len(headers), len(meta), value_bytes, &mapped)
-        if slot < 0:
-            return False
-        s = &self.slots[slot]
-        at = mapped if mapped != NULL else self.ring.bytes_of(self.seat, s)
-        for part in (key, headers, meta, value):
-            if part:
-                memcpy(at, <const char *>(<bytes>part), len(part))
-                at += len(part)
-        s.timestamp_ms = timestamp_ms
-        s.attempt, s.crashes = attempt, crashes
-        self.tags[slot] = tag
-        if mapped != NULL:
-            unmap_annex(s, mapped)
-            refuse_slot(self, slot, index, offset, oversize_failure)
+        brought.timestamp_ms, brought.tag, brought.attempt, brought.crashes = timestamp_ms, tag, attempt, crashes
+        brought.judged = judge(verdict, detail)
+        # One that is dead already is not less so for being large: its own reason stays.
+        if verdict == V_DEAD:
+            brought.oversize = brought.judged
         else:
-            admit_slot(self, slot, index, offset)
-        return True
+            brought.oversize = judge(V_DEAD if oversize_failure is not None else 0, oversize_failure or b"")
+        return place_parts(self, index, offset, (key, headers, meta, value), &brought)
 
     @property
     def knows_message_limit(self):
@@ -221,22 +210,15 @@ cdef class FeederSide:
         # ORDER: read before the acks: what is counted later is seen by the next prepare_sleep().
         self.urgent_seen = load_acquire_32(&self.head.urgent)
         with nogil:
-            for seat in range(self.h.handlers + 1):
+            for seat in range(self.h.handlers):
                 n += drain_acks(self, seat)
+            self.executed += n
+            n += drain_acks(self, self.h.handlers)
         return n
 
     def take_events(self):
         """Slots that wait for a decision: list of (slot, verdict code, attempt, encoded failure)."""
-        cdef uint32_t i, slot, n = self.event_count
-        self.event_count = 0
-        found = []
-        for i in range(n):
-            slot = self.event_slots[i]
-            self.in_events[slot] = False
-            if word_state(self.slots[slot].word) == WAITING:
-                found.append((slot, word_incarnation(self.slots[slot].word), self.slots[slot].attempt,
-                              self.detail(slot)))
-        return found
+        return take_events(self)
 
     def take_tags(self):
         """Tags of the deliveries settled since the last call."""
@@ -245,7 +227,7 @@ cdef class FeederSide:
         return [self.settled_tags[i] for i in range(n)]
 
     def detail(self, uint32_t slot):
-        cdef uint32_t n = min(self.slots[slot].detail_bytes, VERDICT_ROOM)
+        cdef uint32_t n = min(self.slots[slot].detail_bytes, DETAIL_ROOM)
         return PyBytes_FromStringAndSize(self.ring.verdict_page(self.seat, slot), n)
 
     # -- decisions ---------------------------------------------------------------------------------------
@@ -286,13 +268,30 @@ cdef class FeederSide:
 
     def fail(self, uint32_t slot, int code, bytes detail):
         """Give a slot the verdict that its dead handler could not give. `detail`: an encoded failure."""
-        cdef uint32_t n = min(len(detail), VERDICT_ROOM)
-        memcpy(self.ring.verdict_page(self.seat, slot), <const char *>detail, n)
-        self.slots[slot].detail_bytes = n
+        write_detail(self, slot, detail, len(detail))
         conclude(self, slot, code)
+
+    def failed_first(self, uint32_t slot, long long wall_ms):
+        """The message failed and stays here: remember when, for a parcel that it may become. The first counts."""
+        if not self.slots[slot].flags & FLAG_FAILED:
+            self.slots[slot].flags |= FLAG_FAILED
+            memcpy(self.ring.verdict_page(self.seat, slot) + DETAIL_ROOM, &wall_ms, 8)
 
     def attempt_of(self, uint32_t slot):
         return self.slots[slot].attempt
+
+    # -- overflow ----------------------------------------------------------------------------------------
+    def divert(self, uint32_t keep, uint32_t most, uint64_t limit_bytes):
+        """Send to the courier, with OVERFLOW, what waits for handlers beyond the oldest `keep`: `most` at most.
+
+        Messages larger than `limit_bytes` stay, and so do those that were tried before. Returns how many went.
+        """
+        show_all(self)
+        return divert(self, keep, most, limit_bytes)
+
+    def limit_frames(self, uint32_t messages):
+        """The courier packs no more than so many of this feeder's messages into a frame; 0 = as it wants."""
+        store_relaxed_32(&self.head.frame_limit, messages)
 
     # -- slow, dead and lost -----------------------------------------------------------------------------
     def take_back(self, long long slow_ns):
@@ -304,15 +303,7 @@ cdef class FeederSide:
 
     def dead_seats(self):
         """Handler seats that were buried and that this feeder has not resolved yet."""
-        cdef uint32_t n
-        cdef HandlerSeat *seat
-        found = []
-        for n in range(self.h.handlers):
-            seat = self.ring.seat(n)
-            if (load_acquire_32(&seat.state) == SEAT_DEAD
-                    and self.head.resolved[n] != (seat.incarnation & 255) | 0x100):
-                found.append(n)
-        return found
+        return dead_seats(self)
 
     def resolve(self, uint32_t n):
         """Give back what a dead handler had claimed.
@@ -320,14 +311,7 @@ cdef class FeederSide:
         Returns (slots it was executing here, how many it was executing anywhere, cause, detail); the caller
         decides about those slots by blame(), isolate() or fail(), then calls resolved().
         """
-        cdef HandlerSeat *seat = self.ring.seat(n)
-        cdef uint32_t i, executing
-        drain_acks(self, n)
-        undo_claim(self, seat)
-        executing = part_with(self, n)
-        show_all(self)
-        detail = PyBytes_FromStringAndSize(seat.detail, min(seat.detail_bytes, VERDICT_ROOM))
-        return [self.scratch[i] for i in range(executing)], seat.executing, seat.cause, detail
+        return resolve(self, n)
 
     def resolved(self, uint32_t n):
         """Everything of the dead handler was decided: its seat may be used again."""
@@ -347,13 +331,13 @@ cdef class FeederSide:
         """
         cdef uint64_t back
         show_all(self)
-        if how == ROOMY and self.free_count >= self.count // 16:
+        if how == ROOMY and open_slots(self, self.straight) >= self.count // 16:
             how = EAGER     # it is blocks that it lacks, which nobody counts: any ack may bring enough
         store_release_32(&self.head.sleeping, how)
         full_fence()
         back = acks_waiting(self)
         if (load_acquire_32(&self.head.urgent) != self.urgent_seen or (how == EAGER and back)
-                or (how == ROOMY and self.free_count + back >= self.count // 16)):
+                or (how == ROOMY and open_slots(self, self.straight) + back >= self.count // 16)):
             store_release_32(&self.head.sleeping, 0)
             return False
         return True
@@ -371,13 +355,14 @@ cdef class FeederSide:
     # -- looking -----------------------------------------------------------------------------------------
     @property
     def room(self):
-        """Free slots."""
-        return self.free_count
+        """Free slots for what comes now."""
+        return open_slots(self, self.straight)
 
     @property
     def roomy(self):
         """A sixteenth of slots and blocks is free: worth filling."""
-        return self.free_count >= self.count // 16 and self.arena.free_blocks >= self.arena.blocks // 16
+        return (open_slots(self, self.straight) >= self.count // 16 and self.arena.free_blocks
+                >= self.arena.blocks // 16 + kept_blocks(self, self.straight))
 
     @property
     def used_ratio(self):
@@ -393,6 +378,21 @@ cdef class FeederSide:
     def unclaimed(self):
         """Entries that no handler claimed yet."""
         return sum([self.published_tails[i] - load_acquire_64(&self.head.heads[i]) for i in range(RINGS)])
+
+    @property
+    def waiting_for_courier(self):
+        """Slots that the courier has, or is to get."""
+        return self.at_courier
+
+    @property
+    def progress(self):
+        """(verdicts that came back from handlers, acks that came from the courier) of this incarnation."""
+        return self.executed, self.carried
+
+    @property
+    def paused(self):
+        """Handlers are kept from taking anything: by a gate, or by what a handler said."""
+        return self.h.gate != 0 or <int64_t>self.h.paused_until_ns > now_ns()
 
     def counters(self):
         return {"taken": self.head.taken, "settled": self.head.settled, "late": self.head.late,

@@ -92,7 +92,7 @@ cdef class HandlerSide:
             self.ring.hurry_feeder(f)       # somebody has to decide
 
     cdef void write_detail(self, uint32_t f, uint32_t slot, bytes detail):
-        cdef uint32_t n = min(len(detail), VERDICT_ROOM)
+        cdef uint32_t n = min(len(detail), DETAIL_ROOM)
         if n:
             memcpy(self.ring.verdict_page(f, slot), <const char *>detail, n)
         self.ring.slots(f)[slot].detail_bytes = n

@@ -21,11 +21,17 @@ cdef class Intake:
     cdef FeederSide side
     cdef Carry *carries
     cdef bytes oversize_failure
+    cdef bytes detail               # what `judged` points into
+    cdef Judged oversize
+    cdef Judged judged
+    cdef uint64_t limit_bytes
     cdef readonly bint stalled      # the last take() stopped for want of room
     cdef list events
 
-    def __cinit__(self, FeederSide side, bytes oversize_failure):
+    def __cinit__(self, FeederSide side, bytes oversize_failure not None):
         self.side, self.oversize_failure = side, oversize_failure
+        self.oversize = judge(V_DEAD, oversize_failure)
+        self.straight(0)
         self.carries = <Carry *>calloc(PARTITION_ROOM, sizeof(Carry))
         self.events = []
 
@@ -37,6 +43,16 @@ cdef class Intake:
             self.discard(i)
             free(self.carries[i].messages)
         free(self.carries)
+
+    def straight(self, int verdict, bytes detail not None=b"", uint64_t limit_bytes=0):
+        """From now on all goes straight for the courier with this verdict and detail; 0 = to handlers again.
+
+        A message larger than `limit_bytes` (0 = none is) goes to handlers all the same.
+        """
+        check_destination(verdict)
+        self.detail, self.limit_bytes = detail, limit_bytes if limit_bytes else ~<uint64_t>0
+        self.judged = judge(verdict, self.detail)
+        self.side.straight = verdict != 0
 
     def take(self, PartitionQueue queue, int index, int limit):
         """Place up to about `limit` messages. Returns how many; fewer = the queue is empty or the ring is full."""
@@ -50,14 +66,15 @@ cdef class Intake:
         with nogil:
             while room and taken < limit:
                 if carry.at == carry.count:
-                    if self.side.free_count == 0 or not window_has_room(
+                    if open_slots(self.side, self.judged.verdict) == 0 or not window_has_room(
                             &self.side.windows[index], self.side.windows[index].position):
                         window_low_water(&self.side.windows[index])
-                        room = self.side.free_count != 0 and window_has_room(
+                        room = open_slots(self.side, self.judged.verdict) != 0 and window_has_room(
                             &self.side.windows[index], self.side.windows[index].position)
                         if not room:
                             break
-                    got = queue.fetch(carry.messages, min(FETCH_AT_ONCE, <int>self.side.free_count))
+                    got = queue.fetch(
+                        carry.messages, min(FETCH_AT_ONCE, <int>open_slots(self.side, self.judged.verdict)))
                     if got <= 0:
                         break
                     carry.at, carry.count = 0, got
@@ -99,16 +116,17 @@ cdef class Intake:
         cdef char *at
         cdef char *mapped = NULL
         cdef Slot *s
+        cdef bint straight = self.judged.verdict and m.key_len + m.len + headers <= self.limit_bytes
         if not window_has_room(&self.side.windows[index], m.offset):
             window_low_water(&self.side.windows[index])
             if not window_has_room(&self.side.windows[index], m.offset) and self.side.windows[index].outstanding:
                 return False
-        slot = reserve(self.side, key, headers, 0, value)
+        slot = reserve(self.side, key, headers, 0, value, straight)
         if slot == -2:
             # LOSS: whether it is too large is known only when the topics' limit is; until then it waits.
             if not grow_arena(self.side):
                 return False
-            slot = reserve(self.side, key, headers, 0, value)
+            slot = reserve(self.side, key, headers, 0, value, straight)
         if slot == -2:
             slot = place_annex(self.side, key, headers, 0, value, &mapped)
         if slot < 0:
@@ -127,8 +145,9 @@ cdef class Intake:
         s.attempt, s.crashes = 1, 0
         if mapped != NULL:
             unmap_annex(s, mapped)
-            with gil:
-                refuse_slot(self.side, <uint32_t>slot, index, m.offset, self.oversize_failure)
+            send_slot(self.side, <uint32_t>slot, index, m.offset, &self.oversize)
+        elif straight:
+            send_slot(self.side, <uint32_t>slot, index, m.offset, &self.judged)
         else:
             admit_slot(self.side, <uint32_t>slot, index, m.offset)
         return True

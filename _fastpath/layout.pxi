@@ -18,6 +18,7 @@ cdef enum:
     PARTITION_ROOM = 16384      # partitions that one feeder may ever see: a queue feeder, all of its route's
     TOPIC_ROOM = 264            # Kafka's longest name is 249
     VERDICT_ROOM = 4096
+    DETAIL_ROOM = 4088          # of it; behind it stands when the message failed first
     MAX_CLAIM = 64
     BUCKETS = 40
 
@@ -41,6 +42,7 @@ cdef enum:
     V_CHANNEL = 5
     V_PAUSE = 6
     V_RETURNED = 7
+    V_OVERFLOW = 8      # nobody executed it: the ring was full for too long
 
 # states of a handler's, a feeder's and the courier's seat
 cdef enum:
@@ -71,6 +73,7 @@ cdef enum:
 
 cdef enum:
     FLAG_ANNEX = 1      # the bytes are in the annex, not in the arena
+    FLAG_FAILED = 2     # it failed before and waited in place: its page says when
 
 ctypedef struct Header:
     uint64_t magic
@@ -117,7 +120,8 @@ ctypedef struct FeederHead:
     uint64_t seq, sent          # last used; last whose ring entries are surely visible
     uint32_t partitions
     uint32_t greeted            # the courier's incarnation that was sent everything
-    char pad5[LINE_BYTES - 40]
+    uint32_t frame_limit        # the most messages that a frame should hold, 0 = as the courier wants
+    char pad5[LINE_BYTES - 44]
     uint32_t sleeping           # 0 awake, or how it sleeps
     uint32_t urgent             # counts what must not wait for a timer
     char pad6[LINE_BYTES - 8]
@@ -139,7 +143,7 @@ ctypedef struct Slot:
     uint32_t headers_bytes
     uint32_t value_bytes        # ABSENT = no value: a tombstone
     uint16_t meta_bytes
-    uint16_t detail_bytes       # VERDICT_ROOM at most
+    uint16_t detail_bytes       # DETAIL_ROOM at most
     uint32_t run_next           # slot number + 1 of the next of the same key, claimed as one piece
 
 ctypedef struct PartitionName:

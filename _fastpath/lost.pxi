@@ -45,13 +45,12 @@ cdef void undo_claim(FeederSide side, HandlerSeat *seat) noexcept nogil:
     cdef uint64_t *entries = side.ring.ready(side.seat, ring_no)
     if seat.claim_count == 0 or seat.claim_feeder != <uint32_t>side.seat:
         return
+    if side.tails[ring_no] - seat.claim_head > side.count:
+        publish_strays(side, ring_no)
+        return
     for i in range(min(seat.claim_count, <uint32_t>MAX_CLAIM)):
         if seat.claim_head + i >= head:
             break
-        # ORDER: an old claim's record may outlive its entries. Where the ring has come round, the cell
-        # is another entry, perhaps still unclaimed: taking its slot would leave a stale entry behind.
-        if side.tails[ring_no] - (seat.claim_head + i) > side.count:
-            continue
         e = entries[(seat.claim_head + i) & side.mask]
         slot = entry_slot(e)
         # ORDER: READY under a moved head: the dead seat claimed the entry and died before marking
@@ -59,6 +58,29 @@ cdef void undo_claim(FeederSide side, HandlerSeat *seat) noexcept nogil:
         if slot < side.count and swap_if_64(
                 &side.slots[slot].word, pack(entry_seq(e), 0, 0, READY), pack(0, 0, 0, FILLED)):
             publish_again(side, slot, ring_no)
+
+
+cdef void publish_strays(FeederSide side, uint32_t ring_no) noexcept nogil:
+    """The ring has come round since a dead handler's claim: publish again what is READY and stands nowhere.
+
+    ORDER: the claim's cells are other entries by now, perhaps still unclaimed, so it is the slots that are asked.
+    A slot that stands in no unclaimed entry is the dead one's, or a live one is about to mark it: the swap makes
+    that one skip it. Members of a run stand nowhere either; they come with their leader, the head of their chain.
+    """
+    cdef uint32_t i, at_ring
+    cdef uint64_t at, e, w
+    memset(side.scratch, 0, side.count * sizeof(uint32_t))
+    for at_ring in range(RINGS):
+        for at in range(load_acquire_64(&side.head.heads[at_ring]), side.tails[at_ring]):
+            e = side.ring.ready(side.seat, at_ring)[at & side.mask]
+            if (entry_slot(e) < side.count and load_acquire_64(&side.slots[entry_slot(e)].word)
+                    == pack(entry_seq(e), 0, 0, READY)):
+                side.scratch[entry_slot(e)] = 1
+    for i in range(side.count):
+        w = load_acquire_64(&side.slots[i].word)
+        if (word_state(w) == READY and not side.scratch[i] and chain_is_head(&side.chains, i)
+                and swap_if_64(&side.slots[i].word, w, pack(0, 0, 0, FILLED))):
+            publish_again(side, i, ring_no)
 
 
 cdef uint32_t part_with(FeederSide side, uint32_t n) noexcept nogil:
@@ -102,8 +124,34 @@ cdef uint32_t part_with(FeederSide side, uint32_t n) noexcept nogil:
     return executing
 
 
-cdef uint32_t withdraw(FeederSide side, int index) noexcept nogil:
-    """Take back all of the partition that no handler executes. Returns slots still out of reach."""
+cdef list dead_seats(FeederSide side):
+    cdef uint32_t n
+    cdef HandlerSeat *seat
+    found = []
+    for n in range(side.h.handlers):
+        seat = side.ring.seat(n)
+        if (load_acquire_32(&seat.state) == SEAT_DEAD
+                and side.head.resolved[n] != (seat.incarnation & 255) | 0x100):
+            found.append(n)
+    return found
+
+
+cdef tuple resolve(FeederSide side, uint32_t n):
+    cdef HandlerSeat *seat = side.ring.seat(n)
+    cdef uint32_t i, executing
+    drain_acks(side, n)
+    undo_claim(side, seat)
+    executing = part_with(side, n)
+    show_all(side)
+    detail = PyBytes_FromStringAndSize(seat.detail, min(seat.detail_bytes, VERDICT_ROOM))
+    return [side.scratch[i] for i in range(executing)], seat.executing, seat.cause, detail
+
+
+cdef uint32_t withdraw(FeederSide side, int index, uint64_t limit_bytes) noexcept nogil:
+    """Take back all of the partition that no handler executes. Returns slots still out of reach.
+
+    What is fresh and no larger than `limit_bytes` goes to the courier with OVERFLOW instead of being freed.
+    """
     cdef uint32_t i, state, left = 0
     cdef uint64_t w
     cdef Slot *s
@@ -123,7 +171,12 @@ cdef uint32_t withdraw(FeederSide side, int index) noexcept nogil:
             # ORDER: the loser of this swap is a handler about to claim or execute: its own swap fails
             # and it skips the slot.
             if swap_if_64(&s.word, w, pack(word_seq(w), 0, 0, FILLED)):
-                release(side, i, False)
+                if limit_bytes and is_fresh(side, i, limit_bytes):
+                    s.detail_bytes = 0
+                    hand_over(side, i, V_OVERFLOW)
+                    left += 1
+                else:
+                    release(side, i, False)
                 break
     side.withdrawing = False
     skip_entries(side)

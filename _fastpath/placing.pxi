@@ -1,4 +1,20 @@
-# A message's way into the ring: a slot, blocks for its bytes, its place behind its key.
+# A message's way into the ring: a slot, blocks for its bytes, its place behind its key, or the courier at once.
+
+cdef struct Judged:
+    # What is known of a message before anybody executes it; verdict 0 = nothing: handlers shall have it.
+    const char *detail
+    Py_ssize_t detail_bytes
+    uint8_t verdict
+
+cdef struct Brought:
+    # What a message brings along beside its bytes and its origin.
+    int64_t timestamp_ms
+    int64_t tag
+    uint16_t attempt
+    uint8_t crashes
+    Judged judged
+    Judged oversize         # when it is larger than the arena; verdict 0 = that is an error
+
 
 cdef inline uint32_t blocks_of(FeederSide side, Slot *s) noexcept nogil:
     cdef uint64_t size = s.headers_bytes + s.meta_bytes
@@ -26,13 +42,30 @@ cdef bint grow_arena(FeederSide side) noexcept nogil:
     return limit_bytes != 0
 
 
-cdef int64_t reserve(FeederSide side, uint32_t key, uint32_t headers, uint32_t meta, uint32_t value) noexcept nogil:
+cdef inline uint32_t kept_blocks(FeederSide side, bint straight) noexcept nogil:
+    """Blocks that only what goes straight for the courier may take: an eighth, or none."""
+    return side.arena.blocks >> 3 if side.kept_slots and not straight else 0
+
+
+cdef inline uint32_t open_slots(FeederSide side, bint straight) noexcept nogil:
+    """Slots for what handlers shall have, or for what goes straight for the courier."""
+    if side.kept_slots == 0:
+        return side.free_count
+    if straight:
+        # Half of the ring at most: while the queues confirm nothing handlers still have the other half.
+        return min(side.free_count, side.count // 2 - side.at_courier) if side.at_courier < side.count // 2 else 0
+    return side.free_count - side.kept_slots if side.free_count > side.kept_slots else 0
+
+
+cdef int64_t reserve(FeederSide side, uint32_t key, uint32_t headers, uint32_t meta, uint32_t value,
+                     bint straight) noexcept nogil:
     """A slot with blocks for these lengths; -1 = no room now, -2 = larger than the arena."""
     cdef uint32_t slot
     cdef int64_t block
     cdef Slot *s
     cdef uint32_t n
-    if side.free_count == 0 or (side.tagged and side.settled_tag_count >= side.count + side.free_count):
+    if (open_slots(side, straight) == 0
+            or (side.tagged and side.settled_tag_count >= side.count + side.free_count)):
         return -1
     slot = side.free_slots[side.free_count - 1]
     s = &side.slots[slot]
@@ -40,6 +73,10 @@ cdef int64_t reserve(FeederSide side, uint32_t key, uint32_t headers, uint32_t m
     n = blocks_of(side, s)
     if n > side.arena.blocks:
         return -2
+    # One that needs more than what is left to it gets it when nothing else is there.
+    if (side.kept_slots and side.arena.free_blocks < n + kept_blocks(side, straight)
+            and side.arena.free_blocks != side.arena.blocks):
+        return -1
     block = arena_take(&side.arena, n)
     if block < 0:
         return -1
@@ -50,16 +87,21 @@ cdef int64_t reserve(FeederSide side, uint32_t key, uint32_t headers, uint32_t m
     return slot
 
 
-cdef inline void admit_slot(FeederSide side, uint32_t slot, uint32_t index, int64_t offset) noexcept nogil:
-    """The slot's bytes are in place: note the offset as taken, and publish it or hang it behind its key."""
+cdef inline void note_taken(FeederSide side, uint32_t slot, uint32_t index, int64_t offset) noexcept nogil:
     cdef Slot *s = &side.slots[slot]
-    cdef uint64_t hash
     s.partition = index
     s.offset = offset
     s.epoch = side.windows[index].epoch
     if not side.tagged:
         window_take(&side.windows[index], offset)
     store_relaxed_64(&side.head.taken, side.head.taken + 1)
+
+
+cdef inline void admit_slot(FeederSide side, uint32_t slot, uint32_t index, int64_t offset) noexcept nogil:
+    """The slot's bytes are in place: note the offset as taken, and publish it or hang it behind its key."""
+    cdef Slot *s = &side.slots[slot]
+    cdef uint64_t hash
+    note_taken(side, slot, index, offset)
     hash = hash_of(side, s)
     if hash == 0 or chain_append(&side.chains, slot, hash):
         publish(side, slot, 0)
@@ -109,13 +151,75 @@ cdef void unmap_annex(Slot *s, char *at) noexcept nogil:
            + (0 if s.value_bytes == ABSENT else s.value_bytes))
 
 
-cdef void refuse_slot(FeederSide side, uint32_t slot, uint32_t index, int64_t offset, bytes failure):
-    """A message larger than the arena: to the dead set, handlers never see it."""
-    cdef Slot *s = &side.slots[slot]
-    s.partition, s.offset, s.epoch = index, offset, side.windows[index].epoch
-    if not side.tagged:
-        window_take(&side.windows[index], offset)
-    side.fail(slot, V_DEAD, failure)
+cdef void send_slot(FeederSide side, uint32_t slot, uint32_t index, int64_t offset, Judged *judged) noexcept nogil:
+    """The slot's bytes are in place: note the offset as taken, and give it to the courier as it is judged.
+
+    Handlers never see it, and it hangs behind no key.
+    """
+    note_taken(side, slot, index, offset)
+    write_detail(side, slot, judged.detail, judged.detail_bytes)
+    hand_over(side, slot, judged.verdict)
+
+
+cdef void write_detail(FeederSide side, uint32_t slot, const char *detail, Py_ssize_t size) noexcept nogil:
+    cdef uint32_t n = <uint32_t>min(size, <Py_ssize_t>DETAIL_ROOM)
+    # PERF: a page that nobody writes costs no memory.
+    if n:
+        memcpy(side.ring.verdict_page(side.seat, slot), detail, n)
+    side.slots[slot].detail_bytes = n
+
+
+cdef Judged judge(int verdict, bytes detail):
+    """The caller keeps `detail` alive for as long as it uses the answer."""
+    cdef Judged judged
+    judged.verdict = <uint8_t>verdict
+    judged.detail, judged.detail_bytes = PyBytes_AS_STRING(detail), PyBytes_GET_SIZE(detail)
+    return judged
+
+
+cdef int check_destination(int verdict) except -1:
+    """A verdict with which a message may go straight for the courier."""
+    if verdict not in (0, V_DEAD, V_CHANNEL, V_OVERFLOW):
+        raise ValueError(f"verdict {verdict} is not given to a message that nobody executed")
+    return 0
+
+
+cdef bint place_parts(FeederSide side, int index, int64_t offset, tuple parts, Brought *brought) except -1:
+    """The message whose (key, headers, meta, value) are given; False = no room now."""
+    cdef uint32_t key = ABSENT if parts[0] is None else len(parts[0])
+    cdef uint32_t headers = len(parts[1]), meta = len(parts[2])
+    cdef uint32_t value = ABSENT if parts[3] is None else len(parts[3])
+    cdef bint straight = brought.judged.verdict != 0
+    cdef int64_t slot = reserve(side, key, headers, meta, value, straight)
+    cdef char *at
+    cdef char *mapped = NULL
+    cdef Slot *s
+    if slot == -2:
+        grow_arena(side)
+        slot = reserve(side, key, headers, meta, value, straight)
+    if slot == -2:
+        if brought.oversize.verdict == 0:
+            raise OverflowError("the message is larger than the ring's arena")
+        slot = place_annex(side, key, headers, meta, value, &mapped)
+    if slot < 0:
+        return False
+    s = &side.slots[slot]
+    at = mapped if mapped != NULL else side.ring.bytes_of(side.seat, s)
+    for part in parts:
+        if part:
+            memcpy(at, <const char *>(<bytes>part), len(part))
+            at += len(part)
+    s.timestamp_ms = brought.timestamp_ms
+    s.attempt, s.crashes = brought.attempt, brought.crashes
+    side.tags[slot] = brought.tag
+    if mapped != NULL:
+        unmap_annex(s, mapped)
+        send_slot(side, slot, index, offset, &brought.oversize)
+    elif straight:
+        send_slot(side, slot, index, offset, &brought.judged)
+    else:
+        admit_slot(side, slot, index, offset)
+    return True
 
 
 cdef void clear_annex(FeederSide side, Slot *s) noexcept nogil:

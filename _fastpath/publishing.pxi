@@ -98,7 +98,56 @@ cdef void skip_entries(FeederSide side) noexcept nogil:
                 publish_again(side, entry_slot(e), ring_no)
 
 
+cdef uint32_t divert(FeederSide side, uint32_t keep, uint32_t most, uint64_t limit_bytes) noexcept nogil:
+    """Take from the handlers what waits beyond the oldest `keep`, up to `most`, and send it to the courier.
+
+    One larger than `limit_bytes` stays, and so does what was executed before. Returns how many went.
+    """
+    cdef uint64_t *entries = side.ring.ready(side.seat, MAIN)
+    cdef uint64_t *head = &side.head.heads[MAIN]
+    cdef uint64_t at = load_acquire_64(head), tail = side.published_tails[MAIN], e
+    cdef uint32_t slot, kept = 0, moved = 0
+    if most == 0 or <int64_t>(tail - at) <= <int64_t>keep:
+        return 0
+    # ORDER: one swap takes all that is unclaimed. A handler that has read some of these entries loses its own
+    # swap on the head, reads again, and finds nothing until what stays is published again below, behind a new
+    # tail. What it claimed before lies below the head that this swap proves, and is not looked at.
+    while at != tail and not swap_if_64(head, at, tail):
+        at = load_acquire_64(head)
+    while at < tail:
+        e = entries[at & side.mask]
+        at += 1
+        slot = entry_slot(e)
+        # ORDER: no other entry names this publication of the slot, so nobody else can change its word.
+        if slot >= side.count or load_acquire_64(&side.slots[slot].word) != pack(entry_seq(e), 0, 0, READY):
+            continue
+        if kept < keep or moved == most or not is_fresh(side, slot, limit_bytes):
+            publish(side, slot, MAIN)
+            kept += 1
+        else:
+            side.slots[slot].detail_bytes = 0
+            hand_over(side, slot, V_OVERFLOW)
+            moved += 1
+    show_all(side)
+    return moved
+
+
+cdef inline bint is_fresh(FeederSide side, uint32_t slot, uint64_t limit_bytes) noexcept nogil:
+    """As it came from Kafka, and small enough: all that a frame can say of it."""
+    cdef Slot *s = &side.slots[slot]
+    return (s.attempt == 1 and s.crashes == 0 and s.meta_bytes == 0 and side.chains.hash[slot] == 0
+            and <uint64_t>blocks_of(side, s) << side.block_shift <= limit_bytes)
+
+
+cdef inline void hand_over(FeederSide side, uint32_t slot, uint8_t verdict) noexcept nogil:
+    """The slot is the courier's from here until its ack."""
+    side.slots[slot].verdict = verdict
+    side.at_courier += 1
+    to_courier(side, slot)
+
+
 cdef void to_courier(FeederSide side, uint32_t slot) noexcept nogil:
+    """Say it to the courier; said again to each new one."""
     cdef Slot *s = &side.slots[slot]
     side.seq = next_seq(side.seq)
     store_release_64(&s.word, pack(side.seq, 0, 0, COURIER))

@@ -44,8 +44,7 @@ cdef void conclude(FeederSide side, uint32_t slot, uint32_t code) noexcept nogil
             s.run_next = 0
             publish_again(side, slot, FRONT)
     elif code == V_DEAD or code == V_CHANNEL or (code == V_RETRY and side.order == 0):
-        s.verdict = <uint8_t>code
-        to_courier(side, slot)
+        hand_over(side, slot, <uint8_t>code)
     else:
         store_release_64(&s.word, pack(word_seq(s.word), 0, code, WAITING))
         if not side.in_events[slot]:
@@ -65,6 +64,8 @@ cdef void accept_ack(FeederSide side, uint32_t seat, uint64_t e) noexcept nogil:
     if word_seq(w) != entry_seq(e):
         store_relaxed_64(&side.head.refused_acks, side.head.refused_acks + 1)
     elif seat == side.h.handlers and state == COURIER:
+        side.at_courier -= 1
+        side.carried += 1
         release(side, slot, True)
     elif seat != side.h.handlers and state > VERDICT and word_seat(w) == seat:
         conclude(side, slot, state - VERDICT)
@@ -104,3 +105,16 @@ cdef uint64_t acks_waiting(FeederSide side) noexcept nogil:
         acks = side.ring.acks(side.seat, seat)
         n += load_acquire_64(&acks.tail) - acks.head
     return n
+
+
+cdef list take_events(FeederSide side):
+    cdef uint32_t i, slot, n = side.event_count
+    side.event_count = 0
+    found = []
+    for i in range(n):
+        slot = side.event_slots[i]
+        side.in_events[slot] = False
+        if word_state(side.slots[slot].word) == WAITING:
+            found.append((slot, word_incarnation(side.slots[slot].word), side.slots[slot].attempt,
+                          side.detail(slot)))
+    return found

@@ -13,8 +13,10 @@ DEAD = 4
 CHANNEL = 5
 PAUSE = 6
 RETURNED = 7
+OVERFLOW = 8
+"""Nobody executed it: the ring was full for too long, so it comes again by the queues."""
 
-PAGE_BYTES = 4096
+PAGE_BYTES = 4088
 _CLASS_CHARS = 200
 _TRACEBACK_BYTES = 1024  # what a long message leaves to the traceback
 _CUT = "\n… {} characters cut …\n"

@@ -30,8 +30,9 @@ def _steps(text: str) -> list[str]:
 
 SCRIPT = _steps("""
     feeder.place feeder.settle first.serve feeder.settle second.serve feeder.commit feeder.place
-    second.claim first.serve feeder.settle courier.carry feeder.take_back second.finish
-    feeder.settle feeder.place first.serve courier.take feeder.settle second.serve feeder.settle
+    feeder.divert second.claim first.serve feeder.settle courier.carry feeder.take_back second.finish
+    feeder.settle feeder.overflow feeder.place first.serve courier.take feeder.settle feeder.divert
+    second.serve feeder.settle
     feeder.reassign feeder.place first.claim courier.ack second.serve feeder.settle first.finish
     feeder.settle feeder.commit courier.carry feeder.settle
 """)
@@ -57,33 +58,50 @@ class Ledger:
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 8 * (_LOG_ENTRIES + 1))
 
-    def note(self, offset: int, finished: bool) -> None:
+    def note(self, offset: int, finished: bool, packed: bool = False) -> None:
         (n,) = struct.unpack_from("<Q", self._memory, 0)
-        struct.pack_into("<Q", self._memory, 8 * (n + 1), offset << 1 | finished)
+        struct.pack_into("<Q", self._memory, 8 * (n + 1), offset << 2 | packed << 1 | finished)
         struct.pack_into("<Q", self._memory, 0, n + 1)
 
     def entries(self) -> list[tuple[int, bool]]:
-        (n,) = struct.unpack_from("<Q", self._memory, 0)
-        return [(e >> 1, bool(e & 1)) for (e,) in struct.iter_unpack("<Q", self._memory[8 : 8 * (n + 1)])]
+        """What handlers and letters did: (offset, finished)."""
+        return [(e >> 2, bool(e & 1)) for e in self._noted() if not e & 2]
+
+    def packed(self) -> set[int]:
+        """What went in frames."""
+        return {e >> 2 for e in self._noted() if e & 2}
 
     def finished(self) -> set[int]:
-        return {offset for offset, finished in self.entries() if finished}
+        return {e >> 2 for e in self._noted() if e & 1}
+
+    def _noted(self) -> list[int]:
+        (n,) = struct.unpack_from("<Q", self._memory, 0)
+        return [e for (e,) in struct.iter_unpack("<Q", self._memory[8 : 8 * (n + 1)])]
 
 
 class Feeder:
     def __init__(self, ring: Any, ledger: Ledger, order: str, committed: int) -> None:
-        self.side, self.order = ring.feeder(order=order, run_limit=8), order
+        self.side, self.order = ring.feeder(order=order, run_limit=8, courier_share=order == "none"), order
         self.index = self.side.partition_index("t", 0)
         self.side.open_partition(self.index, committed)
 
-    def place(self) -> None:
-        for _ in range(9):
+    def place(self, verdict: int = 0, most: int = 9) -> None:
+        for _ in range(most):
             offset = self.side.position(self.index)
             if offset >= _MESSAGES or not self.side.place(
-                self.index, offset, b"%d" % offset * 30, key=b"k%d" % (offset % _KEYS)
+                self.index, offset, b"%d" % offset * 30, key=b"k%d" % (offset % _KEYS), verdict=verdict
             ):
                 break
         self.side.flush()
+
+    def overflow(self) -> None:
+        """The next ones go straight for the courier. Order is refused together with overflow."""
+        if self.order == "none":
+            self.place(8, 3)
+
+    def divert(self) -> None:
+        if self.order == "none":
+            self.side.divert(1, 4, 1 << 20)
 
     def settle(self) -> None:
         from ringmain.verdict import DEAD
@@ -159,11 +177,26 @@ class Courier:
         self.side, self.ledger, self.parcels = ring.courier(), ledger, list[Any]()
 
     def take(self) -> None:
-        self.parcels += self.side.take(8)
-        for parcel in self.parcels:
-            assert parcel.value == b"%d" % parcel.offset * 30
-            assert parcel.detail in (b"because", b"killed its handlers")
-            self.ledger.note(parcel.offset, True)
+        for _ in range(4):  # what is to go in frames and what is not stand in one row
+            parcels = self.side.take(8)
+            for parcel in parcels:
+                assert parcel.value == b"%d" % parcel.offset * 30
+                assert parcel.detail in (b"because", b"killed its handlers")
+                self.ledger.note(parcel.offset, True)
+            self.parcels += parcels
+            self._take_frame()
+
+    def _take_frame(self) -> None:
+        from ringmain.queues.frames import unpack
+
+        frame = self.side.take_frame(3)
+        if frame is not None:
+            messages = unpack(frame.body)
+            assert len(messages) == frame.messages
+            for message in messages:
+                assert message.value == b"%d" % message.offset * 30
+                self.ledger.note(message.offset, True, packed=True)
+            self.parcels.append(frame)
 
     def ack(self) -> None:
         self.side.ack(self.parcels)
@@ -317,6 +350,9 @@ class Trial:
         if self.victim != "feeder" and self.order == "none":
             again = [o for o in range(_MESSAGES) if o % 7 and o % 5 and entries.count((o, True)) > 1]
             assert len(again) <= 4, f"done twice without need: {again}"
+            both = self.ledger.packed() & {offset for offset, _ in entries}
+            assert not both, f"handled here and sent away: {both}"
+        assert self.ledger.packed() or self.order == "key", "nothing was ever diverted"
 
 
 def trial(victim: str, order: str, deaths: list[int]) -> int:

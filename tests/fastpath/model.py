@@ -7,6 +7,7 @@ that breaks a promise:
 
 - what is committed was executed to its end, or is in the queues; nothing is settled twice in one epoch
 - nobody executes a message that somebody else alive is executing in the same epoch
+- nobody changes a slot between the feeder's look at it and its plain store, where there is one
 - where nothing can happen any more, every message is settled and every slot is free
 
 `laws` can be taken away one by one, to see that the model would notice.
@@ -27,6 +28,8 @@ ACKS_BEFORE_CLAIMS = "a dead handler's seat is given on only when its claims are
 UNSENT_IS_SENT_AGAIN = "a feeder sends again what the last one may not have sent to the courier"
 EPOCH_CHECKED = "a verdict of an older epoch moves no offset"
 COURIER_IS_GREETED = "a new courier is sent what the last one had"
+STRAYS_ARE_SOUGHT = "where the ring has come round since a dead handler's claim, its slots are looked for"
+HEAD_COMES_FIRST = "what is diverted is taken by a swap on the head before its slots are touched"
 LAWS = frozenset(
     {
         ANNOUNCE_FIRST,
@@ -36,6 +39,8 @@ LAWS = frozenset(
         UNSENT_IS_SENT_AGAIN,
         EPOCH_CHECKED,
         COURIER_IS_GREETED,
+        HEAD_COMES_FIRST,
+        STRAYS_ARE_SOUGHT,
     }
 )
 
@@ -77,6 +82,11 @@ class State(NamedTuple):
     low: int = 0
     acking: int = -1
     looking: int = -1  # a slot that is about to be taken back without a swap
+    diverting: tuple[tuple[int, int], ...] = ()  # (slot, seq) that was taken and is to be looked at
+    looked_at: tuple[int, int] = NOBODY  # the one about to be sent or published again
+    kept: int = 0
+    unshown: int = 0  # entries of the ring behind the tail
+    unsent: tuple[tuple[int, int], ...] = ()
     # the courier
     to_courier: tuple[tuple[int, int], ...] = ()
     courier: str = "up"
@@ -87,6 +97,7 @@ class State(NamedTuple):
     finished: frozenset[int] = frozenset()
     crashes: int = 0
     takings_back: int = 0
+    diversions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,8 @@ class Model:
     slots: int = 2
     crashes: int = 1
     takings_back: int = 1
+    diversions: int = 0
+    keep: int = 0
     carried: frozenset[int] = frozenset({1})
     laws: frozenset[str] = LAWS
     mortals: tuple[str, ...] = ("feeder", "handler", "courier")
@@ -117,7 +130,8 @@ class Model:
         s = replace(s, crashes=s.crashes + 1)
         if "feeder" in self.mortals and s.feeder != "down":
             for committed in {0, s.low}:
-                yield "feeder dies", replace(s, feeder="down", low=committed, acking=-1, looking=-1)
+                dead = replace(s, feeder="down", low=committed, acking=-1, looking=-1)
+                yield "feeder dies", replace(dead, diverting=(), looked_at=NOBODY, unshown=0, unsent=())
         for n, handler in enumerate(s.handlers):
             if "handler" in self.mortals and handler.at not in ("dead", "idle"):
                 yield f"handler {n} dies", _handler_is(s, n, replace(handler, at="dead"))
@@ -135,6 +149,8 @@ class Model:
             yield "feeder shows the courier's tail", self._send(s)
         elif s.feeder == "acked":
             yield "feeder moves the ack head", self._ack_taken(s)
+        elif s.feeder == "diverting":
+            yield from self._divert(s)
         elif s.looking >= 0:
             yield "feeder stores without looking", replace(self._publish(s, s.looking), looking=-1)
         else:
@@ -157,6 +173,42 @@ class Model:
         elif not s.greeted and COURIER_IS_GREETED in self.laws:
             yield "feeder greets the courier", self._greet(s)
         yield from self._takes_back(s)
+        if s.head < s.tail and s.diversions < self.diversions:
+            entries = tuple(s.ring[at % self.slots] for at in range(s.head, s.tail))
+            begun = replace(s, feeder="diverting", diverting=entries, kept=0, diversions=s.diversions + 1)
+            if HEAD_COMES_FIRST in self.laws:
+                begun = replace(begun, head=s.tail)
+            yield "feeder begins to divert", begun
+
+    def _divert(self, s: State) -> Iterator[tuple[str, State]]:
+        """One entry at a time: a look, then a plain store; at the end the two tails, one after the other."""
+        if s.looked_at != NOBODY:
+            yield (
+                "feeder stores what it looked at",
+                self._divert_one(replace(s, looked_at=NOBODY), *s.looked_at),
+            )
+        elif s.diverting:
+            (n, seq), left = s.diverting[0], replace(s, diverting=s.diverting[1:])
+            if (s.slots[n].state, s.slots[n].seq) == (READY, seq):
+                left = replace(left, looked_at=(n, seq))
+            yield f"feeder looks at slot {n}", left
+        elif s.unshown:
+            yield "feeder shows what stays", replace(s, tail=s.tail + s.unshown, unshown=0)
+        else:
+            shown = replace(s, to_courier=s.to_courier + s.unsent, unsent=(), feeder="up")
+            yield "feeder shows what it diverted", shown
+
+    def _divert_one(self, s: State, n: int, seq: int) -> State:
+        if (s.slots[n].state, s.slots[n].seq) != (READY, seq):
+            raise Broken(f"slot {n} changed under the feeder's eyes")
+        again = s.seq + 1
+        if s.kept < self.keep:
+            ring = list(s.ring)
+            ring[(s.tail + s.unshown) % self.slots] = (n, again)
+            s = _slot_is(s, n, replace(s.slots[n], seq=again))
+            return replace(s, seq=again, ring=tuple(ring), kept=s.kept + 1, unshown=s.unshown + 1)
+        s = _slot_is(s, n, replace(s.slots[n], state=COURIER, seq=again))
+        return replace(s, seq=again, unsent=(*s.unsent, (n, again)))
 
     def _publish(self, s: State, n: int) -> State:
         seq = s.seq + 1
@@ -205,9 +257,11 @@ class Model:
     def _resolve(self, s: State, seat: int, handler: Handler) -> State:
         """One slot of a dead handler at a time; the last time, its seat is given on."""
         head, n = handler.announced
+        if n and s.tail - head > self.slots:
+            return self._publish_strays(_handler_is(s, seat, replace(handler, announced=(0, 0))))
         for at in range(head, min(head + n, s.head)):
             number, seq = s.ring[at % self.slots]
-            if s.tail - at <= self.slots and s.slots[number].state == READY and s.slots[number].seq == seq:
+            if s.slots[number].state == READY and s.slots[number].seq == seq:
                 return self._publish(s, number)
         for number, slot in enumerate(s.slots):
             if ACKS_BEFORE_CLAIMS in self.laws and slot.seat == seat and slot.state != FREE:
@@ -218,6 +272,16 @@ class Model:
                 if slot.state in (CLAIMED, EXECUTING):
                     return self._publish(s, number)
         return _handler_is(s, seat, Handler())
+
+    def _publish_strays(self, s: State) -> State:
+        """All of them in one step: the swaps on single slots are not told apart by handlers."""
+        waiting = {s.ring[at % self.slots] for at in range(s.head, s.tail)}
+        for number, slot in enumerate(s.slots):
+            stray = slot.state == READY and (number, slot.seq) not in waiting
+            if stray and STRAYS_ARE_SOUGHT in self.laws:
+                s = replace(self._publish(replace(s, tail=s.tail + s.unshown), number), tail=s.tail)
+                s = replace(s, unshown=s.unshown + 1)
+        return replace(s, feeder="diverting")
 
     def _release_late(self, s: State, n: int) -> State:
         return _slot_is(s, n, Slot())

@@ -20,6 +20,9 @@ _HEADER = struct.Struct("<Q4I12Q")
 _SLOT = struct.Struct("<QqqIHHHBBIIIIHHI")
 _SLOT_BYTES = 64
 _ACK_ENTRIES_AT = 128
+_HEADS_AT = 64
+_SEATS_AT = 4096
+_CLAIM_AT = 20
 
 
 class SlotView(NamedTuple):
@@ -113,6 +116,14 @@ class Rig:
 
     def forge_ack_tail(self, seat: int, tail: int, feeder: int = 0) -> None:
         os.pwrite(self._fd, struct.pack("<Q", tail % 2**64), self.ack_ring_at(seat, feeder))
+
+    def forge_claim(self, seat: int, count: int, feeder: int = 0) -> None:
+        """What a handler leaves that dies between its swap on the head and its first mark."""
+        assert seat == 0, "only the first seat's place is known"
+        head_at = self.feeders_at + feeder * self.feeder_bytes + _HEADS_AT
+        (head,) = struct.unpack("<Q", os.pread(self._fd, 8, head_at))
+        os.pwrite(self._fd, struct.pack("<3IQ", feeder, 0, count, head), _SEATS_AT + _CLAIM_AT)
+        os.pwrite(self._fd, struct.pack("<Q", head + count), head_at)
 
     def forge_ready(self, cell: int, entry: int, feeder: int = 0) -> None:
         at = self.feeders_at + feeder * self.feeder_bytes + self.ready_at

@@ -611,3 +611,30 @@ def test_a_sleeping_feeder_is_woken_by_acks_deaths_and_couriers(ring: Rig) -> No
 
 def _rung(fileno: int) -> bool:
     return bool(select.select([fileno], [], [], 0)[0])
+
+
+@pytest.mark.parametrize("rounds", [0, 5])
+def test_what_a_dead_handler_took_and_never_marked_is_found_however_often_the_ring_came_round(
+    ring: Rig, rounds: int
+) -> None:
+    feeder, dead, alive = ring.feeder(), ring.handler(), ring.handler()
+    index = opened(feeder)
+    for offset in range(4):
+        feeder.place(index, offset, b"%d" % offset)
+    feeder.flush()
+    ring.forge_claim(dead.seat, 2)
+    done: list[bytes | None] = []
+    for _ in range(rounds):
+        for _ in range(8):
+            feeder.place(index, feeder.position(index), b"later")
+        feeder.flush()
+        serve_all(alive, done.append)
+        feeder.settle()
+    ring.overseer.bury(dead.seat, CRASH)
+    feeder.resolve(dead.seat)
+    feeder.resolved(dead.seat)
+    feeder.flush()
+    serve_all(alive, done.append)
+    feeder.settle()
+    assert sorted(value for value in done if value != b"later") == [b"0", b"1", b"2", b"3"]
+    assert (feeder.busy, feeder.low_water(index)) == (0, feeder.position(index))

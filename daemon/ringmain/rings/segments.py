@@ -53,6 +53,7 @@ class FeederTerms:
     run_limit: int = 1
     commit_window: int = 1_000_000
     tagged: bool = False
+    courier_share: bool = False
 
 
 def bell() -> int:
@@ -94,6 +95,7 @@ class Segment:
             run_limit=terms.run_limit,
             commit_window=terms.commit_window,
             tagged=terms.tagged,
+            courier_share=terms.courier_share,
         )
 
     def open_handler(self, seat: int, incarnation: int) -> HandlerSide:
