@@ -7,6 +7,7 @@ import click
 from ringmain.cli.arguments import config_argument, json_option, print_json, set_option
 from ringmain.cli.inspection import inspect_app
 from ringmain.cli.reading import read_for_use, read_to_look_at
+from ringmain.config.pools import pools
 from ringmain.config.render import render
 from ringmain.config.schema import Config
 from ringmain.errors import ConfigError, RingmainError
@@ -49,8 +50,8 @@ def check(
 
 
 def _fine(config: Config) -> str:
-    routes = ", ".join(config.routes)
-    return f"{config.path}: fine; {config.app} has a handler for each route ({routes})"
+    served = ", ".join(pool.key for pool in pools(config))
+    return f"{config.path}: fine; {config.app} fits its routes and channels ({served})"
 
 
 def _problems(error: RingmainError) -> object:

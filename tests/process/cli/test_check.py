@@ -10,7 +10,7 @@ from command_line import APP, Ringmain
 def test_what_is_fine_is_said_in_one_line(call: Ringmain) -> None:
     done = call("check", "shop.toml")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("shop.toml: fine; orders:app has a handler for each route (orders)\n")
+    assert done.stdout.endswith("shop.toml: fine; orders:app fits its routes and channels (orders)\n")
 
 
 def test_as_json_the_whole_config_is_printed_with_its_secrets_masked(call: Ringmain) -> None:
@@ -122,3 +122,27 @@ def test_run_refuses_what_check_refuses_with_the_same_codes(call: Ringmain, fold
     done = call("run", "shop.toml")
     assert done.returncode == 4
     assert "Traceback" not in done.stderr
+
+
+CHANNEL = """
+@app.channel("orders", "express")
+def express(order: dict) -> None: ...
+"""
+
+
+def test_channels_and_their_handlers_are_named_where_the_other_is_missing(
+    call: Ringmain, folder: Path
+) -> None:
+    (folder / "orders.py").write_text(APP + CHANNEL)
+    done = call("check", "shop.toml")
+    assert done.returncode == 4
+    [said] = done.stderr.splitlines()
+    assert said.endswith("channel 'express' of route 'orders' is not in the config; "
+                         "add [routes.orders.channels.express]")  # fmt: skip
+    done = call("check", "shop.toml", "--set", "routes.orders.channels.expres.handlers=1")
+    assert done.returncode == 4
+    assert "channel 'expres' of route 'orders' is in the config but has no handler" in done.stderr
+    assert "did you mean 'expres'?" in done.stderr
+    done = call("check", "shop.toml", "--set", "routes.orders.channels.express.handlers=1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("(orders, orders.express)\n")

@@ -1,12 +1,15 @@
 """One line per event, whoever reads it or nobody."""
 
 import json
+import logging
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+
+from ringmain import log
 
 
 def _run(code: str, *, line_format: str = "json", **how: object) -> subprocess.CompletedProcess[bytes]:
@@ -78,6 +81,14 @@ def test_console_says_the_same_to_people() -> None:
     (line,) = done.stderr.decode().splitlines()
     assert "warning  handler orders/3 [" in line
     assert line.endswith("two\\nlines  reason='a b'  s=1.235")
+
+
+def test_console_names_the_channel_behind_its_route() -> None:
+    formatter = log.ConsoleFormatter(
+        {"role": "handler", "route": "orders", "channel": "express", "seat": 3}, full=True
+    )
+    line = formatter.format(logging.makeLogRecord({"msg": "x", "levelname": "INFO"}))
+    assert " handler orders.express/3 [" in line
 
 
 def test_a_reader_that_is_gone_stops_nobody() -> None:
