@@ -13,7 +13,7 @@ import pytest
 from support.kafka_jars import ServerUnavailable
 from support.kafka_server import KafkaServer
 from support.leftovers import Leftovers, adopt_orphans
-from support.rabbit_server import RabbitServer
+from support.rabbit_server import ERLANG, RabbitServer
 
 
 def unavailable(reason: ServerUnavailable) -> None:
@@ -63,9 +63,11 @@ def make_kafka(tmp_path: Path) -> Iterator[Callable[..., KafkaServer]]:
         server.close()
 
 
-def _started_rabbit(directory: Path, config: Mapping[str, object] | None = None) -> RabbitServer:
+def _started_rabbit(
+    directory: Path, config: Mapping[str, object] | None = None, erlang: str = ERLANG
+) -> RabbitServer:
     try:
-        server = RabbitServer(directory, config)
+        server = RabbitServer(directory, config, erlang)
         server.start()
     except ServerUnavailable as reason:
         unavailable(reason)
@@ -99,11 +101,11 @@ def brittle_rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitS
 
 @pytest.fixture
 def make_rabbit(tmp_path: Path) -> Iterator[Callable[..., RabbitServer]]:
-    """Makes a RabbitMQ of this test alone with other lines of rabbitmq.conf: make_rabbit({"some.key": 1})."""
+    """Makes a RabbitMQ of this test alone: make_rabbit({"some.key": 1}), as rabbitmq.conf writes it."""
     servers: list[RabbitServer] = []
 
-    def make(config: Mapping[str, object] | None = None) -> RabbitServer:
-        servers.append(_started_rabbit(tmp_path / f"rabbit{len(servers)}", config))
+    def make(config: Mapping[str, object] | None = None, erlang: str = ERLANG) -> RabbitServer:
+        servers.append(_started_rabbit(tmp_path / f"rabbit{len(servers)}", config, erlang))
         return servers[-1]
 
     yield make

@@ -69,7 +69,9 @@ def first_property(line: Line, queue: str) -> spec.BasicProperties:
     return spec.BasicProperties().decode(delivered.properties)
 
 
-def test_queues_are_made_when_needed_and_are_as_product_says(rabbit: RabbitServer, queues: RabbitQueues) -> None:
+def test_queues_are_made_when_needed_and_are_as_product_says(
+    rabbit: RabbitServer, queues: RabbitQueues
+) -> None:
     with closing(queues.publisher()) as publisher, closing(queues.taker([READY, OVERFLOW])) as taker:
         publish(publisher, DELAY, [message(1)])
         publish(publisher, DEAD, [message(2)])

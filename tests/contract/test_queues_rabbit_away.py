@@ -1,4 +1,4 @@
-"""RabbitMQ that cannot be used for a while: a state with its reason, and nothing is lost or doubted for ever."""
+"""RabbitMQ that cannot be used for a while: a state with its reason, and nothing is lost."""
 
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,7 @@ from support.queue_backends import (
     take,
     take_all,
 )
-from support.rabbit_server import RabbitServer
+from support.rabbit_server import ERLANG, RabbitServer
 from support.waiting import eventually, never
 
 MANY = 20_000
@@ -93,6 +93,14 @@ def kill(server: RabbitServer) -> None:
     server.kill()
 
 
+def make_ready(server: RabbitServer) -> None:
+    """A quorum queue that is killed within a second of its birth stays broken: RabbitMQ 3.10's own fault."""
+    with closing(rabbit_queues(server.url).taker([READY])) as taker:
+        take_all(taker)
+    server.stop_app()
+    server.start_app()
+
+
 def come_back(server: RabbitServer, how: Callable[[RabbitServer], None]) -> None:
     if how is stop_app:
         server.start_app()
@@ -123,6 +131,7 @@ def test_a_server_that_is_away_at_the_start_is_said_and_met_when_it_comes(server
 def test_an_outage_with_thousands_unconfirmed_loses_none_of_them(
     server: RabbitServer, how: Callable[[RabbitServer], None]
 ) -> None:
+    make_ready(server)
     queues = rabbit_queues(server.url)
     with closing(queues.publisher()) as publisher:
         sender = Sender(publisher)
@@ -154,6 +163,7 @@ def test_an_outage_with_thousands_unconfirmed_loses_none_of_them(
 def test_what_a_taker_held_comes_again_after_an_outage_and_old_tags_settle_nothing(
     server: RabbitServer, how: Callable[[RabbitServer], None]
 ) -> None:
+    make_ready(server)
     queues = rabbit_queues(server.url)
     with closing(queues.publisher()) as publisher:
         publish(publisher, READY, map(message, range(100)))
@@ -191,6 +201,7 @@ def test_a_memory_alarm_is_said_and_what_was_sent_is_confirmed_when_it_ends(serv
         eventually(sender.step, BACK_S)
         assert sender.lost == 0
         assert publisher.away() is None
+        taker.hold(2000)
         assert len(take(taker, 999)) == 999
 
 
@@ -264,7 +275,8 @@ def test_what_is_no_rabbitmq_and_what_has_no_address_are_said(server: RabbitServ
 def test_a_queue_feeder_is_told_when_the_broker_takes_back_what_was_held_too_long(
     make_rabbit: Callable[..., RabbitServer], caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = make_rabbit({"consumer_timeout": 2000, "channel_tick_interval": 1000}).url
+    impatient = f"{ERLANG} -rabbit channel_tick_interval 1000"
+    url = make_rabbit({"consumer_timeout": 2000}, impatient).url
     queues = rabbit_queues(url, "classic")
     with closing(queues.publisher()) as publisher, closing(queues.taker([READY])) as taker:
         publish(publisher, READY, [message(1)])

@@ -167,7 +167,9 @@ class RabbitServer:
         """Does it greet who says that it speaks AMQP? It listens as the last thing of its start."""
         assert self._process is not None
         if self._process.poll() is not None:
-            raise ServerUnavailable(f"RabbitMQ ended at start: {self._log.read_text(errors='replace')[-1500:]}")
+            raise ServerUnavailable(
+                f"RabbitMQ ended at start: {self._log.read_text(errors='replace')[-1500:]}"
+            )
         try:
             with socket.create_connection(("127.0.0.1", self.port), 2.0) as stream:
                 stream.sendall(b"AMQP\x00\x00\x09\x01")
@@ -176,7 +178,9 @@ class RabbitServer:
             return False
 
     def _made_environment(self, dist_port: int, erlang: str) -> dict[str, str]:
-        known = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ", "ERL"))}
+        known = {
+            name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ", "ERL"))
+        }
         directory = self.directory
         return known | {
             "HOME": str(directory / "home"),

@@ -1,5 +1,7 @@
 """AMQP's bytes: what we write pika reads, what pika writes we read, however it is cut."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,7 +42,7 @@ EVENTS = [event for _, event in STREAM if event is not None]
 def test_events_are_the_same_however_the_bytes_are_cut(cuts: list[int]) -> None:
     reader, events = Reader(), []
     edges = [0, *sorted(cuts), len(BYTES)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         events += reader.feed(BYTES[begin:end])
     assert events == EVENTS
 

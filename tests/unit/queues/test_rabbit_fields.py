@@ -14,9 +14,9 @@ BYTES = st.none() | st.binary(max_size=50)
 NUMBERS = st.integers(min_value=0, max_value=(1 << 62) - 1)
 ENVELOPES = st.builds(
     Envelope, value=BYTES, key=BYTES, headers=st.lists(st.tuples(NAMES, BYTES), max_size=4), topic=NAMES,
-    partition=NUMBERS, offset=NUMBERS, timestamp_ms=st.integers(-1, 1 << 50), attempt=NUMBERS, crashes=NUMBERS,
-    first_failed_ms=NUMBERS, failed_ms=NUMBERS, error_class=NAMES, error_message=NAMES, traceback=NAMES,
-    node=NAMES, replayed=st.booleans(), withheld_bytes=NUMBERS,
+    partition=NUMBERS, offset=NUMBERS, timestamp_ms=st.integers(-1, 1 << 50), attempt=NUMBERS,
+    crashes=NUMBERS, first_failed_ms=NUMBERS, failed_ms=NUMBERS, error_class=NAMES, error_message=NAMES,
+    traceback=NAMES, node=NAMES, replayed=st.booleans(), withheld_bytes=NUMBERS,
 )  # fmt: skip
 PLAIN = Envelope(
     value=b"{}", key=b"\xff", headers=[("h", b"\x00"), ("h", None)], topic="orders", partition=3, offset=7,

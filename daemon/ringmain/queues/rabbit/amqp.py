@@ -37,7 +37,7 @@ class Confirm(NamedTuple):
 
 
 class Returned(NamedTuple):
-    """A mandatory message for a queue that is not there came back; its confirm follows as if all were well."""
+    """A mandatory message for a queue that is not there came back; a confirm follows as if all were well."""
 
     channel: int
     queue: str
@@ -87,11 +87,12 @@ class Content:
         if len(self.what) == 1:
             return Returned(channel, self.what[0])
         body = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
-        return Delivered(channel, *self.what, self.properties, body)
+        consumer, tag, redelivered = self.what
+        return Delivered(channel, consumer, tag, redelivered, self.properties, body)
 
 
 class Reader:
-    """One connection's incoming bytes. What is no AMQP raises ValueError, or whatever pika's decoder raises."""
+    """One connection's incoming bytes. What is no AMQP raises ValueError, or what pika's decoder raises."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -133,7 +134,7 @@ class Reader:
             events.append(Confirm(channel, tag, bool(bits & 1), index == _ACK_INDEX))
         else:
             whole = data[start - _FRAME_HEAD_BYTES : stop + 1]
-            method = frame.decode_frame(whole)[1].method  # type: ignore[union-attr]
+            method = frame.decode_frame(whole)[1].method
             if index == _RETURN:
                 self._contents[channel] = Content((method.routing_key,))
             else:

@@ -6,9 +6,9 @@ what happened, in order, and a connection that cannot be had is a state (`away`)
     events = connection.pump()   Opened, then Delivered | Confirm | Returned | Reply …, at last Lost
     connection.send(frames)      from amqp.py or `method()`; only while `is_open`
 
-Between Opened and Lost everything belongs to one life of the connection; what was in flight at Lost is unknown.
-Channel 0 and heartbeats are dealt with here. Other channels are their owner's (dialogue.py): a Channel.Close of
-the broker's is answered here, and the owner sees it as a Reply.
+Between Opened and Lost all belongs to one life of the connection; what was in flight at Lost is unknown.
+Channel 0 and heartbeats are dealt with here. Other channels are their owner's (dialogue.py): a Channel.Close
+of the broker's is answered here, and the owner sees it as a Reply.
 """
 
 import random
@@ -89,7 +89,7 @@ class Connection:
         return self._address
 
     def pump(self) -> Sequence[Event]:
-        """Do what can be done now: connect, write, read, beat. What happened, in order; empty while nothing."""
+        """Do what can be done now: connect, write, read, beat. Returns what happened, in order."""
         try:
             if self._wire is None:
                 self._begin()
@@ -182,9 +182,10 @@ class Connection:
         """Every address of every URL, in the config's order; the last error when none has any."""
         found: list[tuple[Address, SocketAddress]] = []
         problem: OSError | None = None
-        for self._address in self._access.addresses:
+        for address in self._access.addresses:
+            self._address = address
             try:
-                found += [(self._address, where) for where in resolve(self._address.host, self._address.port)]
+                found += [(address, where) for where in resolve(address.host, address.port)]
             except OSError as error:
                 problem = error
         if not found and problem is not None:

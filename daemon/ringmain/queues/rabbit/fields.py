@@ -19,7 +19,7 @@ PREFIX = "x-ringmain-"
 PACKED_TYPE = "application/x-ringmain-packed"
 """Content type of a body that is the whole envelope, for metadata that fits into no header frame."""
 METADATA_BYTES = 64 << 10
-"""Above this headers go into the body: a header frame must fit into the connection's frame limit (128 KiB)."""
+"""Above this headers go into the body: a header frame must fit into a frame (128 KiB)."""
 
 _SHORT, _LONG, _SIZE = Struct(">H"), Struct(">q"), Struct(">I")
 _WITH_TYPE, _WITH_ENCODING = (
@@ -138,9 +138,7 @@ def _encoded(text: str) -> bytes:
 
 def _typed(content_type: str, table: bytes) -> bytes:
     name = content_type.encode()
-    return (
-        _TYPED_FLAGS + bytes([len(name)]) + name + _SIZE.pack(len(table)) + table + _PERSISTENT
-    )
+    return _TYPED_FLAGS + bytes([len(name)]) + name + _SIZE.pack(len(table)) + table + _PERSISTENT
 
 
 # -- reading ---------------------------------------------------------------------------------------------
@@ -203,8 +201,7 @@ def _decoded(properties: bytes, position: int) -> tuple[Any, int]:
 
 
 _FIELD_OF = {
-    (PREFIX + field.replace("_", "-")).encode(): field
-    for field in (*Envelope.__struct_fields__, "no_value")
+    (PREFIX + field.replace("_", "-")).encode(): field for field in (*Envelope.__struct_fields__, "no_value")
 }
 _KIND_NUMBER = _NUMBER[0]
 _SIZED = frozenset(_TEXT + _BYTES + _ARRAY + b"F")

@@ -94,7 +94,7 @@ class Line:
         self._connection.send(*frames)
 
     def events(self, wait_s: float) -> list[Event]:
-        """What happened, as soon as something did; [] after wait_s. QueuesAway when the connection is lost."""
+        """What happened, as soon as something did; [] after wait_s. QueuesAway when all is lost."""
         deadline_s = monotonic_s() + wait_s
         while not self._heard:
             self._pump()

@@ -52,6 +52,7 @@ class RabbitPublisher:
         self._settled = Settled([], [], [])
         self._accepting = False
         self._nacked = Backoff()
+        self._nacked_s = 0.0
         self._confirmed_s = 0.0
         self.limit_bytes = 128 << 20
         """RabbitMQ's largest default; where the broker's own is less it says so, and the limit is learned."""
@@ -111,10 +112,13 @@ class RabbitPublisher:
 
     def away(self) -> Away | None:
         """No connection, publishers blocked, no confirm for long, or a queue that is not as it must be."""
-        away = self._connection.away() or self._declaring.trouble()
+        away, where = self._connection.away() or self._declaring.trouble(), self._connection.address
+        if away is None and self._nacked.failures > 1:
+            return Away(
+                f"RabbitMQ at {where} refuses messages (basic.nack): its log says why", self._nacked_s
+            )
         if away is None and self._flight and monotonic_s() - self._confirmed_s >= SILENT_S:
-            where = self._connection.address
-            away = Away(f"RabbitMQ at {where} is connected and confirms nothing", self._confirmed_s)
+            return Away(f"RabbitMQ at {where} is connected and confirms nothing", self._confirmed_s)
         return away
 
     def close(self) -> None:
@@ -178,16 +182,17 @@ class RabbitPublisher:
 
     def _confirm(self, confirm: Confirm) -> None:
         spoken, doomed = self._flight.confirm(confirm.tag, confirm.multiple)
-        self._confirmed_s = monotonic_s()
+        self._confirmed_s = now_s = monotonic_s()
         self._settled.lost.extend(sent.ticket for sent in doomed)
         if confirm.safe:
             self._settled.confirmed.extend([sent.ticket for sent in spoken])
-            if self._nacked.failures:
+            if spoken and self._nacked.failures:
                 self._nacked.succeeded()
-        else:
-            self._settled.lost.extend(sent.ticket for sent in spoken)
-            self._nacked.failed(self._confirmed_s, random.random())
-            log.warning("rabbitmq refused messages, published again", extra={"messages": len(spoken)})
+            return
+        self._settled.lost.extend(sent.ticket for sent in spoken)
+        if self._nacked.wait_s(now_s) == 0:  # of a burst the first counts
+            self._nacked_s = self._nacked_s if self._nacked.failures else now_s
+            self._nacked.failed(now_s, random.random())
 
     def _reply(self, reply: Reply) -> None:
         if reply.channel == _DECLARING:

@@ -1,8 +1,8 @@
 """The queues that RabbitMQ shall hold for us: the arguments of each, and what to say when one is otherwise.
 
-Publisher, taker, dead set and the depths enter. A queue is declared when it is first needed and never removed;
-names are read by queues.names. Declaring one that is there with other arguments changes nothing and is refused
-by the broker: that is said with both sets of arguments and waits for a person.
+Publisher, taker, dead set and the depths enter. A queue is declared when it is first needed and never
+removed; names are read by queues.names. Declaring one that is there with other arguments changes nothing and
+is refused by the broker: that is said with both sets of arguments and waits for a person.
 
     ready, overflow, dead      durable
     delay.N                    one TTL of N seconds for all in it, then dead-lettered to its ready queue

@@ -1,8 +1,8 @@
 """One TCP or TLS stream to the broker: bytes out, bytes in, never waiting.
 
 connection.py enters. Every method returns at once; OSError (ssl's errors are OSErrors) says that the stream
-is over. `fileno` is an epoll over the socket: readable when there is something to read, and also when there is
-room again for what could not be written, so that the owner's loop waits for one descriptor alone.
+is over. `fileno` is an epoll over the socket: readable when there is something to read, and also when there
+is room again for what could not be written, so that the owner's loop waits for one descriptor alone.
 """
 
 import os
@@ -23,7 +23,7 @@ SocketAddress = tuple[int, Any]
 
 
 def resolve(host: str, port: int) -> list[SocketAddress]:
-    """The host's addresses. Asks the resolver, which may wait for a server of names: the one call that can."""
+    """The host's addresses. Asks the resolver, which may wait for a name server: the one call that can."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:
@@ -99,7 +99,8 @@ class Wire:
 
     def receive(self) -> bytes:
         """What came since; b"" = nothing. The end of the stream is a ConnectionError."""
-        stream, pieces, size = self._tls or self._raw, [], 0
+        pieces: list[bytes] = []
+        stream, size = self._tls or self._raw, 0
         try:
             while size < _AT_ONCE_BYTES:
                 piece = stream.recv(_READ_BYTES)
