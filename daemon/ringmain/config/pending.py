@@ -12,7 +12,6 @@ ANY: tuple[str, ...] = ()
 
 # key (* = any name) -> the values that are not there yet (ANY = the whole key)
 PENDING: dict[str, tuple[str, ...]] = {
-    "queues.backend": ("rabbitmq",),
     "modes": ("api-server", "management-api"),
     "admin": ANY,
     "http": ANY,
@@ -20,7 +19,6 @@ PENDING: dict[str, tuple[str, ...]] = {
     "schema_registry": ANY,
     "routes.*.format": ("protobuf", "avro", "json-schema"),
     "routes.*.through": ANY,
-    "routes.*.overflow": ANY,
     "routes.*.batch": ANY,
     "routes.*.producer": ANY,
     "routes.*.schema_registry": ANY,

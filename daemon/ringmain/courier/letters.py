@@ -11,19 +11,20 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from ringmain import retry, verdict
-from ringmain.queues import names
+from ringmain.queues import frames, names
 from ringmain.queues.envelope import (
     UNREADABLE,
     Envelope,
     Headers,
     Meta,
+    Packed,
     cut_traceback,
     decode_meta,
     withhold,
 )
 from ringmain.verdict import Failure
 
-__all__ = ["Desk", "Letter", "Parcel", "refused", "write"]
+__all__ = ["Bundle", "Desk", "Frame", "Letter", "Parcel", "bundle", "opened", "refused", "write"]
 
 
 class Parcel(Protocol):
@@ -53,6 +54,17 @@ class Parcel(Protocol):
     def attempt(self) -> int: ...
     @property
     def crashes(self) -> int: ...
+    @property
+    def first_failed_ms(self) -> int: ...
+
+
+class Frame(Protocol):
+    """Many messages that overflowed, packed by the ring's courier side."""
+
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def messages(self) -> int: ...
 
 
 class Letter(NamedTuple):
@@ -60,6 +72,13 @@ class Letter(NamedTuple):
 
     queue: str
     envelope: Envelope
+
+
+class Bundle(NamedTuple):
+    """A frame and where it goes."""
+
+    queue: str
+    packed: Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +108,18 @@ def write(desk: Desk, parcel: Parcel, now_ms: int) -> Letter:
         counted = msgspec.structs.replace(failed, attempt=parcel.attempt + failure.counted)
         return Letter(names.delay(desk.app, desk.route, step, desk.channel), counted)
     return Letter(names.dead(desk.app, desk.route, desk.channel), withhold(failed, desk.limit_bytes))
+
+
+def bundle(desk: Desk, frame: Frame) -> Bundle:
+    """To the overflow queue, as it was packed."""
+    return Bundle(names.overflow(desk.app, desk.route), Packed(frame.body, frame.messages))
+
+
+def opened(refused: Bundle) -> list[Letter]:
+    """What is left of a frame that the queues will never take: each message for itself to the ready queue."""
+    place = names.parse(refused.queue)
+    queue = names.ready(place.app, place.route)
+    return [Letter(queue, envelope) for envelope in frames.unpack(refused.packed.body)]
 
 
 def refused(letter: Letter, reason: str) -> Letter:
@@ -131,7 +162,7 @@ def _failed(desk: Desk, parcel: Parcel, failure: Failure, now_ms: int) -> Envelo
         _forwarded(parcel, meta),
         attempt=parcel.attempt,
         crashes=parcel.crashes,
-        first_failed_ms=meta.first_failed_ms or now_ms,
+        first_failed_ms=meta.first_failed_ms or parcel.first_failed_ms or now_ms,
         failed_ms=now_ms,
         error_class=failure.error_class,
         error_message=failure.error_message,

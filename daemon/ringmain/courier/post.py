@@ -6,35 +6,45 @@ whose ticket is lost is published again, and may then be there twice. All that i
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from ringmain.courier import letters
-from ringmain.courier.letters import Desk, Letter, Parcel
+from ringmain.courier.letters import Bundle, Desk, Frame, Letter, Parcel
 from ringmain.queues.contract import Publisher, Ticket
+from ringmain.queues.envelope import Envelope
 
 HELD_BYTES = 64 << 20
 _STEP = 256
 _STEP_BYTES = 8 << 20
+_EACH = 1024
+"""What a letter takes in memory beside its bytes, roughly."""
 
 
 class Side(Protocol):
     """A pool's ring as its courier sees it; acks are asked only for parcels that it handed out."""
 
     def take(self, limit: int) -> Sequence[Parcel]: ...
+    def take_frame(self) -> Frame | None: ...
     def ack(self, parcels: list[Any]) -> None: ...
 
 
+@dataclass(slots=True)
+class Share:
+    """A frame that travels in several letters; acked with the last of them."""
+
+    frame: Any
+    left: int
+
+
 class Carried(NamedTuple):
-    """A parcel on its way, with its letter."""
+    """A parcel or a frame on its way, with its letter."""
 
     pool: str
-    parcel: Parcel
-    letter: Letter
-
-    @property
-    def size_bytes(self) -> int:
-        """Roughly what it holds in memory."""
-        return len(self.parcel.value or b"") + len(self.parcel.key or b"") + 1024
+    parcel: Parcel | Frame | Share
+    letter: Letter | Bundle
+    size_bytes: int
+    """Roughly what it holds in memory."""
 
 
 class Post:
@@ -89,25 +99,59 @@ class Post:
         self.published_again += len(lost)
         self._waiting.extendleft(self._in_flight.pop(ticket) for ticket in reversed(lost))
         for ticket, reason in refused:
-            carried = self._in_flight.pop(ticket)
+            self._write_again(self._in_flight.pop(ticket), reason)
+
+    def _write_again(self, carried: Carried, reason: str) -> None:
+        """LOSS: a frame that is refused is no reason to lose what is in it: each message goes for itself."""
+        if isinstance(carried.letter, Letter):
             self._waiting.append(carried._replace(letter=letters.refused(carried.letter, reason)))
+            return
+        written = letters.opened(carried.letter)
+        share = Share(carried.parcel, len(written))
+        self._held_bytes -= carried.size_bytes
+        self._keep([Carried(carried.pool, share, letter, _size(letter.envelope)) for letter in written])
 
     def _collect_from(self, pool: str, now_ms: int) -> int:
         limit = min(self._step, self._publisher.room() - len(self._waiting))
-        parcels = self._sides[pool].take(limit)
         desk = self._desks[pool]
-        taken = [Carried(pool, parcel, letters.write(desk, parcel, now_ms)) for parcel in parcels]
-        self._waiting.extend(taken)
+        taken = [
+            Carried(pool, parcel, letters.write(desk, parcel, now_ms), _size(parcel))
+            for parcel in self._sides[pool].take(limit)
+        ]
+        self._keep(taken)
         if taken:
-            self._held_bytes += sum(carried.size_bytes for carried in taken)
             largest_bytes = max(carried.size_bytes for carried in taken)
             self._step = max(1, min(_STEP, _STEP_BYTES // largest_bytes))
-        return len(taken)
+        return len(taken) + self._collect_frame(pool)
+
+    def _collect_frame(self, pool: str) -> int:
+        frame = self._sides[pool].take_frame() if self.wants() else None
+        if frame is None:
+            return 0
+        self._keep([Carried(pool, frame, letters.bundle(self._desks[pool], frame), len(frame.body) + _EACH)])
+        return frame.messages
+
+    def _keep(self, taken: list[Carried]) -> None:
+        self._waiting.extend(taken)
+        self._held_bytes += sum(carried.size_bytes for carried in taken)
 
     def _ack(self, settled: list[Carried]) -> None:
         self._held_bytes -= sum(carried.size_bytes for carried in settled)
-        by_pool: dict[str, list[Parcel]] = {}
+        by_pool: dict[str, list[Parcel | Frame]] = {}
         for carried in settled:
-            by_pool.setdefault(carried.pool, []).append(carried.parcel)
+            if (parcel := _whole(carried.parcel)) is not None:
+                by_pool.setdefault(carried.pool, []).append(parcel)
         for pool, parcels in by_pool.items():
             self._sides[pool].ack(parcels)
+
+
+def _whole(parcel: Parcel | Frame | Share) -> Any:
+    """What may be acked now: None for a frame of which letters are still under way."""
+    if not isinstance(parcel, Share):
+        return parcel
+    parcel.left -= 1
+    return None if parcel.left else parcel.frame
+
+
+def _size(message: Parcel | Envelope) -> int:
+    return len(message.value or b"") + len(message.key or b"") + _EACH

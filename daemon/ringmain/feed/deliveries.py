@@ -1,26 +1,31 @@
-"""The queue source of a feeder: retries that are due come back into the ring, acked when they are settled.
+"""The queue source of a feeder: retries that are due and what had overflowed come back into the ring.
 
-The loop enters by the Source protocol. A delivery is acked only when its message is settled; what is not
-begun when the feeder leaves is given back. Nothing is decoded here: the value goes into the ring as it came.
+The loop enters by the Source protocol. A delivery is acked only when all of its messages are settled; what is
+not begun when the feeder leaves is given back, and of a frame that was begun the rest goes into a new one.
+Nothing is decoded here but frames: a value goes into the ring as it came.
 """
 
 from ringmain import clock
 from ringmain.config.pools import pool_of
+from ringmain.feed.hand import Hand, Piece, failure_of
+from ringmain.feed.inbox import AT_ONCE, Inbox
 from ringmain.feed.loop import BEAT_S, OVERSIZE, Feeder
-from ringmain.queues import names
+from ringmain.feed.pace import Pace
+from ringmain.queues import frames, names
 from ringmain.queues.connect import connect
-from ringmain.queues.contract import Delivery
-from ringmain.queues.envelope import encode_meta, meta_of
+from ringmain.queues.envelope import Envelope, Foreign, encode_meta, meta_of
 from ringmain.rings import FeederSide, FeederTerms, pack_headers
 from ringmain.seat import Seat
+from ringmain.verdict import DEAD, OVERFLOW
 
-_AT_ONCE = 512
 _WINDOW = 64
 """Queue deliveries have tags instead of offsets; the ring's windows stay as small as they can be."""
+_NOWHERE = ("", -1)
+"""The topic and partition of what never was in Kafka."""
 
 
 def run_over_queues(seat: Seat) -> int:
-    """A feeder over the ready queue of a route or a channel."""
+    """A feeder over the queues of a route or a channel."""
     terms = FeederTerms(commit_window=_WINDOW, tagged=True)
     side = seat.segments[seat.pool].open_feeder(seat.index, seat.incarnation, terms)
     feeder = Feeder(seat, pool_of(seat.config, seat.pool).settings, side)
@@ -32,39 +37,42 @@ class Deliveries:
 
     def __init__(self, seat: Seat, side: FeederSide) -> None:
         self._side = side
-        self._taker = connect(seat.config).taker([names.ready(seat.config.name, seat.route, seat.channel)])
-        self._pending: list[Delivery] = []
+        self._inboxes = _inboxes(seat)
+        self._overflows = len(self._inboxes) > 1
+        self._pace = Pace()
         self._opened: set[int] = set()
         self._quiet = False
         self._learns_limit = "stream-worker" in seat.config.modes
 
     def take(self) -> bool:
-        """Place what was taken earlier and did not fit, then take more."""
-        self._taker.pump()
-        if self._quiet:
-            return False
-        room = min(_AT_ONCE, self._side.room) - len(self._pending)
-        if room > 0:
-            self._pending += self._taker.take(room)
-        placed = self._place_pending()
-        return placed > 0 and not self._pending
-
-    def _place_pending(self) -> int:
+        """Place what was taken earlier and did not fit, then take more; each queue in its turn."""
         placed = 0
-        for delivery in self._pending:
-            if not self._place(delivery):
-                break
-            placed += 1
-        self._pending = self._pending[placed:]
+        for inbox in self._inboxes:
+            inbox.taker.pump()
+        if not self._quiet:
+            allowed = self._pace.allowed(self._side.progress[0], clock.monotonic_s()) // len(self._inboxes)
+            for inbox in self._inboxes:
+                inbox.fetch(allowed, self._side.room)
+        share = max(1, min(AT_ONCE, self._side.room // len(self._inboxes)))
+        for inbox in self._inboxes:
+            placed += inbox.place(self._send_on if self._quiet else self._place, share)
+        self._inboxes.reverse()
         self._side.flush()
-        return placed
+        return placed > 0 and not (self._quiet or self.stalled())
 
-    def _place(self, delivery: Delivery) -> bool:
-        message = delivery.envelope
-        index = self._side.partition_index(message.topic, message.partition)
-        if index not in self._opened:
-            self._opened.add(index)
-            self._side.open_partition(index, 0)
+    def _place(self, piece: Piece) -> bool:
+        if isinstance(piece.message, Foreign):
+            return self._refuse(piece.number, piece.message)
+        return self._put(piece.number, piece.message)
+
+    def _send_on(self, piece: Piece) -> bool:
+        """What is left of a frame that was begun: into a new one, so that a stop repeats nothing."""
+        if isinstance(piece.message, Foreign):
+            return self._refuse(piece.number, piece.message)
+        return self._put(piece.number, piece.message, OVERFLOW)
+
+    def _put(self, number: int, message: Envelope, verdict: int = 0) -> bool:
+        index = self._index(message.topic, message.partition)
         try:
             return self._side.place(
                 index,
@@ -76,11 +84,28 @@ class Deliveries:
                 attempt=message.attempt,
                 crashes=message.crashes,
                 meta=encode_meta(meta_of(message)),
-                tag=delivery.tag,
+                tag=number,
                 oversize_failure=None if self._arena_may_grow() else OVERSIZE,
+                verdict=verdict,
             )
         except OverflowError:
             return False  # it waits until its size can be judged
+
+    def _refuse(self, number: int, foreign: Foreign) -> bool:
+        """LOSS: none of ours, but somebody's: to the dead set as it is."""
+        headers = pack_headers(foreign.headers)
+        reason = failure_of(foreign)
+        index = self._index(*_NOWHERE)
+        return self._side.place(
+            index, -1, foreign.body, headers=headers, tag=number, verdict=DEAD, detail=reason
+        )
+
+    def _index(self, topic: str, partition: int) -> int:
+        index = self._side.partition_index(topic, partition)
+        if index not in self._opened:
+            self._opened.add(index)
+            self._side.open_partition(index, 0)
+        return index
 
     def _arena_may_grow(self) -> bool:
         """The topics' own limit is still to come: what is too large now may yet have its place."""
@@ -88,31 +113,31 @@ class Deliveries:
 
     def stalled(self) -> bool:
         """Messages were taken, and there is no room for them."""
-        return bool(self._pending)
+        return any(inbox.pending for inbox in self._inboxes)
 
     def commit(self) -> None:
         """Ack what is settled, at once: the queue file batches."""
-        if tags := self._side.take_tags():
-            self._taker.ack(tags)
+        if numbers := self._side.take_tags():
+            for inbox in self._inboxes:
+                inbox.settle(numbers)
 
     def timeout_s(self) -> float:
         """Until the next message is due."""
-        timeout_s = self._taker.timeout_s()
-        if self._quiet or self._pending or timeout_s is None:
+        if self._quiet or self.stalled():
             return BEAT_S
-        return timeout_s
+        waits = [inbox.taker.timeout_s() for inbox in self._inboxes]
+        return min((wait_s for wait_s in waits if wait_s is not None), default=BEAT_S)
 
     def fds(self) -> list[int]:
         """What wakes us when something was published."""
-        fd = self._taker.fileno()
-        return [] if fd is None or self._quiet else [fd]
+        fds = [] if self._quiet else [inbox.taker.fileno() for inbox in self._inboxes]
+        return [fd for fd in fds if fd is not None]
 
     def quiet(self) -> None:
         """Take nothing more; what has no place in the ring yet is others' at once."""
         self._quiet = True
-        self._taker.give_back([delivery.tag for delivery in self._pending])
-        self._pending = []
-        self._taker.pump()
+        for inbox in self._inboxes:
+            inbox.give_back()
 
     def retire(self) -> None:
         """The same: what is not begun goes back."""
@@ -120,16 +145,29 @@ class Deliveries:
 
     def leave(self, deadline_s: float) -> bool:
         """Withdraw what nobody began; True = what was begun is settled, or the deadline has passed."""
+        self.take()
         for index in self._opened:
-            self._side.withdraw(index)
-        return self._side.busy == 0 or clock.monotonic_s() >= deadline_s
+            self._side.withdraw(index, frames.FRAME_BYTES if self._overflows else 0)
+        out_of_reach = self._side.busy or self.stalled()
+        return not out_of_reach or clock.monotonic_s() >= deadline_s
 
     def close(self) -> None:
         """Ack the last ones; the taker's end gives back what is still held."""
         self.commit()
-        self._taker.close()
+        for inbox in self._inboxes:
+            inbox.taker.close()
 
     def problem(self) -> str:
         """Why the queues cannot be used."""
-        away = self._taker.away()
-        return away.reason if away else ""
+        reasons = (inbox.taker.away() for inbox in self._inboxes)
+        return next((away.reason for away in reasons if away), "")
+
+
+def _inboxes(seat: Seat) -> list[Inbox]:
+    """Ready, and of a route itself what had overflowed, also when the config says no more of overflow."""
+    app, queues = seat.config.name, connect(seat.config)
+    ready = queues.taker([names.ready(app, seat.route, seat.channel)])
+    if seat.channel:
+        return [Inbox(ready, Hand(0, 1), 1)]
+    overflow = queues.taker([names.overflow(app, seat.route)])
+    return [Inbox(ready, Hand(0, 2), 1), Inbox(overflow, Hand(1, 2), frames.MESSAGES)]

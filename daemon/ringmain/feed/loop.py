@@ -122,6 +122,7 @@ class Feeder:
         due_s = clock.monotonic_s() + (failure.delay_s or 0.0)
         self.waiting.add(Waiter(due_s, slot, self.side.token(slot), counted))
         if code != PAUSE:
+            self.side.failed_first(slot, clock.wall_ms())
             said = {"message_id": origin_of(self.side, slot)[0], "attempt": attempt}
             said |= {"delay_s": failure.delay_s, "error_class": failure.error_class}
             _log.info("retry waits in place", extra=said)
@@ -142,6 +143,7 @@ class Feeder:
             return blame.for_suspect()
         if death.cause == TIMEOUT:
             return blame.for_timeout(self._route.retry, self.side.attempt_of(slot), death.detail)
+        self.side.failed_first(slot, clock.wall_ms())
         return blame.for_crash(self.side.blame(slot), self._route.max_crashes, death.detail)
 
     def _say(self, slot: int, event: str, death: blame.Death) -> None:

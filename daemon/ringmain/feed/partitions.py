@@ -12,12 +12,14 @@ from ringmain import clock
 from ringmain._fastpath import PartitionQueue, keep_freed_memory
 from ringmain.config.schema import Route
 from ringmain.errors import FatalKafkaError
+from ringmain.feed.diverting import Diverter
 from ringmain.feed.loop import BEAT_S, LOOK_S, OVERSIZE, Feeder
 from ringmain.feed.standstill import Standstill
 from ringmain.kafka.assignment import Partition
 from ringmain.kafka.properties import Member
 from ringmain.kafka.source import KafkaSource
 from ringmain.lifecycle import Assigned
+from ringmain.queues.frames import FRAME_BYTES
 from ringmain.rings import REVOKED, WENT_BACK, FeederSide, FeederTerms, Intake
 from ringmain.seat import Seat
 
@@ -33,7 +35,12 @@ def run_over_kafka(seat: Seat) -> int:
     """A feeder over this seat's share of the route's partitions."""
     keep_freed_memory()
     route = seat.config.routes[seat.route]
-    terms = FeederTerms(route.order, run_limit=_RUN_LIMIT, commit_window=seat.config.commit.window)
+    terms = FeederTerms(
+        route.order,
+        run_limit=_RUN_LIMIT,
+        commit_window=seat.config.commit.window,
+        courier_share=route.overflow is not None,
+    )
     side = seat.segments[seat.pool].open_feeder(seat.index, seat.incarnation, terms)
     feeder = Feeder(seat, route, side)
     # Before the client: where none can be made, the seats of handlers that died are free all the same.
@@ -62,6 +69,7 @@ class Partitions:
         self._feeder = feeder
         self._side: FeederSide = feeder.side
         self._intake = Intake(self._side, OVERSIZE)
+        self._diverter = _diverter(seat, route, self._side, self._intake)
         self._owned: dict[Partition, Owned] = {}
         self._quiet = False
         self._committed_s = 0.0
@@ -80,7 +88,10 @@ class Partitions:
         self._kafka.poll()
         if self._quiet:
             return False
-        return self._place(list(self._owned.values()))
+        more = self._place(list(self._owned.values()))
+        if self._diverter is not None:
+            self._diverter.watch(clock.monotonic_s(), self.stalled(), self._lag)
+        return more
 
     def _place(self, partitions: list[Owned]) -> bool:
         more = False
@@ -134,6 +145,14 @@ class Partitions:
                 f"{topic}/{partition} stands still at {behind[topic, partition]} although more is there"
             )
 
+    def _lag(self) -> int:
+        """Messages in Kafka that were not taken yet, as far as is known."""
+        lag = 0
+        for pair, end in self._kafka.end_offsets().items():
+            owned = self._owned.get(pair)
+            lag += max(0, end - self._side.position(owned.index)) if owned else 0
+        return lag
+
     def _settled(self, partitions: dict[Partition, Owned]) -> dict[Partition, int]:
         offsets = {}
         for pair, owned in partitions.items():
@@ -179,7 +198,7 @@ class Partitions:
     def leave(self, deadline_s: float) -> bool:
         """Withdraw what nobody began. True = what was begun is settled, or the deadline has passed."""
         for owned in self._owned.values():
-            self._side.withdraw(owned.index)
+            self._withdraw(owned)
         return self._side.busy == 0 or clock.monotonic_s() >= deadline_s
 
     def close(self) -> None:
@@ -209,7 +228,7 @@ class Partitions:
         going = {pair: self._owned.pop(pair) for pair in partitions if pair in self._owned}
         for owned in going.values():
             self._intake.drop(owned.index)
-            self._side.withdraw(owned.index)
+            self._withdraw(owned, lost)
         began_s = clock.monotonic_s()
         if not lost:
             self._let_finish(going, began_s + self._seat.config.revoke_s)
@@ -269,14 +288,29 @@ class Partitions:
     def _turn(self, going: dict[Partition, Owned]) -> None:
         self._feeder.settle()
         for owned in going.values():
-            self._side.withdraw(owned.index)
+            self._withdraw(owned)
         if not self._quiet:
             self._place(list(self._owned.values()))
         self._feeder.beat()
         self._feeder.nap_for(min(LOOK_S, BEAT_S))
+
+    def _withdraw(self, owned: Owned, lost: bool = False) -> None:
+        """What nobody began is the next owner's; where later ones have overflowed it follows them.
+
+        Left behind it would be a gap, below which nothing counts as committed: all of those would come again.
+        """
+        overflowed = self._diverter is not None and self._diverter.was_on and not lost
+        self._side.withdraw(owned.index, FRAME_BYTES if overflowed else 0)
 
     def _out_of_reach(self, going: dict[Partition, Owned]) -> bool:
         return any(self._side.in_flight(owned.index) for owned in going.values())
 
     def _tell(self) -> None:
         self._seat.link.send(Assigned(sorted(self._owned)))
+
+
+def _diverter(seat: Seat, route: Route, side: FeederSide, intake: Intake) -> Diverter | None:
+    """PERF: None for a route without overflow."""
+    if route.overflow is None:
+        return None
+    return Diverter(route.overflow, side, intake, seat.segments[seat.pool].geometry.slots)

@@ -43,6 +43,7 @@ class Parcel:
     timestamp_ms: int = 5
     attempt: int = 1
     crashes: int = 1
+    first_failed_ms: int = 0
 
 
 def test_a_failed_message_waits_in_the_delay_queue_of_its_policys_step() -> None:
@@ -59,6 +60,13 @@ def test_the_first_failure_is_remembered_over_redeliveries() -> None:
     meta = encode_meta(Meta(first_failed_ms=1000, replayed=True))
     sent = letters.write(DESK, Parcel(meta=meta, attempt=3), NOW_MS).envelope
     assert (sent.first_failed_ms, sent.failed_ms, sent.replayed, sent.attempt) == (1000, NOW_MS, True, 4)
+
+
+def test_a_message_that_waited_in_place_tells_when_it_failed_first() -> None:
+    waited = Parcel(verdict=DEAD, first_failed_ms=2000)
+    assert letters.write(DESK, waited, NOW_MS).envelope.first_failed_ms == 2000
+    meta = encode_meta(Meta(first_failed_ms=1000))
+    assert letters.write(DESK, replace(waited, meta=meta), NOW_MS).envelope.first_failed_ms == 1000
 
 
 def test_a_delay_that_was_asked_for_is_rounded_up_to_the_ladder() -> None:

@@ -5,18 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from ringmain import clock
 from ringmain.config.schema import Config, Queues, Route
 from ringmain.feed.deliveries import Deliveries
+from ringmain.feed.pace import LEAST
 from ringmain.lifecycle import pair
 from ringmain.queues import names
 from ringmain.queues.connect import connect
-from ringmain.queues.envelope import Envelope
-from ringmain.rings import Board, FeederTerms, Geometry, Segment, bell
+from ringmain.queues.envelope import Envelope, Packed
+from ringmain.queues.frames import pack, unpack
+from ringmain.rings import Board, FeederTerms, Geometry, HandlerSide, Segment, bell
 from ringmain.seat import Seat
-from ringmain.verdict import DEAD, decode
+from ringmain.verdict import DEAD, DONE, decode
+from support.waiting import eventually
 
 READY = names.ready("shop", "orders")
-MESSAGES = 10
+OVERFLOW_QUEUE = names.overflow("shop", "orders")
+MESSAGES = 8
 ARENA_BYTES = 1 << 16
 VALUE = b"x" * (ARENA_BYTES // 4)
 
@@ -84,4 +89,123 @@ def test_one_larger_than_the_arena_waits_for_the_topics_limit_and_then_is_dead_a
     deliveries.commit()
     assert side.busy == 1
     for held in (deliveries, publisher):
+        held.close()
+
+
+def serving(segment: Segment) -> HandlerSide:
+    overseer = segment.overseer()
+    seat = overseer.free_seat()
+    return segment.open_handler(seat, overseer.admit(seat))
+
+
+def queued(seat: Seat) -> dict[str, int]:
+    return {name: depth.messages for name, depth in connect(seat.config).depths().items()}
+
+
+def test_a_frame_is_acked_with_the_last_of_its_messages(seat: Seat) -> None:
+    publisher = connect(seat.config).publisher()
+    publisher.publish([(OVERFLOW_QUEUE, pack([message(offset, b"%d" % offset) for offset in range(5)]))])
+    publisher.pump()
+    segment = seat.segments["orders"]
+    side, handler = segment.open_feeder(0, 1, FeederTerms(tagged=True)), serving(segment)
+    deliveries = Deliveries(seat, side)
+    deliveries.take()
+    claims = handler.claim(5)
+    assert [claim.value for claim in claims] == [b"0", b"1", b"2", b"3", b"4"]
+    assert {claim.attempt for claim in claims} == {1}
+    for left in (1, 0):
+        for claim in claims[:4] if left else claims[4:]:
+            handler.finish(claim, DONE)
+        side.settle()
+        deliveries.commit()
+        deliveries.take()
+        assert queued(seat) == ({OVERFLOW_QUEUE: left} if left else {})
+    for held in (deliveries, publisher):
+        held.close()
+
+
+def test_a_feeder_that_leaves_gives_whole_frames_back_and_sends_on_the_rest_of_those_it_has_begun(
+    seat: Seat,
+) -> None:
+    publisher = connect(seat.config).publisher()
+    frames = [pack([message(number * 10 + each) for each in range(5)]) for number in range(3)]
+    publisher.publish([(OVERFLOW_QUEUE, frame) for frame in frames])
+    publisher.pump()
+    segment = seat.segments["orders"]
+    side, handler, courier = (
+        segment.open_feeder(0, 1, FeederTerms(tagged=True)),
+        serving(segment),
+        segment.open_courier(1),
+    )
+    side.greet_courier()
+    deliveries = Deliveries(seat, side)
+    for _ in range(4):
+        deliveries.take()
+    assert (side.busy, deliveries.stalled()) == (4, True)
+    claims = handler.claim(2)
+    handled = [claim.message("orders").offset for claim in claims]
+    for claim in claims:
+        handler.finish(claim, DONE)
+    deliveries.quiet()
+    other = connect(seat.config).taker([OVERFLOW_QUEUE])
+    sent_on: list[int] = []
+
+    def left() -> bool:
+        side.settle()
+        deliveries.commit()
+        gone = deliveries.leave(clock.monotonic_s() + 60)
+        side.flush()
+        while (frame := courier.take_frame()) is not None:
+            sent_on.extend(one.offset for one in unpack(frame.body))
+            courier.ack([frame])
+        return gone
+
+    eventually(left)
+    deliveries.close()
+    other.pump()
+    assert [delivery.envelope for delivery in other.take(9)] == frames[1:]
+    assert sorted(handled + sent_on) == [0, 1, 2, 3, 4]
+    for held in (other, publisher):
+        held.close()
+
+
+def test_what_is_none_of_ours_goes_straight_to_the_dead_set_with_its_bytes(seat: Seat) -> None:
+    publisher = connect(seat.config).publisher()
+    publisher.publish([(OVERFLOW_QUEUE, Packed(b"no frame", 3)), (READY, message(1, b"ours"))])
+    publisher.pump()
+    segment = seat.segments["orders"]
+    side, handler, courier = (
+        segment.open_feeder(0, 1, FeederTerms(tagged=True)),
+        serving(segment),
+        segment.open_courier(1),
+    )
+    side.greet_courier()
+    deliveries = Deliveries(seat, side)
+    deliveries.take()
+    assert [claim.value for claim in handler.claim(9)] == [b"ours"]
+    (parcel,) = courier.take(5)
+    assert (parcel.verdict, parcel.value, parcel.topic, parcel.partition) == (DEAD, b"no frame", "", -1)
+    assert decode(parcel.detail).error_class == "ForeignMessage"
+    courier.ack([parcel])
+    side.settle()
+    deliveries.commit()
+    deliveries.take()
+    assert queued(seat) == {READY: 1}
+    for held in (deliveries, publisher):
+        held.close()
+
+
+def test_no_more_is_in_hand_than_handlers_are_known_to_finish_in_a_minute(seat: Seat) -> None:
+    publisher = connect(seat.config).publisher()
+    publisher.publish([(READY, message(offset, b"")) for offset in range(100)])
+    publisher.pump()
+    side = seat.segments["orders"].open_feeder(0, 1, FeederTerms(tagged=True))
+    deliveries = Deliveries(seat, side)
+    for _ in range(5):
+        deliveries.take()
+    assert side.busy == LEAST // 2  # the other half is for what overflows
+    other = connect(seat.config).taker([READY])
+    other.pump()
+    assert len(other.take(500)) == 100 - LEAST // 2
+    for held in (deliveries, other, publisher):
         held.close()

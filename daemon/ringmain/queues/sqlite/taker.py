@@ -5,14 +5,13 @@ much as the lock that its process holds (locks.py). A sleeping taker is woken by
 own timeout at the next due time, and looks now and then in case a wake was lost.
 """
 
-import logging
 import sqlite3
 from collections.abc import Sequence
 
 from ringmain.clock import monotonic_s, wall_ms
 from ringmain.queues import frames, names
 from ringmain.queues.contract import Away, Delivery, Tag
-from ringmain.queues.envelope import UNREADABLE, Envelope, Packed, decode
+from ringmain.queues.envelope import UNREADABLE, Envelope, Foreign, Packed, decode
 from ringmain.queues.sqlite import rows, schema
 from ringmain.queues.sqlite.lease import Lease
 from ringmain.queues.sqlite.store import Store
@@ -21,8 +20,6 @@ from ringmain.queues.sqlite.wake import Bell, Watch
 _LOOK_S = 2.0
 _LOOK_DEAF_S = 0.04
 _TAKE_BYTES = 8 << 20
-
-log = logging.getLogger(__name__)
 
 
 class SqliteTaker:
@@ -36,6 +33,8 @@ class SqliteTaker:
         self._bell = Bell(store.folder)
         self._acks: list[Tag] = []
         self._returns: list[Tag] = []
+        self._held: set[Tag] = set()
+        self._hold: int | None = None
         self._next_due_ms: int | None = None
         self._is_stale = True
         self._data_version = -1
@@ -45,10 +44,16 @@ class SqliteTaker:
         """One short transaction when something is due, none otherwise; settles acks on its way."""
         if limit <= 0 or not self.ready():
             return []
-        return self._transact(limit)
+        return self._transact(limit if self._hold is None else min(limit, self._hold - len(self._held)))
+
+    def hold(self, deliveries: int) -> None:
+        """Only a number: nothing is prefetched from a file."""
+        self._hold = deliveries
 
     def ready(self) -> bool:
-        """Is something due? Asks the file only when something may have changed."""
+        """Is something due, and may it be held? Asks the file only when something may have changed."""
+        if self._hold is not None and len(self._held) >= self._hold:
+            return False
         if self._is_stale and self._watch is not None:
             self._refresh()
         return self._is_stale or (self._next_due_ms is not None and self._next_due_ms <= wall_ms())
@@ -56,10 +61,12 @@ class SqliteTaker:
     def ack(self, tags: Sequence[Tag]) -> None:
         """Forgotten with the next take or pump, whichever comes first."""
         self._acks.extend(tags)
+        self._held.difference_update(tags)
 
     def give_back(self, tags: Sequence[Tag]) -> None:
         """Free with the next take or pump, whichever comes first."""
         self._returns.extend(tags)
+        self._held.difference_update(tags)
 
     def pump(self) -> None:
         """Hear what happened, look if it is time, settle what was acked."""
@@ -125,7 +132,8 @@ class SqliteTaker:
         self._acks, self._returns = self._acks[len(acks) :], self._returns[len(returns) :]
         if returns:
             self._bell.ring(self._queues)
-        return self._deliveries(taken)
+        self._held.update(row.id for row in taken)
+        return [Delivery(row.id, row.queue, _opened(row)) for row in taken]
 
     def _work(self, connection: sqlite3.Connection, limit: int) -> list[rows.Taken]:
         number = self._enter(connection)
@@ -171,20 +179,12 @@ class SqliteTaker:
             self._store.write(self._lease.bury_peers, None, False)
             self._is_stale = True
 
-    def _deliveries(self, taken: list[rows.Taken]) -> list[Delivery]:
-        """LOSS: what cannot be opened (of a later ringmain, or damaged) is kept, held, and said."""
-        deliveries = []
-        for row in taken:
-            try:
-                deliveries.append(Delivery(row.id, row.queue, _opened(row)))
-            except UNREADABLE as error:
-                log.error(
-                    "message cannot be opened and stays", extra={"queue": row.queue, "reason": str(error)}
-                )
-        return deliveries
 
-
-def _opened(row: rows.Taken) -> Envelope | Packed:
+def _opened(row: rows.Taken) -> Envelope | Packed | Foreign:
+    """LOSS: what cannot be opened (of a later ringmain, or damaged) goes on as it is, to the dead set."""
     if names.parse(row.queue).kind == "overflow":
         return Packed(row.body, frames.count(row.body))
-    return decode(row.body)
+    try:
+        return decode(row.body)
+    except UNREADABLE as error:
+        return Foreign(row.body, [], f"the queue file holds it, and it cannot be opened: {error}")
