@@ -70,10 +70,11 @@ def feed(side: FeederSide, queue: PartitionQueue, messages: int) -> float:
     intake.straight(OVERFLOW, limit_bytes=frames.FRAME_BYTES)
     watch = select.poll()
     watch.register(side.fileno(), select.POLLIN)
+    while not side.greet_courier():  # a courier that is still to come would be sent everything again
+        time.sleep(0.01)
     began_s = time.perf_counter()
     while side.low_water(index) < messages or side.position(index) < messages:
         moved = intake.take(queue, index, SLOTS)
-        side.greet_courier()
         if not side.settle() and not moved:
             if side.prepare_sleep():
                 watch.poll(1000)
