@@ -7,6 +7,7 @@ at its end). Nothing fails because of a time; the exit code is 1 when something 
 
 import argparse
 import dataclasses
+import importlib.util
 import json
 import os
 import statistics
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,10 +56,14 @@ class Scale:
     messages: int = 100_000
     one_by_one: int = 5_000
     frames: int = 2_000
+    whole: int = 50_000
+    dramatiq: int = 5_000
     paced_s: float = 10.0
 
 
-QUICK = Scale(rounds=1, messages=20_000, one_by_one=1_000, frames=400, paced_s=3.0)
+QUICK = Scale(
+    rounds=1, messages=20_000, one_by_one=1_000, frames=400, whole=10_000, dramatiq=1_000, paced_s=3.0
+)
 
 
 @dataclass(frozen=True)
@@ -213,6 +218,47 @@ def plain_retried(bench: Bench) -> float:
         return len(letters) / seconds
 
 
+def ours_whole(bench: Bench) -> float:
+    """Ready, called, failed, a second of delay, called again, done: of a worker node, from end to end."""
+    count = bench.scale.whole
+    publish(bench, READY, [fresh(number) for number in range(count)])
+    with worker(bench, "fails_once") as client:
+        return called_twice(bench, client, count)
+
+
+def called_twice(bench: Bench, client: Client, count: int) -> float:
+    """Messages a second once they come, the first and the last hundredth left out."""
+    client.wait_for(count // 100)
+    first, began_s = client.seen(), time.monotonic()
+    last = client.wait_for(count - count // 100)
+    rate = (last.count - first.count) / (time.monotonic() - began_s)
+    client.wait_for(count)
+    verify_handled(bench, client, count)
+    return rate
+
+
+def dramatiq_whole(bench: Bench) -> float:
+    """The same by Dramatiq with 2 processes of 8 threads; its delayed messages wait in the workers."""
+    count = bench.scale.dramatiq
+    environment = {"BENCH_URL": bench.server.url}
+    sending = "from peers.dramatiq_retries import send; from messages import message; "
+    sending += f"send(message(number) for number in range({count}))"
+    subprocess.run(
+        [sys.executable, "-c", sending],
+        env={**os.environ, **environment, "PYTHONPATH": str(BENCH)},
+        check=True,
+    )
+    program = [sys.executable, "-m", "dramatiq", "peers.dramatiq_retries", "-p", "2", "-t", "8"]
+    with started(lambda _: program, environment) as client:
+        client.wait_for(count // 100)
+        first, began_s = client.seen(), time.monotonic()
+        last = client.wait_for(count)
+        seconds = time.monotonic() - began_s
+        if last.total != count * (count - 1) // 2:
+            raise RunFailed(f"sum {last.total} of {count} messages")
+        return (last.count - first.count) / seconds
+
+
 def lateness(bench: Bench) -> float:
     """ms that a retry is later than its second, 99 of 100 are better; at 1,000 a second."""
     count = int(bench.scale.paced_s * PACE)
@@ -247,19 +293,21 @@ def lateness(bench: Bench) -> float:
 
 
 @contextmanager
-def worker(bench: Bench) -> Iterator[Client]:
+def worker(bench: Bench, app: str = "noop") -> Iterator[Client]:
     """A ringmain node that only works off queues."""
-    with started(
-        lambda directory: [sys.executable, "-m", "ringmain", "run", str(config(bench, directory))]
-    ) as one:
+
+    def command(directory: Path) -> list[str]:
+        return [sys.executable, "-m", "ringmain", "run", str(config(bench, directory, app))]
+
+    with started(command) as one:
         yield one
 
 
-def config(bench: Bench, directory: Path) -> Path:
+def config(bench: Bench, directory: Path, app: str) -> Path:
     path = directory / "ringmain.toml"
     path.write_text(
         f"""
-app = "queue_apps:noop"
+app = "queue_apps:{app}"
 name = "{APP}"
 modes = ["worker"]
 runtime_dir = "{directory / "run"}"
@@ -271,6 +319,9 @@ queues.url = "{bench.server.url}"
 routes.{ROUTE}.topics = ["bench"]
 routes.{ROUTE}.order = "none"
 routes.{ROUTE}.handlers = 2
+routes.{ROUTE}.flood = false
+routes.{ROUTE}.retry = {{ first_s = 1, max_s = 1 }}
+log.level = "error"
 """
     )
     return path
@@ -284,7 +335,7 @@ def peer(bench: Bench, program: str, *arguments: str) -> Iterator[Client]:
 
 
 @contextmanager
-def started(command: Callable[[Path], list[str]]) -> Iterator[Client]:
+def started(command: Callable[[Path], list[str]], more: Mapping[str, str] | None = None) -> Iterator[Client]:
     with tempfile.TemporaryDirectory(prefix="ringmain-bench-") as name:
         directory = Path(name)
         (directory / "tally").mkdir()
@@ -294,6 +345,7 @@ def started(command: Callable[[Path], list[str]]) -> Iterator[Client]:
             "BENCH_TALLY": str(directory / "tally"),
             "BENCH_TASK": "noop", "BENCH_SPINS": "1", "BENCH_SLOW_ID": "-1", "BENCH_SLOW_S": "0",
             "BENCH_REPORT_S": str(work.FLUSH_S),
+            **(more or {}),
         }  # fmt: skip
         with open(directory / "log", "wb") as log:
             process = subprocess.Popen(
@@ -315,9 +367,9 @@ def drained(bench: Bench, client: Client) -> float:
     return (last.count - first.count) / ((last.last_ns - began_ns) / 1e9)
 
 
-def verify_handled(bench: Bench, client: Client) -> None:
+def verify_handled(bench: Bench, client: Client, count: int = 0) -> None:
     """Each once, by count and sum, and nothing is left in the queues: all is acked."""
-    count = bench.scale.messages
+    count = count or bench.scale.messages
     time.sleep(10 * work.FLUSH_S)
     seen = client.seen()
     if (seen.count, seen.total) != (count, count * (count - 1) // 2):
@@ -341,6 +393,8 @@ class Row:
     reference: Measure | None
     reference_name: str = "plain pika"
     unit: str = "msg/s"
+    needs: str = ""
+    """A package of the reference's; without it the reference says so instead of taking part."""
 
 
 ROWS = [
@@ -350,6 +404,7 @@ ROWS = [
         "pika consume loop"),
     Row("retry", "delay -> ready -> handler", ">= 5,000 (8,000)", ours_retried, plain_retried,
         "pika consume loop"),
+    Row("whole", "ready, fails, 1 s, done", "", ours_whole, dramatiq_whole, "Dramatiq", needs="dramatiq"),
     Row("lateness", f"lateness of a retry, p99 at {PACE}/s", "<= 200 ms", lateness, None, unit="ms"),
     Row("frames", "overflow frames, confirmed", ">= 300,000 (1,000,000)", ours_frames, plain_frames,
         "pika, one by one"),
@@ -359,19 +414,23 @@ ROWS = [
 def measure(row: Row, bench: Bench) -> Iterator[Line]:
     ours: list[float] = []
     theirs: list[float] = []
+    reference = row.reference
+    if row.needs and importlib.util.find_spec(row.needs) is None:
+        yield Line(row.title, row.reference_name, 0.0, row.unit, problem=f"{row.needs} is not installed")
+        reference = None
     try:
         for _ in range(bench.scale.rounds):
-            if row.reference is not None:
-                theirs.append(row.reference(bench))
+            if reference is not None:
+                theirs.append(reference(bench))
             ours.append(row.ours(bench))
     except RunFailed as problem:
         yield Line(row.title, "ringmain", 0.0, row.unit, goal=row.goal, problem=str(problem))
         return
     figure = statistics.median(ours)
-    if row.reference is not None:
-        reference = statistics.median(theirs)
-        yield Line(row.title, row.reference_name, reference, row.unit)
-        yield Line(row.title, "ringmain", figure, row.unit, row.reference_name, figure / reference, row.goal)
+    if theirs:
+        beside = statistics.median(theirs)
+        yield Line(row.title, row.reference_name, beside, row.unit)
+        yield Line(row.title, "ringmain", figure, row.unit, row.reference_name, figure / beside, row.goal)
     else:
         yield Line(row.title, "ringmain", figure, row.unit, goal=row.goal)
 
@@ -397,7 +456,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             server.close()
     if options.json:
         options.json.write_text(json.dumps([dataclasses.asdict(line) for line in lines], indent=1))
-    return 1 if any(line.problem for line in lines) else 0
+    return 1 if any(line.problem and line.client == "ringmain" for line in lines) else 0
 
 
 if __name__ == "__main__":
