@@ -211,6 +211,12 @@ cdef bint greet_courier(FeederSide side) noexcept nogil:
     return True
 
 
+def courier_is_greeted(FeederSide side):
+    """A courier has come, and has been sent what waited for one: what it is sent from now on, it gets once."""
+    cdef uint32_t incarnation = load_acquire_32(&side.h.courier_incarnation)
+    return incarnation != 0 and incarnation == side.head.greeted
+
+
 def origin_of(FeederSide side, uint32_t slot):
     """(`topic:partition:offset`, processes that it killed) of the message in a slot: for the log."""
     cdef Slot *s
