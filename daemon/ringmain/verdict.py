@@ -54,6 +54,11 @@ def decode(data: bytes) -> Failure:
     return _decoder.decode(data) if data else Failure()
 
 
+def to_channel(channel: str) -> Failure:
+    """No failure: where a message goes on. Its name is the text of one that is too large for the queues."""
+    return Failure(error_class="To", error_message=channel, channel=channel)
+
+
 def cut_middle(text: str, limit_bytes: int) -> str:
     """The beginning and the end of `text` in at most `limit_bytes` of UTF-8, saying how much is missing."""
     raw = text.encode()

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from ringmain.config.pending import PENDING
 from support.kafka_server import KafkaServer
 from support.leftovers import Leftovers
 from support.rabbit_server import RabbitServer
@@ -21,10 +20,7 @@ def scenario(leftovers: Leftovers, kafka: KafkaServer, tmp_path: Path) -> Iterat
     made.close()
 
 
-BACKENDS = [name for name in ("sqlite", "rabbitmq") if name not in PENDING.get("queues.backend", ())]
-
-
-@pytest.fixture(scope="session", params=BACKENDS)
+@pytest.fixture(scope="session", params=["sqlite", "rabbitmq"])
 def queue_server(request: pytest.FixtureRequest) -> RabbitServer | None:
     """Each backend in turn; of the session, so that a server runs before a test looks what was there."""
     server: RabbitServer | None = request.getfixturevalue("rabbit") if request.param == "rabbitmq" else None

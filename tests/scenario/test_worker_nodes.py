@@ -1,11 +1,21 @@
 """Nodes that share the work by their modes: one brings Kafka in, others take what is in the queues."""
 
+import os
 import shutil
 import signal
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from ringmain.config.load import load
+from ringmain.queues import names
+from ringmain.queues.connect import connect
+from ringmain.queues.envelope import Envelope
 from support.nodes import start_node
-from support.scenario import Daemon, Scenario, children_are_gone
+from support.queue_backends import publish
+from support.scenario import ROUTE, Daemon, Scenario, children_are_gone
 from support.waiting import eventually
 
 COUNT = 600
@@ -186,3 +196,115 @@ def test_the_second_signal_ends_a_worker_node_at_once_and_what_it_held_comes_aga
     scenario.assert_each_once()
     stream.stop()
     again.stop()
+
+
+def ready_for_the_route(scenario: Scenario, config: Path, count: int) -> None:
+    """What a replay, or a time without `through`, leaves in the route's own queue."""
+    settings = load(config)
+    messages = [
+        Envelope(
+            value=str(number).encode(), key=None, headers=[], topic="earlier", partition=0, offset=number,
+            timestamp_ms=1,
+        )
+        for number in range(count)
+    ]  # fmt: skip
+    with closing(connect(settings).publisher()) as publisher:
+        publish(publisher, names.ready(settings.name, ROUTE), messages)
+
+
+def test_through_a_channel_workers_outnumber_partitions(scenario: Scenario, queues: Queues) -> None:
+    scenario.create_topic(partitions=1)
+    scenario.produce((f"k{number}", str(number)) for number in range(COUNT))
+    scenario.app(ALL_BLOCK)
+    configure(scenario, queues, through="express")
+    stream = start_node(scenario, "stream", STREAM)
+    scenario.wait_for_settled()
+    assert set(stream.children()) == {"feeder r/0", "courier"}, "nobody has anything to handle there"
+    workers = [worker_node(scenario, name) for name in ("one", "two")]
+    eventually(lambda: len({one.pid for one in scenario.events("at gate")}) == 4)
+    scenario.open_gate("gate")
+    eventually(lambda: not scenario.missing())
+    scenario.assert_each_once()
+    done = scenario.events("done")
+    assert {(one.channel, one.attempt) for one in done} == {("express", 1)}
+    assert all(one.key == f"k{one.offset}" for one in done)
+    for node in (stream, *workers):
+        node.stop()
+
+
+def test_through_a_channel_a_killed_consumer_loses_nothing(scenario: Scenario, queues: Queues) -> None:
+    scenario.produce_numbers(20 * COUNT)
+    scenario.app("""
+        @app.channel("r", "express")
+        def express(number: int, message: Message) -> None:
+            tell("done", message)
+    """)
+    configure(scenario, queues, through="express")
+    daemon = scenario.start()
+    for count in (1, 5 * COUNT):
+        scenario.wait_for("done", count)
+        os.kill(daemon.feeder_of(scenario.topic, 0), signal.SIGKILL)
+        eventually(lambda: daemon.feeder_of(scenario.topic, 0))
+    eventually(lambda: not scenario.missing(), 60)
+    scenario.wait_for_settled(60)
+    assert {one.channel for one in scenario.events("done")} == {"express"}
+    assert scenario.dead() == []
+    daemon.stop()
+
+
+@pytest.mark.parametrize("handled", [True, False], ids=["with a handler", "without one"])
+def test_what_is_in_the_own_queue_of_a_route_goes_to_its_handler_or_through_the_channel_too(
+    scenario: Scenario, queues: Queues, handled: bool
+) -> None:
+    scenario.create_topic()
+    own = """
+        @app.route("r")
+        def handle(number: int, message: Message) -> None:
+            tell("done", message)
+    """
+    scenario.app(
+        """
+        @app.channel("r", "express")
+        def express(number: int, message: Message) -> None:
+            tell("done", message)
+    """
+        + (own if handled else "")
+    )
+    configure(scenario, queues, through="express")
+    ready_for_the_route(scenario, scenario.folder / "ringmain.toml", 20)
+    daemon = scenario.start()
+    scenario.wait_for("done", 20)
+    scenario.produce_numbers(20)
+    scenario.wait_for("done", 40)
+    by_topic = {one.topic: one.channel for one in scenario.events("done")}
+    assert by_topic == {"earlier": "" if handled else "express", scenario.topic: "express"}
+    assert not scenario.repeats()
+    assert len(daemon.children("handler")) == (2 if handled else 0)
+    daemon.stop()
+
+
+def test_a_reload_does_not_bring_a_handler_to_a_route_that_had_none(
+    scenario: Scenario, queues: Queues
+) -> None:
+    channel = """
+        @app.channel("r", "express")
+        def express(number: int, message: Message) -> None:
+            tell("done", message)
+    """
+    scenario.create_topic()
+    scenario.app(channel)
+    configure(scenario, queues, through="express")
+    daemon = scenario.start()
+    eventually(lambda: len(daemon.at_work("handler", EXPRESS)) == 2)
+    scenario.app(
+        channel
+        + """
+        @app.route("r")
+        def handle(number: int) -> None: ...
+    """
+    )
+    daemon.signal(signal.SIGHUP)
+    eventually(lambda: daemon.log("reload refused: nothing changes"))
+    [refused] = daemon.log("reload refused: nothing changes")
+    assert "whether the app has a handler for r is different" in refused["reason"]
+    daemon.stop()

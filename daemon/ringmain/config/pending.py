@@ -18,7 +18,6 @@ PENDING: dict[str, tuple[str, ...]] = {
     "producers": ANY,
     "schema_registry": ANY,
     "routes.*.format": ("protobuf", "avro", "json-schema"),
-    "routes.*.through": ANY,
     "routes.*.batch": ANY,
     "routes.*.producer": ANY,
     "routes.*.schema_registry": ANY,

@@ -14,9 +14,9 @@ from ringmain.feed.pace import Pace
 from ringmain.queues import frames, names
 from ringmain.queues.connect import connect
 from ringmain.queues.envelope import Envelope, Foreign, encode_meta, meta_of
-from ringmain.rings import FeederSide, FeederTerms, pack_headers
+from ringmain.rings import FeederSide, FeederTerms, courier_is_greeted, pack_headers
 from ringmain.seat import Seat
-from ringmain.verdict import DEAD, OVERFLOW
+from ringmain.verdict import CHANNEL, DEAD, OVERFLOW, encode, to_channel
 
 _WINDOW = 64
 """Queue deliveries have tags instead of offsets; the ring's windows stay as small as they can be."""
@@ -43,6 +43,7 @@ class Deliveries:
         self._opened: set[int] = set()
         self._quiet = False
         self._learns_limit = "stream-worker" in seat.config.modes
+        self._through = _through(seat)
 
     def take(self) -> bool:
         """Place what was taken earlier and did not fit, then take more; each queue in its turn."""
@@ -63,7 +64,9 @@ class Deliveries:
     def _place(self, piece: Piece) -> bool:
         if isinstance(piece.message, Foreign):
             return self._refuse(piece.number, piece.message)
-        return self._put(piece.number, piece.message)
+        if self._through[0] and not courier_is_greeted(self._side):
+            return False  # the courier would get it twice
+        return self._put(piece.number, piece.message, *self._through)
 
     def _send_on(self, piece: Piece) -> bool:
         """What is left of a frame that was begun: into a new one, so that a stop repeats nothing."""
@@ -71,7 +74,7 @@ class Deliveries:
             return self._refuse(piece.number, piece.message)
         return self._put(piece.number, piece.message, OVERFLOW)
 
-    def _put(self, number: int, message: Envelope, verdict: int = 0) -> bool:
+    def _put(self, number: int, message: Envelope, verdict: int = 0, detail: bytes = b"") -> bool:
         index = self._index(message.topic, message.partition)
         try:
             return self._side.place(
@@ -87,6 +90,7 @@ class Deliveries:
                 tag=number,
                 oversize_failure=None if self._arena_may_grow() else OVERSIZE,
                 verdict=verdict,
+                detail=detail,
             )
         except OverflowError:
             return False  # it waits until its size can be judged
@@ -161,6 +165,12 @@ class Deliveries:
         """Why the queues cannot be used."""
         reasons = (inbox.taker.away() for inbox in self._inboxes)
         return next((away.reason for away in reasons if away), "")
+
+
+def _through(seat: Seat) -> tuple[int, bytes]:
+    """Where all goes on at once: into the channel of a route that the app has no function for."""
+    channel = "" if seat.channel else pool_of(seat.config, seat.pool).settings.through
+    return (CHANNEL, encode(to_channel(channel))) if channel and not seat.handled else (0, b"")
 
 
 def _inboxes(seat: Seat) -> list[Inbox]:

@@ -8,7 +8,7 @@ given away only after its last commit or the deadline.
 import logging
 from dataclasses import dataclass
 
-from ringmain import clock
+from ringmain import clock, verdict
 from ringmain._fastpath import PartitionQueue, keep_freed_memory
 from ringmain.config.schema import Route
 from ringmain.errors import FatalKafkaError
@@ -20,11 +20,12 @@ from ringmain.kafka.properties import Member
 from ringmain.kafka.source import KafkaSource
 from ringmain.lifecycle import Assigned
 from ringmain.queues.frames import FRAME_BYTES
-from ringmain.rings import REVOKED, WENT_BACK, FeederSide, FeederTerms, Intake
+from ringmain.rings import REVOKED, WENT_BACK, FeederSide, FeederTerms, Intake, courier_is_greeted
 from ringmain.seat import Seat
 
 _AT_ONCE = 2048
 _LAST_COMMIT_S = 5.0
+_COURIER_S = 0.05
 _KILLED_WITHIN_S = 2.0
 _RUN_LIMIT = 64
 
@@ -69,6 +70,8 @@ class Partitions:
         self._feeder = feeder
         self._side: FeederSide = feeder.side
         self._intake = Intake(self._side, OVERSIZE)
+        if route.through is not None:  # no handler ever sees what comes from Kafka
+            self._intake.straight(verdict.CHANNEL, verdict.encode(verdict.to_channel(route.through)))
         self._diverter = _diverter(seat, route, self._side, self._intake)
         self._owned: dict[Partition, Owned] = {}
         self._quiet = False
@@ -86,12 +89,16 @@ class Partitions:
     def take(self) -> bool:
         """Serve the client, then place what fits. True = there may be more at once."""
         self._kafka.poll()
-        if self._quiet:
+        if self._quiet or self._waits_for_courier():
             return False
         more = self._place(list(self._owned.values()))
         if self._diverter is not None:
             self._diverter.watch(clock.monotonic_s(), self.stalled(), self._lag)
         return more
+
+    def _waits_for_courier(self) -> bool:
+        """What goes to the courier and was placed before the courier came is sent to it twice."""
+        return self._route.through is not None and not courier_is_greeted(self._side)
 
     def _place(self, partitions: list[Owned]) -> bool:
         more = False
@@ -172,7 +179,7 @@ class Partitions:
 
     def timeout_s(self) -> float:
         """Until the next commit, or as the client wants it."""
-        timeout_s = self._kafka.longest_wait_s
+        timeout_s = _COURIER_S if self._waits_for_courier() else self._kafka.longest_wait_s
         if any(self._side.low_water(one.index) > one.asked for one in self._owned.values()):
             interval_s = self._seat.config.commit.interval_s
             timeout_s = min(timeout_s, self._committed_s + interval_s - clock.monotonic_s())

@@ -101,7 +101,7 @@ class Resolver:
     def _to(self, outcome: To) -> tuple[int, Failure]:
         """LOSS: nobody takes from the queue of a channel that the config does not know."""
         if outcome.channel in self.route.channels:
-            return CHANNEL, Failure(error_class="To", error_message=outcome.channel, channel=outcome.channel)
+            return CHANNEL, verdict.to_channel(outcome.channel)
         near = get_close_matches(str(outcome.channel), self.route.channels, 1, 0.6)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         text = f"route {self.spec.name!r} has no channel {outcome.channel!r}{hint}"

@@ -49,6 +49,11 @@ def test_a_channel_knows_no_order_whatever_its_route_does(read: Read) -> None:
     assert pool_of(config, "orders.plain").settings.order == "none"
 
 
+def test_only_the_routes_own_pool_goes_through_a_channel(read: Read) -> None:
+    config = read(CHANNELS, overrides=("routes.orders.through=own",))
+    assert [pool.settings.through for pool in pools(config)] == ["own", None, None]
+
+
 def test_a_pool_that_is_not_there_has_no_settings(read: Read) -> None:
     for key in ("orders.absent", "absent", ""):
         with pytest.raises(KeyError):

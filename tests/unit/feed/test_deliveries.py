@@ -1,12 +1,14 @@
 """What a queue feeder holds: it keeps nothing that it cannot place once it is told to take no more."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ringmain import clock
-from ringmain.config.schema import Config, Queues, Route
+from ringmain.config.schema import Channel, Config, Queues, Route
 from ringmain.feed.deliveries import Deliveries
 from ringmain.feed.pace import LEAST
 from ringmain.lifecycle import pair
@@ -16,7 +18,7 @@ from ringmain.queues.envelope import Envelope, Packed
 from ringmain.queues.frames import pack, unpack
 from ringmain.rings import Board, FeederTerms, Geometry, HandlerSide, Segment, bell
 from ringmain.seat import Seat
-from ringmain.verdict import DEAD, DONE, decode
+from ringmain.verdict import CHANNEL, DEAD, DONE, decode
 from support.waiting import eventually
 
 READY = names.ready("shop", "orders")
@@ -208,4 +210,27 @@ def test_no_more_is_in_hand_than_handlers_are_known_to_finish_in_a_minute(seat: 
     other.pump()
     assert len(other.take(500)) == 100 - LEAST // 2
     for held in (deliveries, other, publisher):
+        held.close()
+
+
+@pytest.mark.parametrize("handled", [True, False])
+def test_what_waits_for_a_route_without_a_handler_goes_where_through_leads(seat: Seat, handled: bool) -> None:
+    route = msgspec.structs.replace(
+        seat.config.routes["orders"], through="slow", channels={"slow": Channel()}
+    )
+    config = msgspec.structs.replace(seat.config, routes={"orders": route})
+    publisher = connect(config).publisher()
+    publisher.publish([(READY, message(0, b"small"))])
+    publisher.pump()
+    segment = seat.segments["orders"]
+    side, courier = segment.open_feeder(0, 1, FeederTerms(tagged=True)), segment.open_courier(1)
+    deliveries = Deliveries(replace(seat, config=config, handled=handled), side)
+    deliveries.take()
+    assert side.busy == handled, "a courier that was not greeted yet would get it twice"
+    side.greet_courier()
+    deliveries.take()
+    assert side.busy == 1
+    found = [(parcel.verdict, decode(parcel.detail).channel) for parcel in courier.take(5)]
+    assert found == ([] if handled else [(CHANNEL, "slow")])
+    for held in (deliveries, publisher):
         held.close()

@@ -7,13 +7,14 @@ import pytest
 
 from ringmain import clock
 from ringmain._fastpath import CallPlan, Drain, HandlerSide, PartitionQueue
-from ringmain.config.schema import Config, Queues, Route
+from ringmain.config.schema import Channel, Config, Queues, Route
 from ringmain.feed import partitions as module
 from ringmain.feed.loop import Feeder
 from ringmain.feed.partitions import Partitions
 from ringmain.lifecycle import KillHandler, Leash, pair
 from ringmain.rings import REVOKED, Board, FeederTerms, Geometry, Overseer, Segment, bell
 from ringmain.seat import Seat
+from ringmain.verdict import CHANNEL, decode
 
 WANTS_RAW = 2
 SEAT_DEAD = 2
@@ -41,17 +42,17 @@ class NoKafka:
 
 
 class Rig:
-    """One feeder with order key over one partition whose messages all have the same key."""
+    """One feeder, with order key if nothing is said, over one partition; all messages have the same key."""
 
-    def __init__(self) -> None:
-        route = Route(name="orders", topics=("orders",), order="key")
+    def __init__(self, **settings: Any) -> None:
+        route = Route(**{"name": "orders", "topics": ("orders",), "order": "key", **settings})
         queues = Queues(backend="sqlite", path="unused.db")
         config = Config(app="a:b", name="shop", queues=queues, routes={"orders": route}, revoke_s=0.05)
         self.segment, self.board = Segment.create(Geometry(1, 4, 16, 1 << 16), bell()), Board(1)
         self.leash: Leash
         self.leash, self.link = pair()
         seat = Seat("feed", config, {"orders": self.segment}, self.board, 0, self.link, "orders")
-        side = self.segment.open_feeder(0, 1, FeederTerms("key", run_limit=8))
+        side = self.segment.open_feeder(0, 1, FeederTerms(route.order, run_limit=8))
         self.feeder = Feeder(seat, route, side)
         self.partitions = Partitions(seat, route, self.feeder)
         self.kafka: Any = self.partitions._kafka
@@ -79,6 +80,14 @@ class Rig:
 def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     monkeypatch.setattr(module, "KafkaSource", NoKafka)
     made = Rig()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def rig_through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    monkeypatch.setattr(module, "KafkaSource", NoKafka)
+    made = Rig(order="none", through="slow", channels={"slow": Channel()})
     yield made
     made.close()
 
@@ -168,3 +177,25 @@ def test_the_answer_to_a_commit_from_before_the_log_went_back_is_no_reason_to_co
     rig.partitions.committed({pair: 3}, "a rebalance")
     rig.partitions.revoked([pair], lost=False)
     assert rig.kafka.asked[-1] == {pair: 3}
+
+
+def test_a_route_that_goes_through_a_channel_hands_all_to_the_courier_and_commits_behind_it(
+    rig_through: Rig,
+) -> None:
+    rig = rig_through
+    rig.push(3)
+    rig.partitions.take()
+    assert rig.feeder.side.busy == 0, "a courier that is not there yet would get it twice"
+    courier = rig.segment.open_courier(1)
+    rig.feeder.settle()
+    rig.partitions.take()
+    assert rig.handler().serve(plan(lambda value: None)) == 0
+    parcels = courier.take(10)
+    assert [(parcel.verdict, parcel.offset, parcel.key, parcel.value) for parcel in parcels] == [
+        (CHANNEL, offset, b"key", str(offset).encode()) for offset in range(3)
+    ]
+    assert {decode(parcel.detail).channel for parcel in parcels} == {"slow"}
+    assert rig.feeder.side.low_water(0) == 0
+    courier.ack(parcels)
+    rig.feeder.settle()
+    assert rig.feeder.side.low_water(0) == 3
