@@ -53,7 +53,7 @@ class Delivery(NamedTuple):
     tag: Tag
     queue: str
     envelope: Envelope | Packed | Foreign
-    """Packed from an overflow queue; Foreign where the bytes cannot be understood: never kept back, never lost."""
+    """Packed from an overflow queue; Foreign where the bytes are not understood: neither kept back nor lost."""
 
 
 class Depth(NamedTuple):
@@ -115,7 +115,7 @@ class Taker(Pumped, Protocol):
         """Up to `limit` messages that are ready, oldest due first in each queue; [] when there are none."""
 
     def hold(self, deliveries: int) -> None:
-        """From now on hold at most so many at once, prefetched ones included; what is held already may be more."""
+        """From now on hold at most so many at once, prefetched ones included; held already may be more."""
 
     def ack(self, tags: Sequence[Tag]) -> None:
         """These are settled and may be forgotten; kept and said again by pump() while away."""

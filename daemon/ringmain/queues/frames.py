@@ -1,8 +1,8 @@
 """Frames: many messages of one route in one body, as they stand in its overflow queue.
 
 A frame is a msgpack array of envelopes, each cut after the fields that a message straight from Kafka has:
-[value, key, headers, topic, partition, offset, timestamp_ms], headers = [[name, value], ...]. The courier's are
-packed in compiled code (CourierSide.take_frame); queue feeders and those who look into the queues enter here.
+[value, key, headers, topic, partition, offset, timestamp_ms], headers = [[name, value], ...]. The courier's
+are packed in compiled code (CourierSide.take_frame); queue feeders and those who look into queues enter here.
 """
 
 from collections.abc import Sequence
