@@ -53,7 +53,7 @@ class Delivery(NamedTuple):
     tag: Tag
     queue: str
     envelope: Envelope | Packed | Foreign
-    """Packed from an overflow queue; Foreign where the bytes are not understood: neither kept back nor lost."""
+    """Packed from an overflow queue; Foreign where the bytes are not understood: never kept back or lost."""
 
 
 class Depth(NamedTuple):
