@@ -1,6 +1,6 @@
 """Dramatiq on RabbitMQ: a call that fails once and is tried again a second later.
 
-`python -m dramatiq peers.dramatiq_retries -p 2 -t 8` works, `send` enqueues; BENCH_URL says where RabbitMQ is.
+`python -m dramatiq peers.dramatiq_retries -p 2 -t 8` works, `send` enqueues; BENCH_URL says where.
 """
 
 import os

@@ -191,7 +191,6 @@ def test_ringmains_own_properties_are_refused_where_they_stand(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("setting", "key"),
     [
-        ("queues.backend=rabbitmq", "queues.backend"),
         ('modes=["worker", "api-server"]', "modes"),
         ("admin.token=x", "admin"),
         ("http.bind=127.0.0.1:1", "http"),
