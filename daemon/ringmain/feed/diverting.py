@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ringmain.config.schema import Overflow as Rule
 from ringmain.feed.overflow import Change, Look, Overflow
 from ringmain.queues.frames import FRAME_BYTES, MESSAGES
-from ringmain.rings import FeederSide, Intake
+from ringmain.rings import FeederSide, Intake, courier_is_greeted
 from ringmain.verdict import OVERFLOW
 
 LOOK_S = 0.05
@@ -64,7 +64,8 @@ class Diverter:
         return Look(
             now_s=now_s,
             stalled=stalled,
-            full=stalled and self._side.used_ratio >= _FULL_RATIO,
+            # What was sent before a courier has begun is sent to it again.
+            full=stalled and self._side.used_ratio >= _FULL_RATIO and courier_is_greeted(self._side),
             lag=lag(),
             unclaimed=self._side.unclaimed,
             executed=executed,
