@@ -108,8 +108,8 @@ def test_a_summary_counts_the_same_from_indexes_and_from_content(
     assert dead_set.summary(Filter(route="none", **content), []) == []  # type: ignore[arg-type]
 
 
-def test_the_dead_of_another_app_are_not_seen(publisher: Publisher, dead_set: DeadSet) -> None:
-    publish(publisher, names.dead("other", "orders"), [died(1)])
+def test_the_dead_of_another_app_are_not_seen(publisher: Publisher, dead_set: DeadSet, backend: str) -> None:
+    publish(publisher, names.dead(f"other-{backend}", "orders"), [died(1)])
     assert offsets(dead_set) == []
     assert dead_set.summary(Filter(), ["error"]) == []
 
@@ -121,6 +121,14 @@ def test_a_page_goes_on_behind_an_entry_that_is_gone(publisher: Publisher, dead_
         for batch in hold.pick(Filter(ids=(page.entries[-1].id,))):
             hold.remove([dead.id for dead in batch])
     assert [entry.offset for entry in dead_set.page(Filter(), 100, page.cursor).entries] == [3, 4, 5, 6, 7, 8]
+
+
+def test_short_and_long_looks_leave_all_in_their_order(publisher: Publisher, dead_set: DeadSet) -> None:
+    publish(publisher, DEAD, map(died, range(300)))
+    for limit in (50, 5, 300, 7, 120, 1):
+        assert [entry.offset for entry in dead_set.page(Filter(), limit).entries] == list(range(limit))
+    publish(publisher, DEAD, map(died, range(300, 310)))
+    assert offsets(dead_set) == list(range(310))
 
 
 def test_an_id_is_the_same_at_every_look(queues: Queues, publisher: Publisher, dead_set: DeadSet) -> None:

@@ -149,7 +149,7 @@ class RabbitDeadSet:
     def _opened(self) -> Look:
         if self._open is None:
             line = Line(self._access)
-            self._open = Look(line, Locks(line, self._app), Scan(line))
+            self._open = Look(line, Locks(line, self._app), Scan(line, self._topology.kind))
         return self._open
 
 

@@ -40,7 +40,7 @@ class RabbitHold:
         try:
             self._locks = Locks(line, app)
             self._locks.take_hold(who)
-            self._scan = Scan(line)
+            self._scan = Scan(line, topology.kind)
             self._outbox = Outbox(line, topology, self._scan)
             self._left = self._depths()
         except BaseException:

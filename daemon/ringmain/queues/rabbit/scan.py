@@ -22,14 +22,19 @@ from ringmain.queues.rabbit.amqp import Delivered, Reply
 from ringmain.queues.rabbit.connection import Event
 from ringmain.queues.rabbit.line import Line
 from ringmain.queues.rabbit.topology import exists, said
+from ringmain.types import QueueType
 
 LARGEST_PREFETCH = 65_535
 _GROWTH = 8
-_SILENT_S = 5.0
+_LOOK_S = 0.5
+_SILENT_S = 1.0
+_SILENT_DEAD_S = 10.0
+_STUCK_S = 60.0
 _BACK_S = 2.0
 _POLL_S = 0.001
 _BACK_MESSAGES = 32
 _BACK_TIMES = 16
+_COMPLETE_MESSAGES = 20_000
 _BUFFER_BYTES = 64 << 20
 _ASKED_AT_ONCE = 100
 _CONSUMER = "scan"
@@ -52,13 +57,16 @@ class Hand:
     arrived: deque[Delivered] = field(default_factory=deque)
     tags: dict[int, None] = field(default_factory=dict)
     ended: bool = False
+    redelivered: bool = False
+    """Was the last one that came in somebody's hand before?"""
 
 
 class Scan:
     """What one line has in hand."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, kind: QueueType) -> None:
         self._line = line
+        self._kind = kind
         self._hands: dict[int, Hand] = {}
         self._free: list[int] = []
 
@@ -86,13 +94,12 @@ class Scan:
             step = min(prefetch, waiting, LARGEST_PREFETCH)
             channel = self._consume(queue, step)
             arrived = self._fill(channel, step).arrived
-            size_bytes = sum(len(delivered.body) for delivered in arrived)
-            is_short = len(arrived) < step
+            number, size_bytes = len(arrived), sum(len(delivered.body) for delivered in arrived)
             while arrived:
                 delivered = arrived.popleft()
                 message = fields.read(delivered.properties, delivered.body)
                 yield Held(queue, channel, delivered.tag, message)
-            if is_short:
+            if number < step:
                 return  # somebody else takes from it as well
             waiting -= step
             prefetch = min(step * _GROWTH, max(1, _BUFFER_BYTES // (size_bytes // step + 1)))
@@ -118,6 +125,7 @@ class Scan:
             elif isinstance(event, Delivered):
                 hand.arrived.append(event)
                 hand.tags[event.tag] = None
+                hand.redelivered = event.redelivered
             elif isinstance(event, Reply):
                 _note(hand, event)
         return others
@@ -126,28 +134,47 @@ class Scan:
         """All goes back to where it was, the first in hand first."""
         if not self._hands:
             return
+        if self._kind == "quorum":
+            self._complete()
         channels = list(self._hands)
         self._line.ask_all([(channel, spec.Basic.Cancel(consumer_tag=_CONSUMER)) for channel in channels])
         self.listen(0)  # what came until the broker heard it is in hand as well
         for channel, hand in self._hands.items():
             if names.parse(hand.queue).kind == "dead":
                 self._give_back_in_order(channel, hand)
-            else:
+            else:  # others take from it meanwhile: there is no order to keep
                 self._line.send(_back(channel, 0))
             self._line.ask(channel, spec.Channel.Close(200, "", 0, 0))
             self._line.reopen(channel)
         self._hands.clear()
         self._free += channels
 
+    def _complete(self) -> None:
+        """ORDER: a quorum queue lines up what came back before all others, and what comes back goes to the end
+        of that line: all of the line must be in hand, or what is in hand would change its place.
+        """
+        last = {hand.queue: hand for hand in self._hands.values()}
+        for queue, hand in last.items():
+            while hand.redelivered and names.parse(queue).kind == "dead":
+                waiting = self.depths([queue]).get(queue, 0)
+                if waiting == 0:
+                    break
+                hand = self._fill(self._consume(queue, step := min(waiting, _COMPLETE_MESSAGES)), step)
+                if len(hand.arrived) < step:
+                    break
+                hand.arrived.clear()
+
     def _give_back_in_order(self, channel: int, hand: Hand) -> None:
         """ORDER: of more than 32 messages that come back by one command a quorum queue forgets the order, and
-        its client merges commands once 32 are under way: so 32 at a time, and a look after every 16 times.
+        its client merges commands once 32 are under way: so 32 at a time, and a look after every 16 times. A
+        classic queue keeps it, and each command costs it a pass over all that wait.
         """
         tags = list(hand.tags)
+        at_once = _BACK_MESSAGES if self._kind == "quorum" else max(1, len(tags))
         waiting = self.depths([hand.queue]).get(hand.queue, 0)
-        for first in range(0, len(tags), _BACK_MESSAGES * _BACK_TIMES):
-            some = tags[first : first + _BACK_MESSAGES * _BACK_TIMES]
-            last_ones = {*some[_BACK_MESSAGES - 1 :: _BACK_MESSAGES], some[-1]}
+        for first in range(0, len(tags), at_once * _BACK_TIMES):
+            some = tags[first : first + at_once * _BACK_TIMES]
+            last_ones = {*some[at_once - 1 :: at_once], some[-1]}
             self._line.send(*(_back(channel, tag) for tag in sorted(last_ones)))
             waiting += len(some)
             self._wait_until_back(hand.queue, waiting)
@@ -173,14 +200,28 @@ class Scan:
 
     def _fill(self, channel: int, step: int) -> Hand:
         """Until the consumer has all it may. ORDER: it then ends, or each ack would let it take more."""
-        deadline_s = monotonic_s() + _SILENT_S
-        hand, before = self._hands[channel], 0
-        while len(hand.arrived) < step and not hand.ended and monotonic_s() < deadline_s:
-            self.listen(deadline_s - monotonic_s())
+        hand = self._hands[channel]
+        before, heard_s = 0, monotonic_s()
+        while len(hand.arrived) < step and not hand.ended:
+            self.listen(_LOOK_S)
             if len(hand.arrived) > before:
-                deadline_s, before = monotonic_s() + _SILENT_S, len(hand.arrived)
+                before, heard_s = len(hand.arrived), monotonic_s()
+            elif self._is_over(hand.queue, monotonic_s() - heard_s):
+                break
         self._answered(channel, spec.Basic.Cancel(consumer_tag=_CONSUMER))
         return hand
+
+    def _is_over(self, queue: str, silent_s: float) -> bool:
+        """LOSS: a broker that pauses must not look like the end of a queue that only we take from."""
+        shared = names.parse(queue).kind != "dead"
+        if silent_s >= (_SILENT_S if shared else _SILENT_DEAD_S):
+            return shared or self.depths([queue]).get(queue, 0) == 0 or self._is_stuck(queue, silent_s)
+        return False
+
+    def _is_stuck(self, queue: str, silent_s: float) -> bool:
+        if silent_s >= _STUCK_S:
+            raise QueuesAway(f"{queue}: RabbitMQ at {self._line.where} delivers nothing for {_STUCK_S:g} s")
+        return False
 
     def _channel(self) -> int:
         return self._free.pop() if self._free else self._line.channel()

@@ -43,7 +43,7 @@ class RabbitSearch:
         self._line = Line(access)
         try:
             self._locks = Locks(self._line, app)
-            self._scan = Scan(self._line)
+            self._scan = Scan(self._line, topology.kind)
             self._outbox = Outbox(self._line, topology, self._scan)
         except BaseException:
             self._line.close()
