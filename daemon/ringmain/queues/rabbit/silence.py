@@ -1,8 +1,8 @@
 """Does a queue have messages that our consumer is not given? Pure.
 
-The taker enters. A queue that is deleted and declared again within moments keeps its consumer on the books of
-RabbitMQ and delivers nothing to it, without a word (tried: quorum, 3.10). So a taker that holds nothing asks
-now and then; messages that wait at two looks in a row, with not one delivered between, mean: begin anew.
+The taker enters. A broker that forgot a consumer says nothing (declaring.py knows one way to get there), and
+a taker that waits for ever looks healthy. So one that holds nothing asks now and then; messages that wait at
+two looks in a row, with not one delivered between, mean: begin anew.
 """
 
 from dataclasses import dataclass, field
