@@ -150,8 +150,8 @@ class Scan:
         self._free += channels
 
     def _complete(self) -> None:
-        """ORDER: a quorum queue lines up what came back before all others, and what comes back goes to the end
-        of that line: all of the line must be in hand, or what is in hand would change its place.
+        """ORDER: a quorum queue lines up what came back before all others, and what comes back goes to the
+        end of that line: all of it must be in hand, or what is in hand would change its place.
         """
         last = {hand.queue: hand for hand in self._hands.values()}
         for queue, hand in last.items():
