@@ -185,6 +185,7 @@ class RabbitServer:
         return known | {
             "HOME": str(directory / "home"),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_CRASH_DUMP": str(self.directory / "erl_crash.dump"),
             "ERL_EPMD_PORT": str(self._epmd_port),
             "RABBITMQ_CONF_ENV_FILE": os.devnull,
             "RABBITMQ_NODENAME": self._node,
