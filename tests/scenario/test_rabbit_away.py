@@ -53,10 +53,10 @@ def courier_of(daemon: Daemon) -> int:
 
 
 def queue_feeder_of(daemon: Daemon) -> int:
-    """The feeder that is not over Kafka."""
+    """The feeder that is not over Kafka; 0 while not both are there."""
     feeders = daemon.children("feeder")
-    [pid] = set(feeders.values()) - set(daemon.kafka_feeders().values())
-    return pid
+    pids = set(feeders.values()) - set(daemon.kafka_feeders().values())
+    return pids.pop() if len(feeders) == 2 and len(pids) == 1 else 0
 
 
 def committed(scenario: Scenario) -> int:
