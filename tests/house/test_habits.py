@@ -1,12 +1,22 @@
 """Habits that keep the rooms readable: a module says what it is for, hides nothing and swallows nothing."""
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
 
-from support.sources import CHECKOUT, Module, classes, dotted, functions, modules, run_at_import
+from support.sources import (
+    CHECKOUT,
+    Module,
+    classes,
+    dotted,
+    functions,
+    modules,
+    run_at_import,
+    tracked_files,
+)
 
 MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "deque", "defaultdict", "Counter", "OrderedDict"}
@@ -130,3 +140,9 @@ def test_only_support_lets_time_pass_in_tests() -> None:
 
 def test_the_folder_above_the_package_is_not_importable() -> None:
     assert not (CHECKOUT / "daemon" / "__init__.py").exists(), "it would collide with python-daemon"
+
+
+def test_every_test_file_has_a_name_of_its_own() -> None:
+    """pytest imports test files by their names alone: a second one of a name ends the whole collection."""
+    names = Counter(path.name for path in tracked_files() if path.name.startswith("test_"))
+    assert [name for name, times in names.items() if times > 1] == []
