@@ -5,7 +5,6 @@ same at every look on every node; of two that are alike to the last detail (a co
 publish and confirm) the later is told apart by a number.
 """
 
-import base64
 import hashlib
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from ringmain.queues.rabbit.scan import Held, Scan
 Places = Sequence[tuple[str, str]]
 """(route, channel) of the config, "" = the route itself: the broker is not asked for names of queues."""
 
-_ID_BYTES = 15
+_ID_BYTES = 12
 
 
 class DeadHeld(NamedTuple):
@@ -54,7 +53,7 @@ def _of_queue(scan: Scan, queue: str, depth: int, want: int) -> Iterator[DeadHel
         envelope = shown(held.message)
         digest = _digest(queue, envelope)
         number = seen[digest] = seen.get(digest, 0) + 1
-        entry_id = base64.urlsafe_b64encode(digest).decode() + (f"-{number}" if number > 1 else "")
+        entry_id = digest.hex() + (f"-{number}" if number > 1 else "")
         yield DeadHeld(Dead(entry_id, place.route, place.channel, envelope), held)
 
 
