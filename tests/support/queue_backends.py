@@ -58,7 +58,10 @@ def empty(url: str) -> None:
         every = list(rabbit_queues(url).every_queue())
         channels = line.channels(len(every))
         line.ask_all(
-            [(channel, spec.Queue.Delete(queue=queue)) for channel, queue in zip(channels, every, strict=True)]
+            [
+                (channel, spec.Queue.Delete(queue=queue))
+                for channel, queue in zip(channels, every, strict=True)
+            ]
         )
 
 
