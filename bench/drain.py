@@ -1,8 +1,8 @@
 """ringmain beside its peers, on a real Kafka, all in one run: `python bench/drain.py [--quick] [--rows …]`.
 
-Rounds alternate, medians are shown, each figure stands beside its ratio to a named reference. Every run is
-verified: each message handled exactly once, by count and checksum. Nothing here fails because of a time;
-the exit code is 1 when ringmain or a reference could not be measured.
+Rounds alternate; medians are shown with their spreads, and beside each its ratio to a named reference. Every
+run is verified: each message handled exactly once, by count and checksum. Nothing here fails because of a
+time; the exit code is 1 when ringmain or a reference could not be measured.
 """
 
 import argparse
@@ -80,9 +80,9 @@ def shown(line: Line) -> str:
     ratio = f"{line.ratio:5.2f} x {line.reference}" if line.ratio is not None else ""
     digits = 0 if line.figure >= 1000 else 2
     figure = f"{line.figure:,.{digits}f} {line.unit}"
-    return (
-        f"{line.row:32} {line.client:26} {figure:>20}  {ratio:24} {line.goal and f'[{line.goal}]'}".rstrip()
-    )
+    spread = f"({line.spread[0]:,.{digits}f}-{line.spread[1]:,.{digits}f})" if line.spread else ""
+    goal = line.goal and f"[{line.goal}]"
+    return f"{line.row:32} {line.client:26} {figure:>20} {spread:23} {ratio:24} {goal}".rstrip()
 
 
 if __name__ == "__main__":

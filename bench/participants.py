@@ -68,6 +68,7 @@ class RouteSettings:
     consumers: int | None = None
     concurrency: int | None = None
     kafka: Mapping[str, str] = field(default_factory=dict)
+    queues: tuple[str, str] = ("sqlite", "")  # backend, URL
 
     def lines(self) -> list[str]:
         found = [f"handlers = {self.handlers}"]
@@ -99,11 +100,15 @@ def config_text(scene: Scene, route: RouteSettings) -> str:
         f'group.id = "{scene.group}"',
         *(f'{key} = "{value}"' for key, value in route.kafka.items()),
         "[queues]",
-        'backend = "sqlite"',
-        f'path = "{scene.directory / "queues.db"}"',
+        *queue_lines(scene, *route.queues),
         "[routes.bench]",
         f'topics = ["{scene.topic}"]',
         'order = "none"',
         *route.lines(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def queue_lines(scene: Scene, backend: str, url: str) -> list[str]:
+    where = f'url = "{url}"' if url else f'path = "{scene.directory / "queues.db"}"'
+    return [f'backend = "{backend}"', where]

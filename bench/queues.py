@@ -426,13 +426,14 @@ def measure(row: Row, bench: Bench) -> Iterator[Line]:
     except RunFailed as problem:
         yield Line(row.title, "ringmain", 0.0, row.unit, goal=row.goal, problem=str(problem))
         return
-    figure = statistics.median(ours)
+    figure, spread = statistics.median(ours), (min(ours), max(ours))
     if theirs:
         beside = statistics.median(theirs)
-        yield Line(row.title, row.reference_name, beside, row.unit)
-        yield Line(row.title, "ringmain", figure, row.unit, row.reference_name, figure / beside, row.goal)
+        yield Line(row.title, row.reference_name, beside, row.unit, spread=(min(theirs), max(theirs)))
+        ratio = figure / beside
+        yield Line(row.title, "ringmain", figure, row.unit, row.reference_name, ratio, row.goal, "", spread)
     else:
-        yield Line(row.title, "ringmain", figure, row.unit, goal=row.goal)
+        yield Line(row.title, "ringmain", figure, row.unit, goal=row.goal, spread=spread)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,18 +3,30 @@
 import work
 from work import Order
 
-from ringmain import App
+from ringmain import App, Message
 
 noop = App()
 spin = App()
 slow = App()
 delay = App()
 wait = App()
+failing = App()
 
 for name, app in {"noop": noop, "spin": spin, "slow": slow, "delay": delay}.items():
     app.on_start(work.start)
     app.route("bench")(work.TASKS[name])
 wait.on_start(work.start)
 wait.route("bench")(work.wait)
+failing.on_start(work.start)
 
-__all__ = ["Order", "delay", "noop", "slow", "spin", "wait"]
+
+@failing.route("bench")
+def fail_at_first(order: Order, message: Message) -> None:
+    """As spin(), but one in a hundred does the work for nothing and is tried again."""
+    if message.attempt == 1 and order.id % work.FAILS_ONE_IN == 0:
+        sum(range(work.tally.spins))
+        raise ValueError("not yet")
+    work.spin(order)
+
+
+__all__ = ["Order", "delay", "failing", "noop", "slow", "spin", "wait"]

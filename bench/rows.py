@@ -8,9 +8,11 @@ import array
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import participants as who
 from backlog import Backlog
@@ -18,6 +20,9 @@ from messages import message
 from participants import BENCH, Participant, RouteSettings, ringmain
 from processes import cpu_s, private_pss_bytes
 from stage import Client, Result, RunFailed, Stage, Task
+from work import FAILS_ONE_IN
+
+from support.rabbit_server import BENCH_ERLANG, RabbitServer
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Line:
     ratio: float | None = None
     goal: str = ""
     problem: str = ""
+    spread: tuple[float, float] | None = None
+    """The least and the greatest of the rounds."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +76,15 @@ class Series:
     problems: dict[str, str] = field(default_factory=dict)
 
     def median(self, name: str, figure: str) -> float | None:
-        found = [getattr(result, figure) for result in self.results.get(name, [])]
+        found = self._figures(name, figure)
         return statistics.median(found) if found else None
+
+    def spread(self, name: str, figure: str) -> tuple[float, float]:
+        found = self._figures(name, figure)
+        return min(found), max(found)
+
+    def _figures(self, name: str, figure: str) -> list[float]:
+        return [getattr(result, figure) for result in self.results.get(name, [])]
 
 
 def alternate(scale: Scale, clients: Sequence[Participant], run: Callable[[Participant], Result]) -> Series:
@@ -108,7 +122,8 @@ class Compared:
                 yield Line(self.row, client.name, 0.0, self.unit, goal=goal, problem=problem)
                 continue
             ratio = value / base if base else None
-            yield Line(self.row, client.name, value, self.unit, self.reference, ratio, goal)
+            spread = series.spread(client.name, self.figure)
+            yield Line(self.row, client.name, value, self.unit, self.reference, ratio, goal, "", spread)
 
 
 def drained(stage: Stage, partitions: int, count: int, task: Task) -> Callable[[Participant], Result]:
@@ -173,7 +188,7 @@ def slow_message(stage: Stage, scale: Scale) -> Iterator[Line]:
     def run(variant: Participant) -> Result:
         slow_id = scale.slow // 10 if variant.name == "with" else -1
         with stage.backlogs.held(1, scale.slow) as held:
-            return stage.drain(client, held, Task("slow", slow_id, scale.slow_s))
+            return stage.drain(client, held, Task("slow", slow_id, scale.slow_s, held_up=int(slow_id >= 0)))
 
     both = [Participant(name, client.commands, client.needs) for name in ("with", "without")]
     series = alternate(scale, both, run)
@@ -181,6 +196,31 @@ def slow_message(stage: Stage, scale: Scale) -> Iterator[Line]:
     for line in Compared(name, "seconds", "s", "without", "").lines(series, both):
         line.goal = "<= 1.2" if line.client == "with" else ""
         line.client = f"ringmain, {line.client} it"
+        yield line
+
+
+def failing(stage: Stage, scale: Scale) -> Iterator[Line]:
+    """What it costs the handlers that one call in a hundred fails and is tried again through RabbitMQ."""
+    with tempfile.TemporaryDirectory(prefix="ringmain-bench-rabbit-") as directory:
+        rabbit = RabbitServer(Path(directory), erlang=BENCH_ERLANG)
+        client = ringmain(RouteSettings(queues=("rabbitmq", rabbit.url)))
+
+        def run(variant: Participant) -> Result:
+            task = "failing" if variant.name == "ringmain, 1 % fail" else "spin"
+            with stage.backlogs.held(4, scale.spin) as held:
+                return stage.drain(client, held, Task(task, held_up=scale.spin // FAILS_ONE_IN))
+
+        both = [
+            Participant(name, client.commands, client.needs) for name in ("ringmain, 1 % fail", "none fails")
+        ]
+        try:
+            rabbit.start()
+            series = alternate(scale, both, run)
+        finally:
+            rabbit.close()
+    row = Compared("30 us of CPU, RabbitMQ", "messages_per_s", "msg/s", "none fails", "")
+    for line in row.lines(series, both):
+        line.goal = ">= 0.9, aim 0.95" if line.client != "none fails" else ""
         yield line
 
 
@@ -292,6 +332,7 @@ ROWS = [
     Row("one-partition", spin_one_partition),
     Row("wait", wait),
     Row("slow", slow_message),
+    Row("failing", failing),
     Row("latency", latency),
     Row("idle", idle),
     Row("memory", memory),

@@ -40,11 +40,8 @@ class Task:
     slow_id: int = -1
     slow_s: float = 0.0
     report_s: float = work.FLUSH_S  # the idle row cannot afford 200 reports a second
-
-    @property
-    def held_up(self) -> int:
-        """Messages whose end is not waited for before the clock is stopped."""
-        return 1 if self.slow_id >= 0 else 0
+    held_up: int = 0
+    """Messages whose end is not waited for before the clock is stopped."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import msgspec
 
 FLUSH_S = 0.005
 WAIT_S = 0.010
+FAILS_ONE_IN = 100
 RECORD = struct.Struct("=QQQ")  # count, sum of ids, monotonic time in ns of the last change
 
 
