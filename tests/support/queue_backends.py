@@ -5,11 +5,8 @@ address is a folder for SQLite, for a server whatever leads another process to t
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
-
-from pika import spec
 
 from ringmain.clock import monotonic_s
 from ringmain.queues import names
@@ -17,7 +14,6 @@ from ringmain.queues.contract import Delivery, Publisher, Queues, Settled, Taker
 from ringmain.queues.envelope import Envelope
 from ringmain.queues.rabbit import Access, RabbitQueues, Topology
 from ringmain.queues.rabbit import address as rabbit_address
-from ringmain.queues.rabbit.line import Line
 from ringmain.queues.sqlite import SqliteQueues
 from ringmain.queues.sqlite.taker import SqliteTaker
 from ringmain.types import QueueType
@@ -54,15 +50,7 @@ BACKENDS: dict[str, Callable[[str], Queues]] = {
 
 def empty(url: str) -> None:
     """Delete every queue of APP; one that is not there is no error for the broker."""
-    with closing(Line(rabbit_access(url))) as line:
-        every = list(rabbit_queues(url).every_queue())
-        channels = line.channels(len(every))
-        line.ask_all(
-            [
-                (channel, spec.Queue.Delete(queue=queue))
-                for channel, queue in zip(channels, every, strict=True)
-            ]
-        )
+    rabbit_queues(url).delete()
 
 
 def message(number: int, **fields: Any) -> Envelope:

@@ -92,9 +92,11 @@ class Snapshot:
     def settled(self) -> int:
         """Messages that nothing more happens to: done, skipped or dead.
 
-        `committed` is read before the queues, so a message that has left Kafka is never missed in both.
+        `committed` is read before the queues, so a message that has left Kafka is never missed in both. What
+        the daemon holds of RabbitMQ's queues does not count as waiting there: it has no outcome yet.
         """
-        return max(self.committed - self.queued.waiting, 0)
+        ended = self.counted.done + self.counted.skip + self.queued.dead
+        return max(min(self.committed - self.queued.waiting, ended), 0)
 
     @property
     def rate(self) -> float:

@@ -17,9 +17,9 @@ from ringmain.demo.folder import folder
 from ringmain.demo.interrupts import Interrupts
 from ringmain.demo.observer import QueueObserver
 from ringmain.demo.processes import LOG_NAME, Daemon, Load
+from ringmain.demo.queues import place
 from ringmain.demo.snapshot import Counted, Partition, Rates, Snapshot, result
 from ringmain.demo.view import View, view_for
-from ringmain.queues.sqlite import SqliteQueues
 
 TICK_S = 0.1
 
@@ -33,10 +33,10 @@ class Size:
     handlers: int
 
 
-def play(size: Size) -> int:
+def play(size: Size, rabbitmq_url: str = "") -> int:
     """The demo from begin to end; the exit code of the command."""
     with Interrupts() as interrupts, ExitStack() as stack:
-        demo = _open(stack, interrupts, size)
+        demo = _open(stack, interrupts, size, rabbitmq_url)
         with view_for(sys.stdout) as view:
             for line in demo.welcome:
                 view.say(line)
@@ -117,12 +117,15 @@ def _watch(demo: Demo, view: View, interrupts: Interrupts) -> Snapshot:
         clock.sleep_s(TICK_S)
 
 
-def _open(stack: ExitStack, interrupts: Interrupts, size: Size) -> Demo:
+def _open(stack: ExitStack, interrupts: Interrupts, size: Size, rabbitmq_url: str) -> Demo:
     """Start all, in the order in which the stack will end them backwards."""
     where = stack.enter_context(folder())
+    kept = stack.enter_context(place(where, rabbitmq_url))
     broker = stack.enter_context(EmbeddedBroker())
     load = Load(broker.address, size.partitions, size.messages)
     daemon = Daemon(where / "ringmain.toml", {"DEMO_BROKER": broker.address}, interrupts.again)
+    for key, value in kept.overrides.items():
+        daemon.override(key, value)
     daemon.override(f"routes.{sample.ROUTE}.handlers", size.handlers)
     # All consumers at once: the embedded broker takes a second or more for each change of a group.
     daemon.override(f"routes.{sample.ROUTE}.consumers", size.partitions)
@@ -132,9 +135,10 @@ def _open(stack: ExitStack, interrupts: Interrupts, size: Size) -> Demo:
     return Demo(
         load=load,
         daemon=daemon,
-        queues=QueueObserver(SqliteQueues(sample.NAME, where / "queues.db")),
+        queues=QueueObserver(kept.queues),
         welcome=[
             f"broker  {broker.address}, Kafka-compatible, in memory; topic {sample.TOPIC}",
+            kept.said,
             f"app     {where}: orders.py, ringmain.toml, {LOG_NAME}",
             "orders  1 in 100 fails at first, 1 in 1,000 is no order, 1 in 100,000 kills",
             "        its handler process. Kill one yourself (ps ax). Ctrl-C ends.",

@@ -72,6 +72,18 @@ class RabbitQueues:
                 if messages
             }
 
+    def delete(self) -> None:
+        """Delete every queue of the app with all that is in it: for what was a demonstration, or a test."""
+        with closing(Line(self._access)) as line:
+            every = list(self.every_queue())
+            channels = line.channels(len(every))
+            line.ask_all(
+                [
+                    (channel, spec.Queue.Delete(queue=queue))
+                    for channel, queue in zip(channels, every, strict=True)
+                ]
+            )
+
     def every_queue(self) -> Iterator[str]:
         """The names that this config can make."""
         for route, channel in self._homes:
