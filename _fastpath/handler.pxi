@@ -111,7 +111,8 @@ cdef class HandlerSide:
                     self.ring.wake_feeder(f, sleepers)
 
     cdef inline void nudge(self, uint32_t f) noexcept nogil:
-        if self.pending[f] >= self.h.slots // 16:
+        """The pool's share each: of many handlers none alone would bring back a sixteenth of the slots."""
+        if self.pending[f] * self.h.pool >= self.h.slots // 8:
             self.pending[f] = 0
             full_fence()
             self.ring.wake_feeder(f, EAGER | ROOMY)

@@ -84,6 +84,7 @@ ctypedef struct Header:
     uint32_t gate
     uint32_t probes
     uint64_t paused_until_ns
+    uint32_t pool               # handler seats that are admitted
     char pad1[LINE_BYTES]
     uint32_t suspects           # how often suspects were published: a reason to look, never reset
     uint32_t courier_sleeping

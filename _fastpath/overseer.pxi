@@ -49,6 +49,7 @@ cdef class Overseer:
         hs.claim_count = 0
         hs.executing = 0
         hs.busy_since_ns = 0
+        store_relaxed_32(&self.h.pool, self.h.pool + 1)
         store_release_32(&hs.state, SEAT_ADMITTED)
         return hs.incarnation
 
@@ -62,6 +63,8 @@ cdef class Overseer:
         hs.cause = cause
         # It may have been asleep: nobody must spend a wake on the dead.
         fetch_and_64(&self.h.sleeping[seat >> 6], ~(<uint64_t>1 << (seat & 63)))
+        if hs.state == SEAT_ADMITTED:
+            store_relaxed_32(&self.h.pool, self.h.pool - 1)
         store_release_32(&hs.state, SEAT_DEAD)
         self.ring.wake_handler()
         for f in range(self.h.feeders):

@@ -583,6 +583,24 @@ def test_a_feeder_that_lacks_blocks_and_not_slots_sleeps_until_any_ack() -> None
         assert feeder.roomy
 
 
+def test_many_handlers_together_wake_a_full_feeder_though_none_of_them_settled_much() -> None:
+    pool, slots = 8, 256
+    with rig(handlers=pool, slots=slots) as ring:
+        feeder = ring.feeder()
+        index, offset = opened(feeder), 0
+        while feeder.place(index, offset, b"x"):
+            offset += 1
+        assert offset == slots
+        assert feeder.prepare_sleep(SLEEP_ROOMY)
+        handlers = [ring.handler() for _ in range(pool)]
+        for _ in range(slots // 8 // pool):
+            assert not _rung(feeder.fileno())
+            for handler in handlers:
+                (claim,) = handler.claim(1)
+                handler.finish(claim, DONE)
+        assert _rung(feeder.fileno())
+
+
 def test_a_sleeping_feeder_is_woken_by_acks_deaths_and_couriers(ring: Rig) -> None:
     feeder, handler = ring.feeder(), ring.handler()
     index = opened(feeder)
