@@ -9,10 +9,13 @@ import pytest
 
 from ringmain.errors import QueuesAway
 from ringmain.queues.contract import Publisher, Pumped, Taker
+from ringmain.queues.filters import Filter
 from ringmain.queues.rabbit import Access, RabbitQueues, TlsFiles, Topology, address
+from support.dead_messages import died
 from support.kafka_server import free_ports
 from support.queue_backends import (
     APP,
+    DEAD,
     HOMES,
     READY,
     empty,
@@ -350,6 +353,35 @@ def test_a_taker_is_awake_at_once_when_the_server_comes_back(server: RabbitServe
         with closing(queues.publisher()) as publisher:
             publish(publisher, READY, [message(1)])
         assert offsets(take(taker, 1, 10.0)) == [1]
+
+
+def test_a_confirm_that_comes_too_late_speaks_for_no_message_of_the_next_batch(
+    server: RabbitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues = rabbit_queues(server.url)
+    with closing(queues.publisher()) as publisher:
+        publish(publisher, DEAD, map(died, range(12)))
+    monkeypatch.setattr("ringmain.queues.rabbit.outbox.CONFIRM_S", 0.5)
+    with closing(queues.dead_set()) as dead_set, closing(dead_set.hold("ada")) as hold:
+        picked = hold.pick(Filter(), at_once=4)
+        assert len(hold.replay(next(picked)[:1]).done) == 1  # the ready queue is there
+        second = next(picked)
+        try:
+            server.freeze()
+            assert hold.replay(second).done == []
+            server.thaw()
+            eventually(lambda: queues.depths()[READY].messages == 5)  # the confirms are on their way
+            third = next(picked)
+            server.freeze()
+            monkeypatch.setattr("ringmain.queues.rabbit.line.ANSWER_S", 0.5)
+            removed: list[str] = []
+            monkeypatch.setattr(hold, "remove", removed.extend)
+            with pytest.raises(QueuesAway):
+                hold.replay(third)
+            assert removed == []
+            monkeypatch.undo()
+        finally:
+            server.thaw()
 
 
 def test_access_says_no_password() -> None:

@@ -36,6 +36,8 @@ class Outbox:
 
     def send(self, letters: Sequence[tuple[str, Envelope | Packed]]) -> list[str]:
         """For each (queue, message) "" once it is confirmed, else why it is not."""
+        if self._flight:
+            self._leave_behind()
         said_of = [_NO_CONFIRM] * len(letters)
         for queue in {queue for queue, _ in letters} - self._declared:
             self._declare(queue)
@@ -58,7 +60,15 @@ class Outbox:
                 raise QueuesAway(self._topology.refusal(needed, answer))
         self._declared.add(queue)
 
+    def _leave_behind(self) -> None:
+        """LOSS: a late confirm of an earlier batch must not speak for this one: another channel."""
+        self._flight = Flight()
+        self._channel = self._line.channel()
+        self._line.ask(self._channel, spec.Confirm.Select())
+
     def _hear(self, event: Event, said_of: list[str]) -> None:
+        if not isinstance(event, Confirm | Returned | Reply) or event.channel != self._channel:
+            return
         if isinstance(event, Confirm):
             spoken, doomed = self._flight.confirm(event.tag, event.multiple)
             for sent in spoken:
@@ -68,7 +78,7 @@ class Outbox:
         elif isinstance(event, Returned):
             self._declared.discard(event.queue)
             self._flight.doom(event.queue)
-        elif isinstance(event, Reply) and event.channel == self._channel:
+        else:
             self._cut(event, said_of)
 
     def _cut(self, reply: Reply, said_of: list[str]) -> None:
