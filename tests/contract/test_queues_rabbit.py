@@ -10,9 +10,12 @@ from ringmain.clock import monotonic_s
 from ringmain.queues import frames, names
 from ringmain.queues.contract import Taker
 from ringmain.queues.envelope import Envelope, Foreign, Packed
+from ringmain.queues.filters import Filter
 from ringmain.queues.rabbit import RabbitQueues, amqp
 from ringmain.queues.rabbit.line import Line
+from ringmain.queues.rabbit.scan import Hand, Scan
 from ringmain.queues.rabbit.topology import Topology
+from support.dead_messages import died
 from support.queue_backends import (
     APP,
     DEAD,
@@ -286,3 +289,29 @@ def test_what_is_acked_last_is_gone_although_the_taker_left_at_once(queues: Rabb
     eventually(lambda: not queues.depths())
     with closing(queues.taker([READY])) as later:
         assert take_all(later) == []
+
+
+def test_a_look_has_few_bodies_in_memory_however_much_waits(
+    queues: RabbitQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    fill = Scan._fill
+
+    def noted(scan: Scan, channel: int, step: int) -> Hand:
+        hand = fill(scan, channel, step)
+        seen.append(sum(len(delivered.body) for delivered in hand.arrived))
+        return hand
+
+    monkeypatch.setattr(Scan, "_fill", noted)
+    monkeypatch.setattr("ringmain.queues.rabbit.scan._BUFFER_BYTES", 1 << 20)
+    with closing(queues.publisher()) as publisher:
+        for queue in (READY, DEAD):
+            publish(publisher, queue, [died(number, value=bytes(20_000)) for number in range(200)])
+    with closing(queues.search()) as search:
+        assert len(list(search.find(Filter(key=b"k7")))) == 2
+    with closing(queues.dead_set()) as dead_set:
+        for _ in range(
+            2
+        ):  # a quorum queue keeps what came back apart: the second look has all of that in hand
+            assert len(dead_set.page(Filter(), 10).entries) == 10
+    assert max(seen) <= 64 * 20_000

@@ -25,6 +25,7 @@ from ringmain.queues.rabbit.topology import exists, said
 from ringmain.types import QueueType
 
 LARGEST_PREFETCH = 65_535
+_FIRST = 64
 _GROWTH = 8
 _LOOK_S = 0.5
 _SILENT_S = 1.0
@@ -59,6 +60,8 @@ class Hand:
     ended: bool = False
     redelivered: bool = False
     """Was the last one that came in somebody's hand before?"""
+    blind: bool = False
+    """Nobody will look at what comes: it is counted, not kept."""
 
 
 class Scan:
@@ -88,8 +91,11 @@ class Scan:
         return found
 
     def rows(self, queue: str, waiting: int, want: int) -> Iterator[Held]:
-        """The first `waiting` of a queue, oldest first; about `want` of them are taken in hand at first."""
-        prefetch = max(1, want)
+        """The first `waiting` of a queue, oldest first; about `want` of them are taken in hand at first.
+
+        Never many before it is known how large they are: bodies are in memory until they are looked at.
+        """
+        prefetch = max(1, min(want, _FIRST))
         while waiting > 0:
             step = min(prefetch, waiting, LARGEST_PREFETCH)
             channel = self._consume(queue, step)
@@ -123,7 +129,7 @@ class Scan:
             if hand is None:
                 others.append(event)
             elif isinstance(event, Delivered):
-                hand.arrived.append(event)
+                hand.arrived.append(event._replace(body=b"") if hand.blind else event)
                 hand.tags[event.tag] = None
                 hand.redelivered = event.redelivered
             elif isinstance(event, Reply):
@@ -159,7 +165,8 @@ class Scan:
                 waiting = self.depths([queue]).get(queue, 0)
                 if waiting == 0:
                     break
-                hand = self._fill(self._consume(queue, step := min(waiting, _COMPLETE_MESSAGES)), step)
+                channel = self._consume(queue, step := min(waiting, _COMPLETE_MESSAGES), blind=True)
+                hand = self._fill(channel, step)
                 if len(hand.arrived) < step:
                     break
                 hand.arrived.clear()
@@ -184,9 +191,9 @@ class Scan:
         while self.depths([queue]).get(queue, messages) < messages and monotonic_s() < deadline_s:
             self.listen(_POLL_S)
 
-    def _consume(self, queue: str, prefetch: int) -> int:
+    def _consume(self, queue: str, prefetch: int, blind: bool = False) -> int:
         channel = self._channel()
-        self._hands[channel] = Hand(queue)
+        self._hands[channel] = Hand(queue, blind=blind)
         self._answered(channel, spec.Basic.Qos(prefetch_count=prefetch))
         self._answered(channel, spec.Basic.Consume(queue=queue, consumer_tag=_CONSUMER))
         return channel

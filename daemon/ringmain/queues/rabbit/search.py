@@ -24,6 +24,8 @@ from ringmain.queues.rabbit.topology import Topology
 from ringmain.retry import LADDER_S
 
 PATIENCE_S = 60.0
+_TOGETHER = 32
+"""Frames that are written anew before the old ones go: when the broker fails, so many are there twice."""
 
 
 class Cut(NamedTuple):
@@ -57,13 +59,15 @@ class RabbitSearch:
             yield from found
 
     def forget(self, chosen: Filter) -> Iterator[Found]:
-        """Queue by queue; what is said was heard by the broker."""
+        """Queue by queue, some at a time; what is said was heard by the broker."""
         for queue, depth in self._waiting().items():
             with self._in_hand():
                 cuts = [cut for cut in self._cuts(queue, depth, chosen) if cut.found]
-                self._rewrite(cuts)
-                self._scan.ack([cut.held for cut in cuts])
-            yield from (found for cut in cuts for found in cut.found)
+                for first in range(0, len(cuts), _TOGETHER):
+                    some = cuts[first : first + _TOGETHER]
+                    self._rewrite(some)
+                    self._scan.ack([cut.held for cut in some])
+                    yield from (found for cut in some for found in cut.found)
 
     def close(self) -> None:
         """Let go."""
