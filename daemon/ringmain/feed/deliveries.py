@@ -41,6 +41,7 @@ class Deliveries:
         self._overflows = len(self._inboxes) > 1
         self._pace = Pace()
         self._opened: set[int] = set()
+        self._nowhere = self._index(*_NOWHERE)
         self._quiet = False
         self._learns_limit = "stream-worker" in seat.config.modes
         self._through = _through(seat)
@@ -75,7 +76,10 @@ class Deliveries:
         return self._put(piece.number, piece.message, OVERFLOW)
 
     def _put(self, number: int, message: Envelope, verdict: int = 0, detail: bytes = b"") -> bool:
-        index = self._index(message.topic, message.partition)
+        try:
+            index = self._index(message.topic, message.partition)
+        except IndexError as error:  # LOSS: or it would kill every feeder that takes it
+            return self._refuse(number, Foreign(message.value or b"", message.headers, str(error)))
         try:
             return self._side.place(
                 index,
@@ -99,9 +103,8 @@ class Deliveries:
         """LOSS: none of ours, but somebody's: to the dead set as it is."""
         headers = pack_headers(foreign.headers)
         reason = failure_of(foreign)
-        index = self._index(*_NOWHERE)
         return self._side.place(
-            index, -1, foreign.body, headers=headers, tag=number, verdict=DEAD, detail=reason
+            self._nowhere, -1, foreign.body, headers=headers, tag=number, verdict=DEAD, detail=reason
         )
 
     def _index(self, topic: str, partition: int) -> int:

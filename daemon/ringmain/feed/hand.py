@@ -16,6 +16,9 @@ from ringmain.queues.envelope import UNREADABLE, Envelope, Foreign, Packed
 from ringmain.verdict import Failure
 
 FOREIGN = "ForeignMessage"
+TOPIC_BYTES = 249
+"""Kafka's longest name."""
+_LEAST_32, _LEAST_64 = -(1 << 31), -(1 << 63)
 
 
 class Piece(NamedTuple):
@@ -90,9 +93,24 @@ def failure_of(foreign: Foreign) -> bytes:
 
 def _opened(found: Envelope | Packed | Foreign) -> list[Envelope | Foreign]:
     if not isinstance(found, Packed):
-        return [found]
+        return [_possible(found)]
     try:
-        messages: list[Envelope | Foreign] = [*frames.unpack(found.body)]
+        messages = [_possible(message) for message in frames.unpack(found.body)]
     except UNREADABLE as error:
         return [Foreign(found.body, [], f"not a frame that this version reads: {error}")]
     return messages or [Foreign(found.body, [], "a frame without messages")]
+
+
+def _possible(message: Envelope | Foreign) -> Envelope | Foreign:
+    """LOSS: what no slot of the ring can say of a message must not kill whoever takes it, for ever."""
+    if isinstance(message, Foreign) or (
+        1 <= message.attempt < 1 << 16
+        and 0 <= message.crashes < 1 << 8
+        and _LEAST_32 <= message.partition < -_LEAST_32
+        and _LEAST_64 <= message.offset < -_LEAST_64
+        and _LEAST_64 <= message.timestamp_ms < -_LEAST_64
+        and _LEAST_64 <= message.first_failed_ms < -_LEAST_64
+        and len(message.topic.encode()) <= TOPIC_BYTES
+    ):
+        return message
+    return Foreign(message.value or b"", message.headers, "its topic or a number of it cannot be a message's")

@@ -13,6 +13,8 @@ import msgspec
 from ringmain.queues.envelope import UNREADABLE, Envelope
 
 ValueEncoding = Literal["json", "utf-8", "base64"]
+_LAST_MS = 253_402_300_799_000
+"""The last second of the year 9999."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +74,11 @@ def make(entry_id: str, route: str, channel: str, envelope: Envelope) -> Entry:
 
 
 def iso(wall_ms: int) -> str:
-    """ISO 8601 in UTC with milliseconds, as the filters `--since` and `--until` read it back."""
-    moment = datetime.fromtimestamp(wall_ms / 1000, UTC)
+    """ISO 8601 in UTC with milliseconds, as the filters `--since` and `--until` read it back.
+
+    A time that no calendar has (anybody may publish into a queue) is the first or the last that one has.
+    """
+    moment = datetime.fromtimestamp(min(max(wall_ms, 0), _LAST_MS) / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

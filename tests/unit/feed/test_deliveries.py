@@ -197,6 +197,31 @@ def test_what_is_none_of_ours_goes_straight_to_the_dead_set_with_its_bytes(seat:
         held.close()
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_a_message_that_the_ring_cannot_name_is_dead_and_its_feeder_goes_on(seat: Seat, full: bool) -> None:
+    publisher = connect(seat.config).publisher()
+    strange = message(0, b"strange")
+    strange = msgspec.structs.replace(strange, **({"topic": "new"} if full else {"attempt": 1 << 40}))
+    publisher.publish([(READY, strange), (READY, message(1, b"ours"))])
+    publisher.pump()
+    segment = seat.segments["orders"]
+    side, handler, courier = (
+        segment.open_feeder(0, 1, FeederTerms(tagged=True)),
+        serving(segment),
+        segment.open_courier(1),
+    )
+    side.greet_courier()
+    deliveries = Deliveries(seat, side)
+    for partition in range(16_383 if full else 0):
+        side.partition_index("orders", partition)
+    deliveries.take()
+    assert [claim.value for claim in handler.claim(9)] == [b"ours"]
+    (parcel,) = courier.take(5)
+    assert (parcel.verdict, parcel.value, parcel.topic) == (DEAD, b"strange", "")
+    for held in (deliveries, publisher):
+        held.close()
+
+
 def test_no_more_is_in_hand_than_handlers_are_known_to_finish_in_a_minute(seat: Seat) -> None:
     publisher = connect(seat.config).publisher()
     publisher.publish([(READY, message(offset, b"")) for offset in range(100)])

@@ -1,6 +1,8 @@
 """What is in hand: a delivery is finished with the last of its messages, given back when none was begun."""
 
 import msgspec
+import pytest
+from msgspec.structs import replace
 
 from ringmain import verdict
 from ringmain.feed.hand import Hand, failure_of
@@ -54,3 +56,27 @@ def test_a_broken_frame_is_one_foreign_message_with_its_body() -> None:
         assert failure.error_class == "ForeignMessage"
         assert "frame" in failure.error_message
         assert hand.settled([piece.number]) == [7]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"attempt": 0}, {"attempt": 1 << 16}, {"crashes": -1}, {"crashes": 256}, {"topic": "t" * 250}),
+        *({"partition": 1 << 31}, {"offset": 1 << 63}, {"timestamp_ms": -(1 << 63) - 1}),
+        {"first_failed_ms": 1 << 63},
+    ],
+)
+def test_what_no_message_can_say_is_foreign_and_stops_nobody(wrong: dict[str, object]) -> None:
+    for found in (replace(message(1), **wrong), replace(message(1), value=None, **wrong)):
+        (piece,) = Hand(0, 1).add(Delivery(7, "shop.orders.ready", found))
+        assert isinstance(piece.message, Foreign)
+        assert piece.message.body == (found.value or b"")
+        assert piece.message.headers == found.headers
+
+
+def test_the_largest_that_a_message_can_say_is_one() -> None:
+    largest = replace(
+        message(1), attempt=65535, crashes=255, topic="t" * 249, partition=(1 << 31) - 1, offset=(1 << 63) - 1
+    )
+    (piece,) = Hand(0, 1).add(Delivery(7, "shop.orders.ready", largest))
+    assert piece.message == largest

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringmain.queues import envelope
+from ringmain.queues.entry import iso
 from ringmain.queues.envelope import Envelope, Meta
 from support.queue_backends import message
 
@@ -52,3 +53,8 @@ def test_a_long_traceback_keeps_its_ends() -> None:
     assert len(cut.encode()) <= 4096
     assert cut.startswith("begin")
     assert cut.endswith("end")
+
+
+def test_an_entry_of_no_calendars_time_is_shown() -> None:
+    """Anybody may publish into a queue: one such entry must not keep all others from being listed."""
+    assert [iso(wall_ms)[:10] for wall_ms in (-1, 0, 1 << 60)] == ["1970-01-01", "1970-01-01", "9999-12-31"]

@@ -97,6 +97,16 @@ def test_what_is_none_of_ours_is_foreign_with_its_bytes_and_the_reason(
     assert reason in came.reason
 
 
+@pytest.mark.parametrize(
+    "strange", [b"T" + b"\x17\x97\x9c\xfe\x36\x2a\x00\x00", b"T" + b"\xff" * 8, b"d\x7f\xf0" + bytes(6)]
+)
+def test_a_header_that_no_clock_or_number_can_be_is_foreign(strange: bytes) -> None:
+    """A time in nanoseconds, one beyond all times, infinity."""
+    table = b"\x01t" + strange
+    came = fields.read(b"\x20\x00" + len(table).to_bytes(4, "big") + table, b"body")
+    assert came == Foreign(b"body", [], came.reason)  # type: ignore[union-attr]
+
+
 def test_a_foreign_message_keeps_its_headers() -> None:
     came = fields.read(properties(headers={"a": "b", "n": 1, "b": b"\xff", "v": None}), b"")
     assert isinstance(came, Foreign)

@@ -31,8 +31,12 @@ _PLAIN_FLAGS = _SHORT.pack(_WITH_HEADERS | spec.BasicProperties.FLAG_DELIVERY_MO
 _TYPED_FLAGS = _SHORT.pack(_WITH_TYPE | _WITH_HEADERS | spec.BasicProperties.FLAG_DELIVERY_MODE)
 _PERSISTENT = bytes([spec.PERSISTENT_DELIVERY_MODE])
 _NUMBER, _TEXT, _BYTES, _ARRAY, _VOID, _FLAG = b"l", b"S", b"x", b"A", b"V", b"t"
-_DAMAGED = (AMQPError, struct.error, ValueError, LookupError, TypeError, *UNREADABLE)
-"""What pika's decoder and our own conversions raise for bytes and types that are not ours."""
+_DAMAGED = (
+    *(AMQPError, struct.error, ValueError, LookupError, TypeError, ArithmeticError, OSError),
+    *UNREADABLE,
+)
+"""What pika's decoder and our own conversions raise for bytes and types that are not ours (a timestamp in
+nanoseconds is an OSError)."""
 
 
 def write(message: Envelope | Packed) -> tuple[bytes, bytes]:
