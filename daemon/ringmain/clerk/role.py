@@ -40,6 +40,8 @@ def run(seat: Seat) -> int:
 def expire(dead_set: DeadSet, ledger: Ledger, who: str, before_ms: int) -> Record | None:
     """Remove what died before that; None when there is nothing, which the oldest entry tells."""
     oldest = dead_set.read(Filter(), 1)
+    if oldest and not oldest[0].envelope.failed_ms:  # nobody knows its age: the oldest of the others
+        oldest = dead_set.read(Filter(until_ms=before_ms), 1)
     if not oldest or oldest[0].envelope.failed_ms >= before_ms:
         return None
     order = Order(action="expire", chosen=Filter(until_ms=before_ms), who=who)

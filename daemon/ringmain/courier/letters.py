@@ -122,13 +122,16 @@ def opened(refused: Bundle) -> list[Letter]:
     return [Letter(queue, envelope) for envelope in frames.unpack(refused.packed.body)]
 
 
-def refused(letter: Letter, reason: str) -> Letter:
+def refused(desk: Desk, letter: Letter, reason: str, now_ms: int) -> Letter:
     """What is left when the queues will never take a letter as it is: a dead entry without the value."""
-    place = names.parse(letter.queue)
+    place, sent = names.parse(letter.queue), letter.envelope
     bare = msgspec.structs.replace(
-        withhold(letter.envelope, 0),
-        error_class=letter.envelope.error_class or "Refused",
-        error_message=f"{letter.envelope.error_message} [the queues refused the message: {reason}]".strip(),
+        withhold(sent, 0),
+        first_failed_ms=sent.first_failed_ms or now_ms,
+        failed_ms=now_ms,
+        node=desk.node,
+        error_class=sent.error_class or "Refused",
+        error_message=f"{sent.error_message} [the queues refused the message: {reason}]".strip(),
     )
     return Letter(names.dead(place.app, place.route, place.channel), bare)
 

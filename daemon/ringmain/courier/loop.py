@@ -79,7 +79,7 @@ class Courier:
 
     def settle(self) -> None:
         """Ack what is confirmed."""
-        self._post.settle()
+        self._post.settle(wall_ms())
 
     def report(self) -> None:
         """Beat, and say it when the queues go, stay away, or come back."""

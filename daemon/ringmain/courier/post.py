@@ -92,19 +92,20 @@ class Post:
             self._in_flight.update(zip(tickets, batch, strict=True))
         self._publisher.pump()
 
-    def settle(self) -> None:
+    def settle(self, now_ms: int) -> None:
         """Ack the confirmed, keep the lost for another time, turn the refused into bare dead entries."""
         confirmed, lost, refused = self._publisher.settled()
         self._ack([self._in_flight.pop(ticket) for ticket in confirmed])
         self.published_again += len(lost)
         self._waiting.extendleft(self._in_flight.pop(ticket) for ticket in reversed(lost))
         for ticket, reason in refused:
-            self._write_again(self._in_flight.pop(ticket), reason)
+            self._write_again(self._in_flight.pop(ticket), reason, now_ms)
 
-    def _write_again(self, carried: Carried, reason: str) -> None:
+    def _write_again(self, carried: Carried, reason: str, now_ms: int) -> None:
         """LOSS: a frame that is refused is no reason to lose what is in it: each message goes for itself."""
         if isinstance(carried.letter, Letter):
-            self._waiting.append(carried._replace(letter=letters.refused(carried.letter, reason)))
+            bare = letters.refused(self._desks[carried.pool], carried.letter, reason, now_ms)
+            self._waiting.append(carried._replace(letter=bare))
             return
         written = letters.opened(carried.letter)
         share = Share(carried.parcel, len(written))

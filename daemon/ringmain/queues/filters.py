@@ -65,7 +65,10 @@ def parse_time_ms(text: str, now_ms: int) -> int:
 
 
 def matches(chosen: Filter, route: str, channel: str, envelope: Envelope) -> bool:
-    """Does this dead message pass? The id is the backend's own and compared there."""
+    """Does this dead message pass? The id is the backend's own and compared there.
+
+    LOSS: one that does not say when it died is of no age, and so never too old.
+    """
     return (
         (chosen.route is None or chosen.route == route)
         and (chosen.channel is None or chosen.channel == channel)
@@ -76,7 +79,7 @@ def matches(chosen: Filter, route: str, channel: str, envelope: Envelope) -> boo
         )
         and (chosen.key is None or chosen.key == envelope.key)
         and (chosen.since_ms is None or envelope.failed_ms >= chosen.since_ms)
-        and (chosen.until_ms is None or envelope.failed_ms < chosen.until_ms)
+        and (chosen.until_ms is None or 0 < envelope.failed_ms < chosen.until_ms)
         and matches_content(chosen, envelope)
     )
 

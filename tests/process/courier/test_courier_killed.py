@@ -39,7 +39,7 @@ def live_until(point: str, seat: Seat, said: Connection) -> None:
         schema.connect = traced  # type: ignore[assignment]
     else:
         settle = Post.settle
-        Post.settle = lambda post: stand() if post.held else settle(post)  # type: ignore[method-assign]
+        Post.settle = lambda post, now_ms: stand() if post.held else settle(post, now_ms)  # type: ignore[method-assign]
     loop.run(seat)
 
 

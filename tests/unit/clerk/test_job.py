@@ -203,6 +203,16 @@ def test_what_has_been_dead_for_too_long_expires(dead_set: DeadSet, ledger: Ledg
     assert expire(dead_set, ledger, "keep_s", 2_000_040) is None
 
 
+def test_what_does_not_say_when_it_died_is_never_too_old(queues: Queues, ledger: Ledger) -> None:
+    with closing(queues.publisher()) as publisher:
+        publish(publisher, DEAD, [died(1, failed_ms=0), died(2)])
+    with closing(queues.dead_set()) as dead_set:
+        assert expire(dead_set, ledger, "keep_s", 2_000_000) is None
+        assert ledger.all() == []
+        assert expire(dead_set, ledger, "keep_s", 3_000_000) is not None
+        assert left(dead_set) == [1]
+
+
 def test_a_receipt_counts_what_was_forgotten_in_which_queue(
     queues: Queues, dead_set: DeadSet, tmp_path: Path
 ) -> None:

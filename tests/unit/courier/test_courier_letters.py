@@ -128,10 +128,22 @@ def test_every_parcel_becomes_a_letter_that_can_be_stored(
 
 
 def test_what_the_queues_refuse_is_dead_without_its_value() -> None:
-    letter = letters.refused(letters.write(DESK, Parcel(), NOW_MS), "too long")
+    letter = letters.refused(DESK, letters.write(DESK, Parcel(), NOW_MS), "too long", NOW_MS)
     assert letter.queue == "shop.orders.dead"
     assert letter.envelope.value is None
     assert "too long" in letter.envelope.error_message
+
+
+def test_what_the_queues_refuse_on_its_way_to_a_channel_died_now_and_here() -> None:
+    """An entry without a time would be too old for `dead.keep_s` at once."""
+    sent = letters.write(DESK, Parcel(CHANNEL, encode_failure(Failure(channel="slow"))), NOW_MS)
+    bare = letters.refused(DESK, sent, "too long", NOW_MS)
+    assert bare.queue == "shop.orders.slow.dead"
+    assert (bare.envelope.first_failed_ms, bare.envelope.failed_ms, bare.envelope.node) == (
+        NOW_MS,
+        NOW_MS,
+        "n1",
+    )
 
 
 def test_a_tombstone_stays_a_tombstone() -> None:

@@ -75,7 +75,7 @@ def post_over(segment: Segment, most_bytes: int) -> tuple[Post, Server, FeederSi
 def turn(post: Post, side: FeederSide) -> int:
     post.collect(1_800_000_000_000)
     post.send()
-    post.settle()
+    post.settle(1_800_000_000_000)
     side.settle()
     return side.low_water(0)
 
@@ -97,4 +97,5 @@ def test_a_frame_that_is_refused_goes_message_by_message_and_settles_with_the_la
     assert queues == ["shop.orders.ready"] * 5 + ["shop.orders.dead"]
     (bare,) = [content for _, content in server.kept[-1:] if isinstance(content, Envelope)]
     assert (bare.offset, bare.value, bare.withheld_bytes) == (3, None, 150)
+    assert (bare.first_failed_ms, bare.failed_ms, bare.node) == (*(2 * (1_800_000_000_000,)), "n1")
     assert (post.held, side.busy, post.wants()) == (0, 0, True)

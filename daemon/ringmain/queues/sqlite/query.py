@@ -55,7 +55,7 @@ def where(app: str, meant: Meant, after_id: int) -> Clause:
     if chosen.since_ms is not None:
         terms.append(("d.dead_ms >= ?", [chosen.since_ms]))
     if chosen.until_ms is not None:
-        terms.append(("d.dead_ms < ?", [chosen.until_ms]))
+        terms.append(("d.dead_ms > 0 AND d.dead_ms < ?", [chosen.until_ms]))
     return Clause(" AND ".join(sql for sql, _ in terms), [value for _, values in terms for value in values])
 
 
