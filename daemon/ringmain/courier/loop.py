@@ -6,7 +6,7 @@
 import contextlib
 import logging
 import select
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ringmain.clock import monotonic_s, wall_ms
 from ringmain.config.pools import pool_of
@@ -16,6 +16,7 @@ from ringmain.courier.post import Post
 from ringmain.lifecycle import OK, Booted, Quiet, Status, Stop
 from ringmain.queues.connect import connect
 from ringmain.queues.contract import Publisher
+from ringmain.rings import CourierSide
 from ringmain.seat import Seat
 
 _BEAT_S = 1.0
@@ -70,7 +71,7 @@ class Courier:
 
     def collect(self) -> None:
         """Take what the rings hold, as far as the queues want it."""
-        could_ask = self._post.wants()
+        could_ask = len(self._post.open_pools()) == len(self._sides)
         self._was_idle = self._post.collect(wall_ms()) == 0 and could_ask
 
     def send(self) -> None:
@@ -104,19 +105,18 @@ class Courier:
         """Until a parcel, an order, the queues or the next beat; without room a parcel does not wake."""
         if self._is_stopping_with_empty_hands() or self._post.can_send():
             return
-        wants = self._post.wants()
-        if wants and not self._prepare_sleep():
+        wanted = [self._sides[pool] for pool in self._post.open_pools()]
+        if not self._prepare_sleep(wanted):
             return
         poll = select.poll()
         poll.register(self._seat.link.fileno(), select.POLLIN)
-        for fd in {side.fileno() for side in self._sides.values()} if wants else ():
+        for fd in {side.fileno() for side in wanted}:
             poll.register(fd, select.POLLIN)
         publisher_fd = self._publisher.fileno()
         if publisher_fd is not None:
             poll.register(publisher_fd, select.POLLIN)
         poll.poll(self._timeout_s() * 1000)
-        if wants:
-            self._awake()
+        self._awake(wanted)
 
     def close(self) -> None:
         """Let go of the queues; the rings go with the process."""
@@ -133,15 +133,15 @@ class Courier:
     def _is_stopping_with_empty_hands(self) -> bool:
         return self._deadline_s is not None and not self._post.held
 
-    def _prepare_sleep(self) -> bool:
+    def _prepare_sleep(self, sides: Collection[CourierSide]) -> bool:
         """ORDER: every ring must agree after its sleeping bit is set, or one parcel would be slept over."""
-        if all([side.prepare_sleep() for side in self._sides.values()]):
+        if all([side.prepare_sleep() for side in sides]):
             return True
-        self._awake()
+        self._awake(sides)
         return False
 
-    def _awake(self) -> None:
-        for side in self._sides.values():
+    def _awake(self, sides: Collection[CourierSide]) -> None:
+        for side in sides:
             side.awake()
 
 

@@ -30,6 +30,14 @@ class Side(Protocol):
 
 
 @dataclass(slots=True)
+class Held:
+    """What is in hand of one pool."""
+
+    letters: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(slots=True)
 class Share:
     """A frame that travels in several letters; acked with the last of them."""
 
@@ -57,7 +65,7 @@ class Post:
         self._turn = deque(self._sides)
         self._waiting: deque[Carried] = deque()
         self._in_flight: dict[Ticket, Carried] = {}
-        self._held_bytes = 0
+        self._held = {pool: Held() for pool in self._sides}
         self._step = 16
         self.published_again = 0
 
@@ -70,15 +78,17 @@ class Post:
         """Is there something to publish, and room for it?"""
         return bool(self._waiting) and self._publisher.room() > 0
 
-    def wants(self) -> bool:
-        """Is there room for another parcel?"""
-        return self._publisher.room() > len(self._waiting) and self._held_bytes < HELD_BYTES
+    def open_pools(self) -> list[str]:
+        """Those from which another parcel is wanted now."""
+        return [pool for pool in self._sides if self._room_of(pool)]
 
     def collect(self, now_ms: int) -> int:
         """Take parcels while there is room, from the pools in turn; how many."""
         collected, empty = 0, 0
-        while empty < len(self._turn) and self.wants():
-            taken = self._collect_from(self._turn[0], now_ms)
+        while empty < len(self._turn):
+            pool = self._turn[0]
+            room = self._room_of(pool)
+            taken = self._collect_from(pool, room, now_ms) if room else 0
             self._turn.rotate(-1)
             collected += taken
             empty = 0 if taken else empty + 1
@@ -109,11 +119,27 @@ class Post:
             return
         written = letters.opened(carried.letter)
         share = Share(carried.parcel, len(written))
-        self._held_bytes -= carried.size_bytes
+        self._let_go(carried)
         self._keep([Carried(carried.pool, share, letter, _size(letter.envelope)) for letter in written])
 
-    def _collect_from(self, pool: str, now_ms: int) -> int:
-        limit = min(self._step, self._publisher.room() - len(self._waiting))
+    def _room_of(self, pool: str) -> int:
+        """How many letters more of this pool.
+
+        None holds more than what is left for all others: a queue that confirms nothing stops its pool alone.
+        """
+        letters = self._publisher.room() - len(self._waiting)
+        size_bytes = HELD_BYTES - sum(held.size_bytes for held in self._held.values())
+        if letters <= 0 or size_bytes <= 0:
+            return 0
+        held = self._held[pool]
+        if len(self._held) == 1:
+            return letters
+        if held.letters > letters or held.size_bytes > size_bytes:
+            return 0
+        return (letters - held.letters) // 2 + 1
+
+    def _collect_from(self, pool: str, room: int, now_ms: int) -> int:
+        limit = min(self._step, room)
         desk = self._desks[pool]
         taken = [
             Carried(pool, parcel, letters.write(desk, parcel, now_ms), _size(parcel))
@@ -126,7 +152,7 @@ class Post:
         return len(taken) + self._collect_frame(pool)
 
     def _collect_frame(self, pool: str) -> int:
-        frame = self._sides[pool].take_frame() if self.wants() else None
+        frame = self._sides[pool].take_frame() if self._room_of(pool) else None
         if frame is None:
             return 0
         self._keep([Carried(pool, frame, letters.bundle(self._desks[pool], frame), len(frame.body) + _EACH)])
@@ -134,12 +160,20 @@ class Post:
 
     def _keep(self, taken: list[Carried]) -> None:
         self._waiting.extend(taken)
-        self._held_bytes += sum(carried.size_bytes for carried in taken)
+        for carried in taken:
+            held = self._held[carried.pool]
+            held.letters += 1
+            held.size_bytes += carried.size_bytes
+
+    def _let_go(self, carried: Carried) -> None:
+        held = self._held[carried.pool]
+        held.letters -= 1
+        held.size_bytes -= carried.size_bytes
 
     def _ack(self, settled: list[Carried]) -> None:
-        self._held_bytes -= sum(carried.size_bytes for carried in settled)
         by_pool: dict[str, list[Parcel | Frame]] = {}
         for carried in settled:
+            self._let_go(carried)
             if (parcel := _whole(carried.parcel)) is not None:
                 by_pool.setdefault(carried.pool, []).append(parcel)
         for pool, parcels in by_pool.items():

@@ -98,4 +98,42 @@ def test_a_frame_that_is_refused_goes_message_by_message_and_settles_with_the_la
     (bare,) = [content for _, content in server.kept[-1:] if isinstance(content, Envelope)]
     assert (bare.offset, bare.value, bare.withheld_bytes) == (3, None, 150)
     assert (bare.first_failed_ms, bare.failed_ms, bare.node) == (*(2 * (1_800_000_000_000,)), "n1")
-    assert (post.held, side.busy, post.wants()) == (0, 0, True)
+    assert (post.held, side.busy, post.open_pools()) == (0, 0, ["orders"])
+
+
+class Stuck(Server):
+    """One that confirms nothing of one route, as a queue without a majority; a window of a hundred."""
+
+    def room(self) -> int:
+        return 100 - sum(queue.startswith("shop.orders.") for queue, _ in self.kept)
+
+    def _take(self, queue: str, content: Envelope | Packed) -> int:
+        ticket = super()._take(queue, content)
+        if queue.startswith("shop.orders."):
+            self._settled.confirmed.remove(ticket)
+        return ticket
+
+
+def test_a_queue_that_confirms_nothing_stops_no_other_pool() -> None:
+    routes = ("orders", "refunds")
+    segments = {route: Segment.create(Geometry(1, 1, 256, 1 << 16), bell()) for route in routes}
+    feeders = {route: segment.open_feeder(0, 1, FeederTerms()) for route, segment in segments.items()}
+    server = Stuck(1 << 20)
+    couriers = {route: segment.open_courier(1) for route, segment in segments.items()}
+    post = Post(
+        server, couriers, {route: Desk("shop", route, "n1", Retry(), server.limit_bytes) for route in routes}
+    )
+    for side in feeders.values():
+        side.greet_courier()
+        side.open_partition(side.partition_index("orders", 0), 0)
+        for offset in range(200):
+            assert side.place(0, offset, b"x", verdict=DEAD)
+        side.flush()
+    for _ in range(20):
+        turn(post, feeders["orders"])
+        feeders["refunds"].settle()
+    assert [side.low_water(0) for side in feeders.values()] == [0, 200]
+    assert 40 <= post.held < 100
+    assert post.open_pools() == ["refunds"]
+    for segment in segments.values():
+        segment.close()
