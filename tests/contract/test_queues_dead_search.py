@@ -11,6 +11,7 @@ from ringmain.queues.envelope import Packed
 from ringmain.queues.filters import Filter, Where
 from support.dead_messages import died
 from support.queue_backends import APP, DEAD, READY, message, offsets, publish, take, take_all
+from support.waiting import eventually
 
 DELAYED = names.delay(APP, "orders", 3600)
 SLOW = names.ready(APP, "orders", "slow")
@@ -55,6 +56,17 @@ def test_one_persons_messages_are_found_in_every_queue_and_stay(queues: Queues, 
     with closing(queues.dead_set()) as dead_set:
         [entry] = dead_set.page(Filter(key=b"k7"), 10).entries
     assert entry.id in {one.id for one in found}
+
+
+def test_what_becomes_due_while_somebody_looks_is_found(queues: Queues, publisher: Publisher) -> None:
+    publish(publisher, OVERFLOW, [frames.pack([message(7)])])  # type: ignore[list-item]
+    publish(publisher, names.delay(APP, "orders", 1), [message(7, partition=1)])
+    with closing(queues.search()) as search:
+        found = search.find(SEVEN)
+        seen = [next(found)]
+        eventually(lambda: READY in queues.depths())
+        seen += found
+    assert [one.envelope.partition for one in seen] == [0, 1]
 
 
 def test_what_is_forgotten_is_in_no_queue_and_its_neighbours_are(queues: Queues, search: Search) -> None:

@@ -53,14 +53,14 @@ class RabbitSearch:
 
     def find(self, chosen: Filter) -> Iterator[Found]:
         """Everything goes back."""
-        for queue, depth in self._waiting().items():
+        for queue, depth in self._waiting():
             with self._in_hand():
                 found = [one for cut in self._cuts(queue, depth, chosen) for one in cut.found]
             yield from found
 
     def forget(self, chosen: Filter) -> Iterator[Found]:
         """Queue by queue, some at a time; what is said was heard by the broker."""
-        for queue, depth in self._waiting().items():
+        for queue, depth in self._waiting():
             with self._in_hand():
                 cuts = [cut for cut in self._cuts(queue, depth, chosen) if cut.found]
                 for first in range(0, len(cuts), _TOGETHER):
@@ -73,17 +73,21 @@ class RabbitSearch:
         """Let go."""
         self._line.close()
 
-    def _waiting(self) -> dict[str, int]:
-        """Queue -> how many wait there, in the order of moving."""
-        queues = [queue for route, channel in self._places for queue in self._queues(route, channel)]
-        depths = self._scan.depths(queues)
-        return {queue: depths[queue] for queue in queues if depths.get(queue)}
+    def _waiting(self) -> Iterator[tuple[str, int]]:
+        """(queue, how many wait there), in the order of moving.
 
-    def _queues(self, route: str, channel: str) -> Sequence[str]:
-        delays = [names.delay(self._app, route, step_s, channel) for step_s in LADDER_S]
-        frames_first = [] if channel else [names.overflow(self._app, route)]
-        ends = [names.ready(self._app, route, channel), names.dead(self._app, route, channel)]
-        return [*frames_first, *delays, *ends]
+        Asked when its turn has come: what moves on meanwhile, from a delay to `ready`, is met where it went.
+        """
+        for route, channel in self._places:
+            for queues in self._stages(route, channel):
+                depths = self._scan.depths(queues)
+                yield from ((queue, depths[queue]) for queue in queues if depths.get(queue))
+
+    def _stages(self, route: str, channel: str) -> Iterator[Sequence[str]]:
+        yield [] if channel else [names.overflow(self._app, route)]
+        yield [names.delay(self._app, route, step_s, channel) for step_s in LADDER_S]
+        yield [names.ready(self._app, route, channel)]
+        yield [names.dead(self._app, route, channel)]
 
     def _cuts(self, queue: str, depth: int, chosen: Filter) -> Iterator[Cut]:
         place = names.parse(queue)
