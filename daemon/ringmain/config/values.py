@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from ringmain.config.keys import Key
 from ringmain.config.report import Filled
@@ -24,6 +25,7 @@ _UNITS |= {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _APP = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _BIND = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:/\s\[\]]+):(\d{1,5})")
 _URL = re.compile(r"amqps?://[^\s/]+(/\S*)?")
+_VHOST = re.compile(r"/?|/[^/]+|//")
 
 
 class Expected(str):
@@ -142,16 +144,41 @@ def _regex_problem(pattern: str) -> str:
 
 def _urls(_key: Key, value: object) -> Any:
     urls = _strings([value] if isinstance(value, str) else value)
-    if urls is None or not all("${" in url or _URL.fullmatch(url) for url in urls):
+    if urls is None:
         return Expected("an amqp:// or amqps:// URL, or a list of them")
-    return urls
+    problem = next(filter(None, (url_problem(url) for url in urls if "${" not in url)), "")
+    return Expected(f"an amqp:// or amqps:// URL, or a list of them ({problem})") if problem else urls
+
+
+def url_problem(url: str) -> str:
+    """Why this cannot be RabbitMQ's URL, without quoting it: it may hold a password; empty if it can.
+
+    What is not read would silently mean something else: a query, a second part of the path.
+    """
+    if not _URL.fullmatch(url):
+        return "such as amqp://HOST:5672/VHOST"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "its host or port cannot be read; in a password write / as %2F, @ as %40, : as %3A"
+    if not parts.hostname or port == 0:
+        return "it needs a host, and a port from 1 to 65535 if any"
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        return "what follows ? or # is not read: leave it out, or write %3F and %23"
+    return "" if _VHOST.fullmatch(parts.path) else "one virtual host behind the host: write / in it as %2F"
 
 
 def _modes(_key: Key, value: object) -> Any:
     modes = _strings(value)
     if modes is None or not set(modes) <= set(MODES):
-        return Expected(f"a list out of {_one_of(MODES)}")
+        return Expected(f"a list out of {_one_of(MODES)}{_stranger(modes or ())}")
     return tuple(mode for mode in MODES if mode in modes)
+
+
+def _stranger(words: tuple[str, ...]) -> str:
+    """The first of the list that is none of them: shown, a list is only "a list"."""
+    return next((f" (not {word[:40]!a})" for word in words if word not in MODES), "")
 
 
 def _name(_key: Key, value: object) -> Any:
