@@ -96,7 +96,8 @@ def _route(config: Config, route: Route, report: Report) -> None:
     if route.through is not None:
         _through(route, route.through, path, report)
     if route.overflow and route.overflow.after_s is None and route.overflow.lag is None:
-        report.clash([f"{path}.overflow"], "needs after_s or lag")
+        table = f"{path}.overflow"
+        report.clash([table, f"{table}.after_s", f"{table}.lag"], "needs after_s or lag")
 
 
 def _through(route: Route, channel: str, path: str, report: Report) -> None:

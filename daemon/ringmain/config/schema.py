@@ -25,6 +25,8 @@ from ringmain.types import (
 
 MODES: tuple[Mode, ...] = ("stream-worker", "worker", "api-server", "management-api")
 MOST_SEATS = 1000
+LONGEST_DELAY_S = 604_800
+"""A week: the last step of the ladder (retry.py), and a longer one would silently be cut to it."""
 
 
 def about(description: str, *, reads: str = "", default: str = "", **limits: float) -> msgspec.Meta:
@@ -44,8 +46,8 @@ class Table(msgspec.Struct, frozen=True):
 class Retry(Table, frozen=True, kw_only=True):
     attempts: Annotated[int, about("calls a message gets, the first included", ge=1, le=60_000)] = 12
     backoff: Annotated[Backoff, about("how the delay grows from one attempt to the next")] = "exponential"
-    first_s: Annotated[float, about("delay before the second call", ge=0, le=31_536_000)] = 5.0
-    max_s: Annotated[float, about("longest delay", ge=0, le=31_536_000)] = 3600.0
+    first_s: Annotated[float, about("delay before the second call", ge=0, le=LONGEST_DELAY_S)] = 5.0
+    max_s: Annotated[float, about("longest delay", ge=0, le=LONGEST_DELAY_S)] = 3600.0
 
 
 class Flood(Table, frozen=True, kw_only=True):

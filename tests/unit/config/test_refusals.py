@@ -41,6 +41,9 @@ ROUTE_PROBLEMS = [
     ),
     ("kafka.x = [1]", "kafka.x: expected a string, a number or a boolean, found a list"),
     ("kafka.x = 2020-01-01", "kafka.x: expected a string, a number or a boolean, found the date 2020-01-01"),
+    ("overflow = {}", "overflow: needs after_s or lag"),
+    ("overflow.after_s = -2", "overflow.after_s: expected a number above 0 to 86,400, found -2"),
+    ("retry.max_s = 1e6", "retry.max_s: expected a number from 0 to 604,800, found 1000000.0"),
     ("retry = { first_s = 9, max_s = 8 }", "retry.max_s: 8 is less than first_s = 9"),
 ]
 
@@ -56,7 +59,11 @@ def test_a_key_of_a_route_that_is_wrong(refuse: Refuse, line: str, said: str) ->
         ("app=orders", 'app: expected "module:attribute", found "orders"'),
         ("name=Billing", 'name: expected a name (a name is made of a-z, 0-9, _ and -), found "Billing"'),
         ("name=dead", 'name: expected a name (the name dead is reserved), found "dead"'),
-        ('modes=["x"]', "modes: expected a list out of "),
+        (
+            'modes=["worker", "x"]',
+            'modes: expected a list out of "stream-worker", "worker", "api-server" or "management-api" '
+            "(not 'x'), found a list",
+        ),
         ("modes=[]", "modes: expected a list out of "),
         ('node="a b"', 'node: expected a name of at most 249 letters, digits, dots, _ and -, found "a b"'),
         ("membership=both", 'membership: expected "static" or "dynamic", found "both"'),
