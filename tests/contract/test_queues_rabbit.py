@@ -315,3 +315,12 @@ def test_a_look_has_few_bodies_in_memory_however_much_waits(
         ):  # a quorum queue keeps what came back apart: the second look has all of that in hand
             assert len(dead_set.page(Filter(), 10).entries) == 10
     assert max(seen) <= 64 * 20_000
+
+
+def test_metadata_above_the_brokers_own_frames_goes_through(make_rabbit: Callable[..., RabbitServer]) -> None:
+    queues = rabbit_queues(make_rabbit({"frame_max": 8192}).url)
+    with closing(queues.publisher()) as publisher, closing(queues.taker([READY])) as taker:
+        for size in (7_500, 8_000, 8_100, 20_000):
+            large = message(size, headers=[("h", b"x" * size)])
+            assert len(publish(publisher, READY, [large]).confirmed) == 1
+            assert take(taker, 1)[0].envelope == large

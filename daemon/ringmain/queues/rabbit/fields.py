@@ -19,7 +19,9 @@ PREFIX = "x-ringmain-"
 PACKED_TYPE = "application/x-ringmain-packed"
 """Content type of a body that is the whole envelope, for metadata that fits into no header frame."""
 METADATA_BYTES = 64 << 10
-"""Above this headers go into the body: a header frame must fit into a frame (128 KiB)."""
+"""Above this headers go into the body: a header frame must fit into a frame of the connection."""
+FRAME_BYTES = 128 << 10
+_AROUND_BYTES = 64
 
 _SHORT, _LONG, _SIZE = Struct(">H"), Struct(">q"), Struct(">I")
 _WITH_TYPE, _WITH_ENCODING = (
@@ -39,12 +41,15 @@ _DAMAGED = (
 nanoseconds is an OSError)."""
 
 
-def write(message: Envelope | Packed) -> tuple[bytes, bytes]:
-    """The encoded properties (persistent, with our headers) and the body."""
+def write(message: Envelope | Packed, frame_bytes: int = FRAME_BYTES) -> tuple[bytes, bytes]:
+    """The encoded properties (persistent, with our headers) and the body.
+
+    LOSS: a header frame above the connection's `frame_bytes` would end the connection, each time anew.
+    """
     if isinstance(message, Packed):
         return _typed(frames.CONTENT_TYPE, _number(b"messages", message.messages)), message.body
     table = _table(message)
-    if len(table) > METADATA_BYTES:
+    if len(table) > min(METADATA_BYTES, frame_bytes - _AROUND_BYTES):
         return _typed(PACKED_TYPE, b""), encode(message)
     return _PLAIN_FLAGS + _SIZE.pack(len(table)) + table + _PERSISTENT, message.value or b""
 

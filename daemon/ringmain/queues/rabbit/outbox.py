@@ -42,7 +42,7 @@ class Outbox:
         for queue in {queue for queue, _ in letters} - self._declared:
             self._declare(queue)
         for number, (queue, message) in enumerate(letters):
-            properties, body = fields.write(message)
+            properties, body = fields.write(message, self._line.frame_bytes)
             frames = amqp.content(self._channel, properties, body, self._line.frame_bytes)
             self._flight.add(Sent(number, queue, len(body), len(body)))
             self._line.send(amqp.publish_method(self._channel, queue), *frames)

@@ -145,7 +145,7 @@ class RabbitPublisher:
             if not self._declaring.is_there(queue):
                 self._keep([message])
                 continue
-            properties, body = fields.write(envelope)
+            properties, body = fields.write(envelope, frame_bytes)
             if len(body) > self.limit_bytes:
                 self._settled.refused.append(Refused(ticket, self._too_large(len(body))))
                 continue
