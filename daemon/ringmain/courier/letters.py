@@ -123,8 +123,13 @@ def opened(refused: Bundle) -> list[Letter]:
 
 
 def refused(desk: Desk, letter: Letter, reason: str, now_ms: int) -> Letter:
-    """What is left when the queues will never take a letter as it is: a dead entry without the value."""
+    """What is left when the queues will never take a letter as it is: a dead entry without the value.
+
+    LOSS: without key and headers where there was no value to leave out, or it would be refused for ever.
+    """
     place, sent = names.parse(letter.queue), letter.envelope
+    if not sent.value:
+        sent = msgspec.structs.replace(sent, key=None, headers=[])
     bare = msgspec.structs.replace(
         withhold(sent, 0),
         first_failed_ms=sent.first_failed_ms or now_ms,

@@ -134,6 +134,15 @@ def test_what_the_queues_refuse_is_dead_without_its_value() -> None:
     assert "too long" in letter.envelope.error_message
 
 
+@pytest.mark.parametrize("value", [b"{}", b"", None])
+def test_what_is_refused_without_its_value_goes_without_key_and_headers(value: bytes | None) -> None:
+    letter = letters.write(DESK, Parcel(value=value), NOW_MS)
+    for _ in range(2):
+        letter = letters.refused(DESK, letter, "too long", NOW_MS)
+    assert not letter.envelope.value
+    assert (letter.envelope.key, letter.envelope.headers, letter.envelope.offset) == (None, [], 7)
+
+
 def test_what_the_queues_refuse_on_its_way_to_a_channel_died_now_and_here() -> None:
     """An entry without a time would be too old for `dead.keep_s` at once."""
     sent = letters.write(DESK, Parcel(CHANNEL, encode_failure(Failure(channel="slow"))), NOW_MS)
