@@ -10,11 +10,10 @@ import click
 
 from ringmain.cli.arguments import config_argument, json_option, print_json, set_option
 from ringmain.cli.deadfilters import chosen, filter_options, limit_option, opened, refuse_unknown
-from ringmain.cli.deadtext import print_counts, print_entries, print_entry
+from ringmain.cli.deadtext import died_at, print_counts, print_entries, print_entry
 from ringmain.cli.deadwork import delete, replay
 from ringmain.errors import RingmainError
 from ringmain.queues.contract import AXES, Count
-from ringmain.queues.entry import iso
 from ringmain.queues.filters import Filter
 
 
@@ -45,7 +44,7 @@ def summary(config: str, overrides: tuple[str, ...], by: str, as_json: bool, **o
     if as_json:
         print_json([_count(axes, count) for count in counts])
     else:
-        print_counts(axes, counts)
+        print_counts(axes, counts, filtered=meant != Filter())
 
 
 @dead.command(name="list")
@@ -69,27 +68,34 @@ def list_(config: str, overrides: tuple[str, ...], limit: int, as_json: bool, **
 @dead.command()
 @config_argument
 @filter_options
-@limit_option(1)
+@limit_option(None)
 @set_option
 @json_option
-def show(config: str, overrides: tuple[str, ...], limit: int, as_json: bool, **options: Any) -> None:
-    """All of a dead message: its history and its value. With --json one document a message."""
+def show(config: str, overrides: tuple[str, ...], limit: int | None, as_json: bool, **options: Any) -> None:
+    """All of a dead message: its history and its value. With --json one document a message.
+
+    Each message that an --id names, or the oldest that passes the filters; --limit shows more of these.
+    """
     meant = chosen(**options)
     if meant == Filter():
         raise click.UsageError("which one? `ringmain dead list CONFIG` tells the ids: show it with --id ID")
     with opened(config, overrides) as here:
         refuse_unknown(here, meant)
-        entries = here.dead_set.page(meant, limit).entries
-    if not entries:
+        page = here.dead_set.page(meant, limit or max(1, len(meant.ids)))
+    if not page.entries:
         raise RingmainError("no dead message passes these filters: see `ringmain dead list`")
-    for entry in entries:
+    for entry in page.entries:
         (print_json if as_json else print_entry)(entry)
+    if page.cursor is not None and limit is None:
+        click.echo("ringmain: there are more that pass these filters: --limit", err=True)
+    if gone := set(meant.ids) - {entry.id for entry in page.entries} if limit is None else set():
+        raise RingmainError(f"no dead message with the id {', '.join(sorted(gone))} passes these filters")
 
 
 def _count(axes: list[str], count: Count) -> dict[str, Any]:
     return {
         **dict(zip(axes, count.group, strict=True)),
         "messages": count.messages,
-        "oldest_at": iso(count.oldest_ms),
-        "newest_at": iso(count.newest_ms),
+        "oldest_at": died_at(count.oldest_ms),
+        "newest_at": died_at(count.newest_ms),
     }

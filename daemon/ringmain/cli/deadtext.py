@@ -43,15 +43,21 @@ def messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
 
 
-def print_counts(axes: Sequence[str], counts: Sequence[Count]) -> None:
+def died_at(wall_ms: int) -> str | None:
+    """ISO 8601; None where a backend counted without looking at each."""
+    return iso(wall_ms) if wall_ms else None
+
+
+def print_counts(axes: Sequence[str], counts: Sequence[Count], filtered: bool) -> None:
     """A table of counts and their sum."""
     console = _console()
     if not counts:
-        console.print("nothing is dead")
+        console.print("nothing is dead that passes these filters" if filtered else "nothing is dead")
         return
     table = _table([*axes, "messages", "oldest", "newest"])
     for count in counts:
-        row = [*count.group, str(count.messages), iso(count.oldest_ms), iso(count.newest_ms)]
+        died = [shown(died_at(moment_ms)) for moment_ms in (count.oldest_ms, count.newest_ms)]
+        row = [*count.group, str(count.messages), *died]
         table.add_row(*map(_cell, row))
     console.print(table)
     console.print(f"{sum(count.messages for count in counts)} in all")

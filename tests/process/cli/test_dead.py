@@ -118,6 +118,24 @@ def test_one_entry_is_shown_by_its_id(with_dead: Path) -> None:
     assert json.loads(ringmain("show", str(with_dead), "--id", entry["id"], "--json").stdout) == entry
 
 
+def test_each_of_several_ids_is_shown_and_one_that_is_gone_is_named(with_dead: Path) -> None:
+    entries = json.loads(ringmain("list", str(with_dead), "--json").stdout)
+    ids = [word for entry in entries[:2] for word in ("--id", entry["id"])]
+    done = ringmain("show", str(with_dead), *ids, "--json")
+    assert [json.loads(line) for line in done.stdout.splitlines()] == entries[:2]
+    assert (done.returncode, done.stderr) == (0, "")
+    done = ringmain("show", str(with_dead), *ids, "--id", "gone", "--json")
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 2)
+    assert done.stderr == "ringmain: no dead message with the id gone passes these filters\n"
+
+
+def test_of_many_that_pass_one_is_shown_and_it_is_said_that_there_are_more(with_dead: Path) -> None:
+    done = ringmain("show", str(with_dead), "--topic", "orders", "--json")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+    assert done.stderr == "ringmain: there are more that pass these filters: --limit\n"
+    assert ringmain("show", str(with_dead), "--topic", "orders", "--limit", "1").stderr == ""
+
+
 def test_an_id_that_is_not_there_is_a_failure_in_one_line(with_dead: Path) -> None:
     done = ringmain("show", str(with_dead), "--id", "nothing")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
@@ -128,6 +146,11 @@ def test_a_summary_counts_by_its_axes(with_dead: Path) -> None:
     assert [(count["error"], count["channel"], count["messages"]) for count in counts] == [
         ("shop.Declined", "", 2), ("KeyError", "slow", 1),
     ]  # fmt: skip
+
+
+def test_a_summary_of_nothing_does_not_say_more_than_its_filters_ask(with_dead: Path) -> None:
+    done = ringmain("summary", str(with_dead), "--error", "Nobody")
+    assert (done.returncode, done.stdout) == (0, "nothing is dead that passes these filters\n")
 
 
 def test_what_cannot_be_read_is_a_usage_error(with_dead: Path) -> None:
