@@ -97,9 +97,10 @@ def _bulk(
     with opened(config, overrides, ("kafka", "routes") if order.topic else ()) as here:
         refuse_unknown(here, order.chosen)
         mark, total = here.dead_set.mark(), counted(here.dead_set, order)
-        order = _with_edit(order, here, how.get("edit"), total)
+        if how.get("edit") is not None:
+            order = _with_edit(order, here, None if how["dry_run"] else how["edit"])
         if how["dry_run"] or not total:
-            _say_count(order, total, as_json)
+            _say_count(order, total, as_json, "dry-run" if how["dry_run"] else "done")
             return 0
         with _act(order, here) as act:
             _ask(order, total, how["yes"])
@@ -115,13 +116,14 @@ def _check(order: Order, everything: bool) -> None:
         raise click.UsageError(str(refused)) from None
 
 
-def _with_edit(order: Order, here: Opened, source: str | None, total: int) -> Order:
-    if source is None:
-        return order
+def _with_edit(order: Order, here: Opened, source: str | None) -> Order:
+    """With its value from `source`; None = it is only counted, and no editor is opened."""
     found = here.dead_set.read(order.chosen, 2)
     if len(found) != 1:
-        raise JobRefused(f"--edit changes exactly one message, and {total} pass these filters: give its --id")
-    return replace(order, edit=edit_of(source, found[0]), chosen=Filter(ids=(found[0].id,)))
+        many = counted(here.dead_set, replace(order, limit=None)) if found else 0
+        raise JobRefused(f"--edit changes exactly one message, and {many} pass these filters: give its --id")
+    edit = None if source is None else edit_of(source, found[0])
+    return replace(order, edit=edit, chosen=Filter(ids=(found[0].id,)))
 
 
 @contextmanager
@@ -163,9 +165,10 @@ def _carried_out(task: Task, here: Opened) -> Record:
         return carry_out(task, here.dead_set, Ledger(config.state_dir), watcher)
 
 
-def _say_count(order: Order, total: int, as_json: bool) -> None:
+def _say_count(order: Order, total: int, as_json: bool, state: str) -> None:
+    """Of a dry run, or of a job that found nothing to begin with."""
     if as_json:
-        print_json({"action": order.action, "state": "dry-run", "total": total})
+        print_json({"action": order.action, "state": state, "total": total})
     else:
         click.echo(
             f"would {order.action} {messages(total)}"

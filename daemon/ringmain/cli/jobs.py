@@ -38,8 +38,12 @@ def jobs(config: str, overrides: tuple[str, ...], cancel: str | None, as_json: b
 
 
 def _row(record: Record) -> list[str]:
-    said = " ".join(f"{name}={value}" for name, value in record.filter.items()) or "all"
+    said = " ".join(f"{name}={_word(value)}" for name, value in record.filter.items()) or "all"
     what = f"{record.action} to {record.topic}" if record.topic else record.action
     who = f"{record.who}@{record.host}"
     counts = [str(record.total), str(record.acted), str(record.failed)]
     return [record.id, what, record.state, who, *counts, said]
+
+
+def _word(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -54,7 +54,11 @@ def forget(config: str, overrides: tuple[str, ...], as_json: bool, yes: bool, **
     """Remove one person's messages from every queue, for good, with a receipt."""
     settings, meant = load_for_queues(find_config(config), overrides), _meant(options)
     if not yes:
-        _ask(len(_found(settings, meant)))
+        if not (count := len(_found(settings, meant))):
+            raise JobRefused(
+                "nothing in the queues is of this person; with --yes there is a receipt that says so"
+            )
+        _ask(count)
     log.configure(settings.log.level, settings.log.format, bound={"role": "clerk", "name": settings.name})
     receipt = begun(settings.name, operator(), meant)
     path = forget_all(connect(settings), receipt, meant, Receipts(settings.state_dir))

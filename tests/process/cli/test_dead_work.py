@@ -133,6 +133,20 @@ def test_a_dry_run_counts_and_does_nothing(shop: Shop) -> None:
     assert told == {"action": "delete", "state": "dry-run", "total": 10}
 
 
+def test_a_job_that_finds_nothing_is_done_and_no_dry_run(shop: Shop) -> None:
+    done = shop.call("dead", "replay", "CONFIG", "--error", "Nobody", "--yes", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (
+        0,
+        {"action": "replay", "state": "done", "total": 0},
+    )
+
+
+def test_a_dry_run_opens_no_editor(shop: Shop) -> None:
+    command = ("dead", "replay", "CONFIG", "--id", shop.ids()[0], "--dry-run", "--edit")
+    done = shop.call(*command, VISUAL="false", EDITOR="false")
+    assert (done.returncode, done.stdout) == (0, "would replay 1 message\n"), done.stderr
+
+
 def test_an_edited_value_from_a_file_and_from_stdin(shop: Shop) -> None:
     one, other = shop.ids()[:2]
     (shop.folder / "value").write_bytes(b'{"id":"mended"}')
@@ -164,6 +178,8 @@ def test_an_editor_that_changes_nothing_replays_nothing(shop: Shop) -> None:
 def test_an_edit_is_of_exactly_one_message(shop: Shop) -> None:
     done = shop.call("dead", "replay", "CONFIG", "--error", "Declined", "--edit", "-", "--yes", given="x")
     assert (done.returncode, "9 pass these filters" in done.stderr) == (1, True)
+    limited = ("--error", "Declined", "--limit", "1", "--edit", "-", "--yes")
+    assert "9 pass these filters" in shop.call("dead", "replay", "CONFIG", *limited, given="x").stderr
     assert shop.call("dead", "replay", "CONFIG", "--all", "--edit", "-").returncode == 2
     assert len(shop.dead()) == 10
 
@@ -204,6 +220,8 @@ def test_jobs_are_listed_and_one_is_cancelled_by_its_id(shop: Shop) -> None:
         out, _ = job.communicate(timeout=20)
     assert json.loads(out)["state"] == "cancelled"
     assert "cancelled" in shop.call("jobs", "CONFIG").stdout
+    assert shop.call("dead", "delete", "CONFIG", "--id", shop.ids()[0], "--yes").returncode == 0
+    assert "id=['" not in shop.call("jobs", "CONFIG").stdout
     done = shop.call("jobs", "CONFIG", "--cancel", running["id"])
     assert (done.returncode, "runs no more" in done.stderr) == (1, True)
 
@@ -277,3 +295,10 @@ def test_forgetting_asks_first(shop: Shop) -> None:
     done = shop.call("forget", "CONFIG", "--where", "id=3", given="n\n")
     assert (done.returncode, "forget 1 message for good?" in done.stderr) == (1, True)
     assert 3 in shop.dead()
+
+
+def test_to_forget_nobody_is_not_asked(shop: Shop) -> None:
+    done = shop.call("forget", "CONFIG", "--where", "id=77", given="y\n")
+    assert (done.returncode, "nothing in the queues is of this person" in done.stderr) == (1, True)
+    assert "for good?" not in done.stderr
+    assert shop.call("forget", "CONFIG", "--where", "id=77", "--yes").returncode == 0
