@@ -2,6 +2,8 @@
 
 import click
 
+from ringmain.config.values import url_problem
+
 
 @click.command()
 @click.option("--messages", type=click.IntRange(min=1), help="End by itself once so many are settled.")
@@ -23,6 +25,9 @@ def demo(
     queues: tuple[str, str] | None,
 ) -> None:
     """See it run, with an embedded broker and a sample app; the last line is JSON if --messages ends it."""
+    url = queues[1] if queues else ""
+    if url and (problem := url_problem(url)):
+        raise click.UsageError(f"--queues rabbitmq URL: this is no amqp:// or amqps:// URL ({problem})")
     from ringmain.demo import run
 
-    context.exit(run(messages, partitions, handlers, queues[1] if queues else ""))
+    context.exit(run(messages, partitions, handlers, url))

@@ -44,6 +44,7 @@ def test_what_takes_long_to_import_is_not(call: Ringmain, arguments: list[str], 
     ("arguments", "said"),
     [
         (["fly"], "ringmain: No such command 'fly'."),
+        (["ded"], "ringmain: No such command 'ded'. Did you mean 'dead'?"),
         ([], "ringmain: Missing command."),
         (["dead"], "ringmain: Missing command."),
         (["check"], "ringmain: Missing argument 'CONFIG'."),
@@ -53,6 +54,10 @@ def test_what_takes_long_to_import_is_not(call: Ringmain, arguments: list[str], 
             "ringmain: --connect needs what",
         ),
         (["demo", "--messages", "0"], "ringmain: Invalid value for '--messages'"),
+        (
+            ["demo", "--queues", "rabbitmq", "amqp://h:x/"],
+            "ringmain: --queues rabbitmq URL: this is no amqp://",
+        ),
         (["check", "a.toml", "b.toml"], "ringmain: Got unexpected extra argument (b.toml)"),
     ],
 )
