@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from ringmain.config.schema import Overflow as Rule
 from ringmain.feed.overflow import Change, Look, Overflow
+from ringmain.feed.rate import Rate
 from ringmain.queues.frames import FRAME_BYTES, MESSAGES
 from ringmain.rings import FeederSide, Intake, courier_is_greeted
 from ringmain.verdict import OVERFLOW
@@ -17,6 +18,9 @@ LOOK_S = 0.05
 LATELY_S = 60.0
 _FRAME_S = 60.0
 _LEAST_IN_FRAME = 16
+_HELD_S = 600.0
+"""LOSS: RabbitMQ takes back what is held for half an hour (consumer_timeout); two frames are held at once.
+One that takes longer would be acked in vain and come again as a whole, for ever."""
 _FULL_RATIO = 0.75
 
 _log = logging.getLogger(__name__)
@@ -30,6 +34,8 @@ class Diverter:
         self._intake = intake
         self._slots = slots
         self._policy = Overflow(rule, slots)
+        self._lately = Rate(_HELD_S)
+        self._handled = 0.0
         self._looked_s = -LOOK_S
         self._began_s = 0.0
         self._ended_s: float | None = None
@@ -51,6 +57,7 @@ class Diverter:
             return
         self._looked_s = now_s
         seen = self._seen(now_s, stalled, lag)
+        self._handled = self._lately.note(seen.executed, now_s)
         change = self._policy.look(seen)
         if change is not None:
             self._switch(change, seen)
@@ -89,7 +96,8 @@ class Diverter:
 
     def _in_a_frame(self) -> int:
         """What handlers finish in about a minute: a frame is held, and repeated after a crash, as a whole."""
-        return max(_LEAST_IN_FRAME, min(MESSAGES, int(self._policy.rate * _FRAME_S)))
+        least = max(1, min(_LEAST_IN_FRAME, int(self._handled * _HELD_S)))
+        return max(least, min(MESSAGES, int(self._policy.rate * _FRAME_S)))
 
     def _divert(self) -> None:
         """With queues that confirm nothing handlers still have a quarter of the ring.

@@ -11,6 +11,7 @@ from ringmain.config.schema import Overflow as Rule
 from ringmain.feed.diverting import Diverter
 from ringmain.queues.frames import unpack
 from ringmain.rings import GATE_FLOOD, CourierSide, FeederTerms, Geometry, Intake, Segment, bell
+from ringmain.verdict import DONE
 
 SLOTS = 64
 MESSAGES = 300
@@ -101,3 +102,21 @@ def test_nothing_overflows_while_handlers_are_kept_from_taking_anything(feeder: 
     for second in range(10):
         feeder.turn(float(second))
     assert (feeder.diverter.on, feeder.side.waiting_for_courier) == (False, 0)
+
+
+def test_frames_of_slow_handlers_are_no_larger_than_what_they_finish_in_ten_minutes(feeder: Feeder) -> None:
+    """A frame that is held for half an hour is taken back by RabbitMQ, and begins again."""
+    overseer = feeder.segment.overseer()
+    seat = overseer.free_seat()
+    handler = feeder.segment.open_handler(seat, overseer.admit(seat))
+    largest: dict[int, int] = {}
+    for finished in range(40):
+        for turn in range(3):
+            feeder.turn(finished * 200.0 + turn * 20.0)
+        while (frame := feeder.courier.take_frame()) is not None:
+            largest[finished] = max(largest.get(finished, 0), frame.messages)
+            feeder.courier.ack([frame])
+        for claim in handler.claim(1):
+            handler.finish(claim, DONE)
+    assert largest
+    assert max(largest.values()) <= 3
