@@ -103,9 +103,9 @@ class Courier:
 
     def sleep(self) -> None:
         """Until a parcel, an order, the queues or the next beat; without room a parcel does not wake."""
-        if self._is_stopping_with_empty_hands() or self._post.can_send():
-            return
         wanted = [self._sides[pool] for pool in self._post.open_pools()]
+        if self._post.can_send() or (wanted and self._is_stopping_with_empty_hands()):
+            return
         if not self._prepare_sleep(wanted):
             return
         poll = select.poll()
@@ -128,7 +128,13 @@ class Courier:
         return min(_BEAT_S, left_s, _BEAT_S if timeout_s is None else timeout_s)
 
     def _is_done(self) -> bool:
-        return self._is_stopping_with_empty_hands() and self._was_idle
+        return self._is_stopping_with_empty_hands() and (self._was_idle or self._nothing_waits())
+
+    def _nothing_waits(self) -> bool:
+        """Queues that are away want nothing, so nothing is collected: the rings tell whether there is any."""
+        nothing = self._prepare_sleep(self._sides.values())
+        self._awake(self._sides.values())
+        return nothing
 
     def _is_stopping_with_empty_hands(self) -> bool:
         return self._deadline_s is not None and not self._post.held

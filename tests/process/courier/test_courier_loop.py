@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from ringmain import courier, lifecycle
 from ringmain.clock import monotonic_s
@@ -258,6 +259,19 @@ def test_with_the_queues_away_it_stops_at_its_deadline_and_settles_nothing(
     orders.fail(range(5))
     assert running.stop(within_s=0.5) == lifecycle.OK
     assert orders.settle() == 0
+
+
+def test_with_the_queues_away_and_nothing_for_them_a_stop_waits_for_nothing(
+    node: Node, start: Callable[..., Running], caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = replace(node.config.queues, backend="rabbitmq", url=("amqp://127.0.0.1:1/",))
+    node.config = replace(node.config, queues=nowhere)
+    running = start()
+    eventually(lambda: "queues are away" in caplog.messages)
+    begun_s = monotonic_s()
+    assert running.stop(within_s=9.0) == lifecycle.OK
+    assert monotonic_s() - begun_s < 5.0
+    assert "stopped before all was carried" not in caplog.messages
 
 
 def test_an_idle_courier_wakes_about_once_a_second(node: Node, start: Callable[..., Running]) -> None:
