@@ -1,5 +1,6 @@
 """RabbitMQ's own side of the contract: what its queues look like, and messages that are not as usual."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -13,6 +14,7 @@ from ringmain.queues.envelope import Envelope, Foreign, Packed
 from ringmain.queues.filters import Filter
 from ringmain.queues.rabbit import RabbitQueues, amqp
 from ringmain.queues.rabbit.line import Line
+from ringmain.queues.rabbit.locks import Locks
 from ringmain.queues.rabbit.scan import Hand, Scan
 from ringmain.queues.rabbit.topology import Topology
 from support.dead_messages import died
@@ -324,3 +326,24 @@ def test_metadata_above_the_brokers_own_frames_goes_through(make_rabbit: Callabl
             large = message(size, headers=[("h", b"x" * size)])
             assert len(publish(publisher, READY, [large]).confirmed) == 1
             assert take(taker, 1)[0].envelope == large
+
+
+def test_a_job_is_about_what_somebody_who_looks_has_in_hand_too(queues: RabbitQueues, line: Line) -> None:
+    with closing(queues.publisher()) as publisher:
+        publish(publisher, DEAD, map(died, range(10)))
+    locks, scan = Locks(line, APP), Scan(line, "quorum")
+    locks.take_scan(1.0)
+    assert next(scan.rows(DEAD, 10, 10)).queue == DEAD
+
+    def let_go() -> None:
+        scan.release()
+        locks.leave_scan()
+
+    looker = threading.Timer(1.0, let_go)
+    looker.start()
+    with closing(queues.dead_set()) as dead_set:
+        mark = dead_set.mark()
+        with closing(dead_set.hold("ada")) as hold:
+            picked = [dead.envelope.offset for batch in hold.pick(Filter(), mark) for dead in batch]
+    looker.join()
+    assert picked == list(range(10))

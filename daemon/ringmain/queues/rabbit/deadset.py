@@ -88,9 +88,9 @@ class RabbitDeadSet:
             return list(islice(self._passing(scan, chosen, limit), limit))
 
     def mark(self) -> str:
-        """How many wait in each queue: what dies later is behind them."""
-        depths = self._opened().scan.depths(queues_of(self._app, self._places, Filter()))
-        return marks.written(depths)
+        """How many wait in each queue, while nobody has any in hand: what dies later is behind them."""
+        with self._looking() as scan:
+            return marks.written(scan.depths(queues_of(self._app, self._places, Filter())))
 
     def hold(self, who: str) -> RabbitHold:
         """On a connection of its own, with which the lock ends."""

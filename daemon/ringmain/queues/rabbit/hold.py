@@ -42,7 +42,7 @@ class RabbitHold:
             self._locks.take_hold(who)
             self._scan = Scan(line, topology.kind)
             self._outbox = Outbox(line, topology, self._scan)
-            self._left = self._depths()
+            self._left = self._waiting()
         except BaseException:
             line.close()
             raise
@@ -155,6 +155,14 @@ class RabbitHold:
 
     def _is_long(self) -> bool:
         return self._round_s is not None and monotonic_s() - self._round_s >= IN_HAND_S
+
+    def _waiting(self) -> dict[str, int]:
+        """What the job is about at most: also what somebody who looks has in hand just now."""
+        self._locks.take_scan(TURN_S)
+        try:
+            return self._depths()
+        finally:
+            self._locks.leave_scan()
 
     def _depths(self) -> dict[str, int]:
         return self._scan.depths(queues_of(self._app, self._places, Filter()))
