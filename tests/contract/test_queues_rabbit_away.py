@@ -253,6 +253,29 @@ def test_a_wrong_password_is_named_retried_and_over_once_it_is_right(server: Rab
         assert publish(publisher, READY, [message(1)]).lost == []
 
 
+def test_who_may_not_publish_is_told_so_and_is_not_refused_at_full_speed(
+    server: RabbitServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.add_user("narrow", "narrow")
+    server.control("set_permissions", "-p", "/", "narrow", "^shop[.]", "^shop[.]", "^shop[.]")
+    with closing(rabbit_queues(server.url, username="narrow", password="narrow").publisher()) as publisher:
+
+        def refused() -> str:
+            if publisher.room():
+                publisher.publish([(READY, message(1))])
+            publisher.pump()
+            away = publisher.away()
+            return away.reason if away else ""
+
+        assert "access to exchange 'amq.default'" in eventually(refused)
+        never(lambda: not refused(), 1.0)
+        assert caplog.messages.count("rabbitmq closed the channel") == 1
+        assert len(publisher.settled().lost) < 20
+        server.control("set_permissions", "-p", "/", "narrow", "^shop[.]", "amq[.]default", "^shop[.]")
+        eventually(lambda: refused() == "" and publisher.settled().confirmed, BACK_S)
+        assert publisher.away() is None
+
+
 def test_a_virtual_host_that_is_not_there_is_named(server: RabbitServer) -> None:
     with pytest.raises(QueuesAway, match="virtual host 'nowhere'"):
         rabbit_queues(f"amqp://127.0.0.1:{server.port}/nowhere").try_out()
