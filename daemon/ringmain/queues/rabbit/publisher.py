@@ -51,15 +51,16 @@ class RabbitPublisher:
         self._last_ticket = 0
         self._settled = Settled([], [], [])
         self._accepting = False
-        self._nacked = Backoff()
-        self._nacked_s = 0.0
+        self._refusing = Backoff()
+        self._refusing_s = 0.0
+        self._refusal = ""
         self._confirmed_s = 0.0
         self.limit_bytes = 128 << 20
         """RabbitMQ's largest default; where the broker's own is less it says so, and the limit is learned."""
 
     def room(self) -> int:
         """What is left of the window; nothing while away, after a nack, or with enough bytes under way."""
-        if not self._accepting or self._connection.away() or self._nacked.wait_s(monotonic_s()) > 0:
+        if not self._accepting or self._connection.away() or self._refusing.wait_s(monotonic_s()) > 0:
             return 0
         if self._flight.size_bytes >= WINDOW_BYTES:
             return 0
@@ -104,7 +105,7 @@ class RabbitPublisher:
         """The connection's, the end of a pause after a nack, or the next try to declare."""
         now_s = monotonic_s()
         pauses_s = [self._connection.timeout_s()]
-        if (pause_s := self._nacked.wait_s(now_s)) > 0:
+        if (pause_s := self._refusing.wait_s(now_s)) > 0:
             pauses_s.append(pause_s)
         if (again_s := self._declaring.wait_s(now_s)) is not None:
             pauses_s.append(again_s)
@@ -113,10 +114,8 @@ class RabbitPublisher:
     def away(self) -> Away | None:
         """No connection, publishers blocked, no confirm for long, or a queue that is not as it must be."""
         away, where = self._connection.away() or self._declaring.trouble(), self._connection.address
-        if away is None and self._nacked.failures > 1:
-            return Away(
-                f"RabbitMQ at {where} refuses messages (basic.nack): its log says why", self._nacked_s
-            )
+        if away is None and self._refusing.failures > 1:
+            return Away(f"RabbitMQ at {where} refuses messages ({self._refusal}", self._refusing_s)
         if away is None and self._flight and monotonic_s() - self._confirmed_s >= SILENT_S:
             return Away(f"RabbitMQ at {where} is connected and confirms nothing", self._confirmed_s)
         return away
@@ -182,17 +181,24 @@ class RabbitPublisher:
 
     def _confirm(self, confirm: Confirm) -> None:
         spoken, doomed = self._flight.confirm(confirm.tag, confirm.multiple)
-        self._confirmed_s = now_s = monotonic_s()
+        self._confirmed_s = monotonic_s()
         self._settled.lost.extend(sent.ticket for sent in doomed)
         if confirm.safe:
             self._settled.confirmed.extend([sent.ticket for sent in spoken])
-            if spoken and self._nacked.failures:
-                self._nacked.succeeded()
+            if spoken and self._refusing.failures:
+                self._refusing.succeeded()
             return
         self._settled.lost.extend(sent.ticket for sent in spoken)
-        if self._nacked.wait_s(now_s) == 0:  # of a burst the first counts
-            self._nacked_s = self._nacked_s if self._nacked.failures else now_s
-            self._nacked.failed(now_s, random.random())
+        self._refused("basic.nack): its log says why")
+
+    def _refused(self, reason: str) -> None:
+        """Of a burst the first counts; the next try waits, and the second in a row is an absence."""
+        now_s = monotonic_s()
+        if self._refusing.wait_s(now_s) > 0:
+            return
+        self._refusal = reason
+        self._refusing_s = self._refusing_s if self._refusing.failures else now_s
+        self._refusing.failed(now_s, random.random())
 
     def _reply(self, reply: Reply) -> None:
         if reply.channel == _DECLARING:
@@ -204,10 +210,14 @@ class RabbitPublisher:
         """The broker closed the channel: too large a message, else nothing that we know of; open it again."""
         self._accepting = False
         limit = message_limit(close)
-        if limit is None:
-            log.warning("rabbitmq closed the channel", extra={"reason": said(close)})
-        else:
+        if limit is not None:
             self.limit_bytes = min(self.limit_bytes, limit)
+        else:
+            if not self._refusing.failures:
+                log.warning("rabbitmq closed the channel", extra={"reason": said(close)})
+            refused = close.reply_code == spec.ACCESS_REFUSED
+            remedy = "the user needs to write to amq.default" if refused else "its log says why"
+            self._refused(f"{said(close)}): {remedy}")
         for sent in self._flight.land():
             if limit is not None and sent.body_bytes > limit:
                 self._settled.refused.append(Refused(sent.ticket, self._too_large(sent.body_bytes)))
