@@ -8,6 +8,7 @@ import pytest
 from pika import spec
 
 from ringmain.clock import monotonic_s
+from ringmain.errors import QueuesAway
 from ringmain.queues import frames, names
 from ringmain.queues.contract import Taker
 from ringmain.queues.envelope import Envelope, Foreign, Packed
@@ -222,6 +223,9 @@ def test_a_queue_with_other_arguments_is_named_with_both_and_never_changed(
     classic = rabbit_queues(url, "classic")
     with closing(classic.publisher()) as publisher:
         publish(publisher, queue, [message(1)])
+    classic.try_out()
+    with pytest.raises(QueuesAway, match=r"exists with other arguments.*'classic'.*set queues\.type"):
+        rabbit_queues(url).try_out()
     other = names.ready(APP, "refunds")
     with closing(rabbit_queues(url).publisher()) as publisher:
         publisher.publish([(queue, message(2)), (other, message(3))])

@@ -276,6 +276,21 @@ def test_who_may_not_publish_is_told_so_and_is_not_refused_at_full_speed(
         assert publisher.away() is None
 
 
+def test_what_would_not_work_is_found_before_anything_depends_on_it(server: RabbitServer) -> None:
+    server.add_user("poor", "poor")
+    poor = rabbit_queues(server.url, username="poor", password="poor")
+    for rights, said in [
+        (("none", "none", "none"), "access to queue 'shop.dead.scan'"),
+        (("^shop[.]", "^shop[.]", "^shop[.]"), "access to exchange 'amq.default'"),
+    ]:
+        server.control("set_permissions", "-p", "/", "poor", *rights)
+        with pytest.raises(QueuesAway, match=said):
+            poor.try_out()
+    server.control("set_permissions", "-p", "/", "poor", "^shop[.]", "^(shop[.]|amq[.]default$)", "^shop[.]")
+    poor.try_out()
+    assert ["shop.dead.scan"] not in server.queues("name")
+
+
 def test_a_virtual_host_that_is_not_there_is_named(server: RabbitServer) -> None:
     with pytest.raises(QueuesAway, match="virtual host 'nowhere'"):
         rabbit_queues(f"amqp://127.0.0.1:{server.port}/nowhere").try_out()

@@ -263,7 +263,7 @@ class Queues(Protocol):
         """For whoever looks for one person's messages in all queues."""
 
     def try_out(self) -> None:
-        """QueuesAway when they could not be used now; nothing is made and nothing changed."""
+        """QueuesAway when they could not be used now; nothing is made that stays, and nothing changed."""
 
     def depths(self) -> dict[str, Depth]:
         """Every queue of the app that holds something; QueuesAway when they cannot be read."""

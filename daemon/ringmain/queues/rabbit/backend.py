@@ -59,9 +59,12 @@ class RabbitQueues:
         return RabbitSearch(self._app, self._access, self._topology, self._homes)
 
     def try_out(self) -> None:
-        """QueuesAway when no URL gives a connection now, with the reason of the last."""
+        """QueuesAway when no URL gives a connection now, a right is missing, or a queue is otherwise."""
+        from ringmain.queues.rabbit.trial import Trial
+
         with closing(Line(self._access)) as line:
-            line.channel()
+            there = [queue for queue, _ in _counted(line, list(self.every_queue()))]
+            Trial(self._app, line, self._topology).run(there)
 
     def depths(self) -> dict[str, Depth]:
         """Every queue that has something waiting. What is held by takers AMQP does not tell."""
