@@ -1,7 +1,7 @@
 """`ringmain check --connect`: asks Kafka and the queues, and says where each partition would start.
 
 check.py enters with a config that is fine by itself. Everything is asked before anything is said; nothing is
-committed, joined or declared.
+committed or joined, and no queue is made that stays.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from ringmain.cli.arguments import print_json
+from ringmain.config.report import without_userinfo
 from ringmain.config.schema import Config, Route
 from ringmain.errors import RingmainError
 from ringmain.kafka.lookup import Lookup, Start, foreigners
@@ -36,6 +37,8 @@ class Beginning(msgspec.Struct, frozen=True):
 class Findings(msgspec.Struct):
     """What the servers said; `problems` = why this deployment would not work now."""
 
+    queues: str = ""
+    """Which queues could be used; empty when they could not."""
     partitions: list[Beginning] = []
     remarks: list[str] = []
     problems: list[str] = []
@@ -58,8 +61,15 @@ def connect_to_all(config: Config, as_json: bool) -> int:
 def _ask_queues(config: Config, findings: Findings) -> None:
     try:
         connect(config).try_out()
+        findings.queues = _named(config)
     except RingmainError as error:
         findings.problems.append(str(error))
+
+
+def _named(config: Config) -> str:
+    if config.queues.backend == "sqlite":
+        return f"sqlite, {config.queues.path}"
+    return f"rabbitmq, {', '.join(map(without_userinfo, config.queues.url))}"
 
 
 def _ask_kafka(config: Config, route: Route, findings: Findings) -> None:
@@ -138,5 +148,7 @@ def _print(findings: Findings) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     for remark in findings.remarks:
         click.echo(remark)
+    if findings.queues:
+        click.echo(f"queues: {findings.queues}: fine")
     for problem in findings.problems:
         click.echo(f"ringmain: {problem}", err=True)

@@ -39,9 +39,12 @@ def test_a_broker_that_is_away_is_one_line_that_names_it(call: Ringmain) -> None
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_node_that_takes_the_queues_alone_asks_no_broker(call: Ringmain) -> None:
+def test_a_node_that_takes_the_queues_alone_asks_no_broker(call: Ringmain, folder: Path) -> None:
     done = call("check", "shop.toml", "--connect", "--set", 'modes=["worker"]')
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"queues: sqlite, {folder}/state/queues.db: fine\n"
+    done = call("check", "shop.toml", "--connect", "--json", "--set", 'modes=["worker"]')
+    assert json.loads(done.stdout)["queues"] == f"sqlite, {folder}/state/queues.db"
 
 
 @pytest.mark.parametrize("path", ["a-text/queues.db", "a-text"])
