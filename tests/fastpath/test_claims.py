@@ -12,6 +12,7 @@ from ringmain import clock
 from ringmain._fastpath import CallPlan, HandlerSide
 from ringmain.rings import CRASH, GATE_FLOOD, GATE_OPERATOR, GATE_STOP, SLEEP_ROOMY, pack_headers
 from ringmain.verdict import CHANNEL, DEAD, DONE, PAUSE, RETRY, RETURNED
+from support.seeds import seeds
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_what_cannot_be_placed_is_refused_and_leaves_no_trace(ring: Rig) -> None
     assert feeder.used_ratio == 0
 
 
-@pytest.mark.parametrize("seed", [random.randrange(1 << 30) for _ in range(3)])
+@pytest.mark.parametrize("seed", seeds(3))
 def test_garbage_in_an_ack_ring_settles_nothing(ring: Rig, seed: int) -> None:
     print("seed", seed)
     chance = random.Random(seed)
