@@ -280,7 +280,7 @@ def test_what_would_not_work_is_found_before_anything_depends_on_it(server: Rabb
     server.add_user("poor", "poor")
     poor = rabbit_queues(server.url, username="poor", password="poor")
     for rights, said in [
-        (("none", "none", "none"), "access to queue 'shop.dead.scan'"),
+        (("none", "none", "none"), "queue 'shop.dead.scan'.* needs configure, write and read on shop"),
         (("^shop[.]", "^shop[.]", "^shop[.]"), "access to exchange 'amq.default'"),
     ]:
         server.control("set_permissions", "-p", "/", "poor", *rights)

@@ -19,7 +19,7 @@ from ringmain.queues.envelope import UNREADABLE
 from ringmain.queues.rabbit import amqp
 from ringmain.queues.rabbit.amqp import Delivered
 from ringmain.queues.rabbit.line import Line
-from ringmain.queues.rabbit.topology import said
+from ringmain.queues.rabbit.topology import said_with_remedy
 
 _LOCKED = 405
 _POLL_S = 0.05
@@ -64,7 +64,7 @@ class Locks:
         if not isinstance(answer, spec.Channel.Close):
             return True
         if answer.reply_code != _LOCKED:
-            raise QueuesAway(f"the lock {queue} cannot be had: {said(answer)}")
+            raise QueuesAway(f"the lock {queue} cannot be had: {said_with_remedy(answer, self._app)}")
         return False
 
     def _write_note(self, holder: Holder) -> None:

@@ -63,7 +63,7 @@ class Topology(NamedTuple):
     def refusal(self, queue: str, close: spec.Channel.Close) -> str:
         """Why the broker did not take `declare(queue)`, for an operator: both sets of arguments, a remedy."""
         if close.reply_code != PRECONDITION_FAILED:
-            return f"queue {queue} cannot be declared: {said(close)}"
+            return f"queue {queue} cannot be declared: {said_with_remedy(close, names.parse(queue).app)}"
         return (
             f"queue {queue} exists with other arguments: {said(close)}; ringmain declares it with "
             f"{_shown(self.arguments(queue))}: set queues.type to what it is, or empty and delete that queue"
@@ -87,6 +87,13 @@ def said(close: Any) -> str:
     """The broker's words in a Channel.Close or Connection.Close."""
     text = str(close.reply_text)
     return text if text.startswith(_WORD_OF.get(close.reply_code, "?")) else f"{close.reply_code} {text}"
+
+
+def said_with_remedy(close: Any, app: str) -> str:
+    """The same, and which rights are missing where it is about rights."""
+    if close.reply_code != spec.ACCESS_REFUSED:
+        return said(close)
+    return f"{said(close)}; the user needs configure, write and read on {app}.*"
 
 
 _WORD_OF: Mapping[int, str] = {403: "ACCESS_REFUSED", 404: "NOT_FOUND", 406: "PRECONDITION_FAILED"}
