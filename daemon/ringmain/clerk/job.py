@@ -150,6 +150,10 @@ def _said(record: Record) -> dict[str, object]:
         "job": record.id, "action": record.action, "who": record.who, "host": record.host,
         "filter": record.filter or "all", "messages": record.total,
     }  # fmt: skip
+    if record.topic:
+        said["to_topic"] = record.topic
+    if record.edited:
+        said["edited"] = True
     if record.ended_at:
         said |= {"state": record.state, "acted": record.acted, "failed": record.failed}
     if record.note:

@@ -1,5 +1,6 @@
 """A bulk job on a real queue file: it does what it was told, and ends when it is told."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -110,6 +111,16 @@ class Printer:
         """As Kafka's delivery reports."""
         self.copies += [copy for copy in batch if copy[2] not in self.refused]
         return ["too large" if copy[2] in self.refused else "" for copy in batch]
+
+
+def test_the_log_tells_where_to_and_that_it_was_edited(
+    dead_set: DeadSet, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    act = actions.republishing(Printer(set()), "repaired")
+    done(dead_set, ledger, order(topic="repaired", edit=Edit(b"x"), chosen=Filter(key=b"k5")), act)
+    lines = [record.__dict__ for record in caplog.records if record.message.startswith("dead set: job")]
+    assert [(line["to_topic"], line["edited"]) for line in lines] == [("repaired", True)] * 2
 
 
 def test_what_kafka_did_not_confirm_stays_dead(dead_set: DeadSet, ledger: Ledger) -> None:
