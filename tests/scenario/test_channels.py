@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.scenario import Daemon, Scenario
+from support.scenario import ROUTE, Daemon, Scenario
 from support.waiting import eventually, never
 
 COUNT = 200
@@ -28,9 +28,10 @@ def configure(scenario: Scenario, queues: Queues, channel: Queues | None = None,
 
 
 def start(scenario: Scenario, handlers: int = 2) -> Daemon:
-    """A node whose channel is at work."""
+    """A node whose channel is at work, and its route: its handlers have read the app."""
     daemon = scenario.start()
     eventually(lambda: len(daemon.at_work("handler", EXPRESS)) >= handlers, 20)
+    eventually(lambda: daemon.at_work("handler", ROUTE), 20)
     return daemon
 
 
