@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found,import-untyped,misc,untyped-decorator"
 """Dramatiq on RabbitMQ: a call that fails once and is tried again a second later.
 
 `python -m dramatiq peers.dramatiq_retries -p 2 -t 8` works, `send` enqueues; BENCH_URL says where.
