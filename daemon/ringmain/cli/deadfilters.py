@@ -26,12 +26,16 @@ where_option = click.option(
 )
 key_option = click.option("--key", metavar="K", help="Has this key.")
 
+MESSAGES = 1_000_000_000
+PARTITIONS = (1 << 31) - 1
+"""As many as Kafka can have; what is not Kafka's has -1."""
+
 FILTER_OPTIONS = [
     click.option("--id", "ids", multiple=True, help="This entry; repeatable."),
     click.option("--route", help="Of this route."),
     click.option("--channel", help="Of this channel; '' for the route's own."),
     click.option("--topic", help="From this topic."),
-    click.option("--partition", type=int, help="From this partition."),
+    click.option("--partition", type=click.IntRange(-1, PARTITIONS), help="From this partition."),
     click.option("--error", metavar="CLASS", help="Failed with this class, with or without its module."),
     click.option("--text", metavar="T", help="Has T in its error, traceback, key, headers or value."),
     key_option,
@@ -72,7 +76,7 @@ def limit_option(default: int | None) -> Callable[[Function], Function]:
     """`--limit N`."""
     return click.option(
         "--limit",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, MESSAGES),
         default=default,
         show_default=default is not None,
         help="At most so many.",

@@ -6,6 +6,7 @@ is left alone. The job itself is the clerk's.
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from math import isnan
 from typing import Any
 
 import click
@@ -37,6 +38,13 @@ from ringmain.queues.filters import Filter
 _DONE = {"replay": "replayed", "delete": "deleted"}
 
 
+def _number(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    """NaN is in every range."""
+    if value is not None and isnan(value):
+        raise click.BadParameter("'nan' is not a number.")
+    return value
+
+
 def job_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What every bulk job takes."""
     options = [
@@ -45,7 +53,10 @@ def job_options(function: Callable[..., Any]) -> Callable[..., Any]:
         limit_option(None),
         click.option("--all", "everything", is_flag=True, help="Without a filter: all that is dead."),
         click.option(
-            "--rate", type=click.FloatRange(min=0, min_open=True), help="At most N messages a second."
+            "--rate",
+            type=click.FloatRange(0, 1e9, min_open=True),
+            callback=_number,
+            help="At most N messages a second.",
         ),
         click.option("--dry-run", is_flag=True, help="Count them, and do nothing."),
         click.option("--yes", is_flag=True, help="Do not ask."),
@@ -59,7 +70,7 @@ def job_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @job_options
-@click.option("--to-topic", default="", metavar="T", help="To this Kafka topic instead of the route.")
+@click.option("--to-topic", metavar="T", help="To this Kafka topic instead of the route.")
 @click.option(
     "--edit", is_flag=False, flag_value=EDITOR, metavar="[FILE|-]",
     help="With this value, for exactly one message; without FILE in $VISUAL or $EDITOR.",
@@ -75,6 +86,8 @@ def replay(config: str, overrides: tuple[str, ...], as_json: bool, **options: An
     """
     if options["edit"] == STDIN and not options["yes"]:
         raise click.UsageError("--edit - reads the value from stdin and cannot ask there: add --yes")
+    if options["to_topic"] == "":
+        raise click.UsageError("--to-topic '': which one? Without it messages go through their route")
     return _bulk("replay", config, overrides, as_json, options)
 
 
@@ -90,7 +103,7 @@ def _bulk(
 ) -> int:
     which, how = split(options)
     order = Order(
-        action=action, chosen=chosen(**which), who=operator(), topic=how.get("to_topic", ""),
+        action=action, chosen=chosen(**which), who=operator(), topic=how.get("to_topic") or "",
         limit=how["limit"], rate=how["rate"], max_failed=how.get("max_failed"),
     )  # fmt: skip
     _check(order, how["everything"])
@@ -173,7 +186,7 @@ def _say_count(order: Order, total: int, as_json: bool, state: str) -> None:
         click.echo(
             f"would {order.action} {messages(total)}"
             if total
-            else "nothing is dead that passes these filters"
+            else f"nothing is dead{' that passes these filters' if order.chosen != Filter() else ''}"
         )
 
 

@@ -15,6 +15,8 @@ from ringmain.queues.envelope import UNREADABLE, Envelope
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
 _SPAN_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
+_YEAR_10000_MS = 253_402_300_800_000
+
 
 class Where(msgspec.Struct, frozen=True):
     """`path=value` over a JSON value: `customer.id=7`, `items.0.sku=A1`."""
@@ -53,15 +55,20 @@ def parse_where(text: str) -> Where:
 
 
 def parse_time_ms(text: str, now_ms: int) -> int:
-    """ISO 8601 (without a zone: UTC), or how long ago: 30s, 15m, 2h, 7d."""
+    """ISO 8601 (without a zone: UTC), or how long ago: 30s, 15m, 2h, 7d. ValueError for what is neither."""
     span = _SPAN.fullmatch(text.strip())
-    if span:
-        return now_ms - int(float(span[1]) * _SPAN_MS[span[2]])
+    moment_ms = now_ms - float(span[1]) * _SPAN_MS[span[2]] if span else _iso_ms(text)
+    if not 0 <= moment_ms < _YEAR_10000_MS:
+        raise ValueError(f"{text!r} is before 1970 or after 9999")
+    return int(moment_ms)
+
+
+def _iso_ms(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise ValueError(f"{text!r} is neither ISO 8601 (2026-01-31T12:00:00Z) nor a span (2h)") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000
 
 
 def matches(chosen: Filter, route: str, channel: str, envelope: Envelope) -> bool:

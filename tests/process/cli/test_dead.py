@@ -154,8 +154,19 @@ def test_a_summary_of_nothing_does_not_say_more_than_its_filters_ask(with_dead: 
 
 
 def test_what_cannot_be_read_is_a_usage_error(with_dead: Path) -> None:
-    for options in (["--since", "soon"], ["--where", "customer"], ["--limit", "0"]):
-        assert ringmain("list", str(with_dead), *options).returncode == 2
+    for options in (
+        ["--since", "soon"],
+        ["--since", "99999999999999d"],
+        ["--since", "0001-01-01T00:00:00+14:00"],
+        ["--until", "1e99d"],
+        ["--where", "customer"],
+        ["--limit", "0"],
+        ["--limit", "9" * 30],
+        ["--partition", "9" * 30],
+        ["--partition", "-2"],
+    ):
+        done = ringmain("list", str(with_dead), *options)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 2), done.stderr
 
 
 def test_before_the_first_run_it_is_said_that_there_is_no_file_and_none_is_made(

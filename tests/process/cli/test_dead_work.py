@@ -141,6 +141,12 @@ def test_a_job_that_finds_nothing_is_done_and_no_dry_run(shop: Shop) -> None:
     )
 
 
+@pytest.mark.parametrize("options", [["--to-topic", ""], ["--rate", "nan"], ["--rate", "inf"]])
+def test_what_nobody_can_mean_is_a_usage_error(shop: Shop, options: list[str]) -> None:
+    done = shop.call("dead", "replay", "CONFIG", "--all", "--yes", *options)
+    assert (done.returncode, len(shop.dead())) == (2, 10), done.stderr
+
+
 def test_a_dry_run_opens_no_editor(shop: Shop) -> None:
     command = ("dead", "replay", "CONFIG", "--id", shop.ids()[0], "--dry-run", "--edit")
     done = shop.call(*command, VISUAL="false", EDITOR="false")
