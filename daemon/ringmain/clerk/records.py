@@ -115,7 +115,15 @@ class Ledger:
 
     def all(self) -> list[Record]:
         """Every record."""
-        found = [self._read(path) for path in sorted(self.folder.glob("*.json"))]
+        try:
+            names = sorted(os.listdir(self.folder))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise JobRefused(
+                f"the records of jobs in {self.folder} cannot be read: {error.strerror}"
+            ) from None
+        found = [self._read(self.folder / name) for name in names if name.endswith(".json")]
         return [record for record in found if record is not None]
 
     def cancel(self, job_id: str) -> Record:

@@ -87,3 +87,10 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_done(tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(JobRefused, match="no record of the job"):
         Ledger(os.fspath(tmp_path / "file")).open(begun(ORDER, 1))
+
+
+def test_records_that_cannot_be_read_are_not_no_jobs(tmp_path: Path) -> None:
+    assert Ledger(str(tmp_path)).all() == []
+    (tmp_path / "jobs").write_text("no folder")
+    with pytest.raises(JobRefused, match="cannot be read: Not a directory"):
+        Ledger(str(tmp_path)).all()
