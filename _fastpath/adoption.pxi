@@ -78,7 +78,9 @@ cdef void hold(FeederSide side, uint32_t slot) noexcept nogil:
     """Keep a slot that an earlier incarnation handed out: its blocks, and its place in its key's order."""
     cdef Slot *s = &side.slots[slot]
     s.epoch = NO_EPOCH          # late, whatever epochs follow: its offset is read again
-    side.at_courier += word_state(s.word) == COURIER
+    if word_state(s.word) == COURIER:
+        side.at_courier += 1
+        side.courier_blocks += held_blocks(side, s)
     if s.flags & FLAG_ANNEX:
         side.annex_busy, side.annex_slot = True, slot
     else:

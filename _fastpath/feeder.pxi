@@ -40,7 +40,7 @@ cdef class FeederSide:
     cdef bint withdrawing
     cdef uint32_t kept_slots        # that handlers' messages leave free; 0 = none are kept
     cdef bint straight              # what comes now goes straight for the courier
-    cdef uint32_t at_courier        # slots that wait for the courier's ack
+    cdef uint32_t at_courier, courier_blocks    # slots that wait for the courier's ack, and their blocks
     cdef uint64_t carried, executed # acks of the courier's, of handlers'
     cdef int32_t annex_slot
     cdef dict indexes

@@ -24,6 +24,11 @@ cdef inline uint32_t blocks_of(FeederSide side, Slot *s) noexcept nogil:
     return <uint32_t>size if size else 1
 
 
+cdef inline uint32_t held_blocks(FeederSide side, Slot *s) noexcept nogil:
+    """Blocks of the arena that the slot's message has."""
+    return 0 if s.flags & FLAG_ANNEX else blocks_of(side, s)
+
+
 cdef inline uint64_t hash_of(FeederSide side, Slot *s) noexcept nogil:
     """0 = no order: the slot hangs behind nobody."""
     if side.order == 0:
@@ -73,6 +78,9 @@ cdef int64_t reserve(FeederSide side, uint32_t key, uint32_t headers, uint32_t m
     n = blocks_of(side, s)
     if n > side.arena.blocks:
         return -2
+    # As with slots: while the queues confirm nothing handlers still have the other half of the blocks.
+    if side.kept_slots and straight and side.courier_blocks and side.courier_blocks + n > side.arena.blocks >> 1:
+        return -1
     # One that needs more than what is left to it gets it when nothing else is there.
     if (side.kept_slots and side.arena.free_blocks < n + kept_blocks(side, straight)
             and side.arena.free_blocks != side.arena.blocks):

@@ -101,13 +101,14 @@ cdef void skip_entries(FeederSide side) noexcept nogil:
 cdef uint32_t divert(FeederSide side, uint32_t keep, uint32_t most, uint64_t limit_bytes) noexcept nogil:
     """Take from the handlers what waits beyond the oldest `keep`, up to `most`, and send it to the courier.
 
-    One larger than `limit_bytes` stays, and so does what was executed before. Returns how many went.
+    One larger than `limit_bytes` stays, and so does what was executed before, and what would leave handlers less
+    than a quarter of the arena. Returns how many went.
     """
     cdef uint64_t *entries = side.ring.ready(side.seat, MAIN)
     cdef uint64_t *head = &side.head.heads[MAIN]
     cdef uint64_t at = load_acquire_64(head), tail = side.published_tails[MAIN], e
-    cdef uint32_t slot, kept = 0, moved = 0
-    if most == 0 or <int64_t>(tail - at) <= <int64_t>keep:
+    cdef uint32_t slot, kept = 0, moved = 0, limit_blocks = side.arena.blocks - (side.arena.blocks >> 2)
+    if most == 0 or side.courier_blocks >= limit_blocks or <int64_t>(tail - at) <= <int64_t>keep:
         return 0
     # ORDER: one swap takes all that is unclaimed. A handler that has read some of these entries loses its own
     # swap on the head, reads again, and finds nothing until what stays is published again below, behind a new
@@ -121,7 +122,8 @@ cdef uint32_t divert(FeederSide side, uint32_t keep, uint32_t most, uint64_t lim
         # ORDER: no other entry names this publication of the slot, so nobody else can change its word.
         if slot >= side.count or load_acquire_64(&side.slots[slot].word) != pack(entry_seq(e), 0, 0, READY):
             continue
-        if kept < keep or moved == most or not is_fresh(side, slot, limit_bytes):
+        if (kept < keep or moved == most or not is_fresh(side, slot, limit_bytes)
+                or side.courier_blocks + blocks_of(side, &side.slots[slot]) > limit_blocks):
             publish(side, slot, MAIN)
             kept += 1
         else:
@@ -143,6 +145,7 @@ cdef inline void hand_over(FeederSide side, uint32_t slot, uint8_t verdict) noex
     """The slot is the courier's from here until its ack."""
     side.slots[slot].verdict = verdict
     side.at_courier += 1
+    side.courier_blocks += held_blocks(side, &side.slots[slot])
     to_courier(side, slot)
 
 

@@ -65,6 +65,7 @@ cdef void accept_ack(FeederSide side, uint32_t seat, uint64_t e) noexcept nogil:
         store_relaxed_64(&side.head.refused_acks, side.head.refused_acks + 1)
     elif seat == side.h.handlers and state == COURIER:
         side.at_courier -= 1
+        side.courier_blocks -= held_blocks(side, &side.slots[slot])
         side.carried += 1
         release(side, slot, True)
     elif seat != side.h.handlers and state > VERDICT and word_seat(w) == seat:

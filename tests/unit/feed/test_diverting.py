@@ -120,3 +120,23 @@ def test_frames_of_slow_handlers_are_no_larger_than_what_they_finish_in_ten_minu
             handler.finish(claim, DONE)
     assert largest
     assert max(largest.values()) <= 3
+
+
+def test_queues_that_confirm_nothing_leave_handlers_their_share_of_the_bytes(feeder: Feeder) -> None:
+    """Messages that fill the arena long before the slots."""
+    feeder.queue.close()
+    feeder.queue = PartitionQueue(Drain(), "t", 0)
+    for offset in range(MESSAGES):
+        feeder.queue.push(None, bytes(4000), b"", offset, 0)
+    overseer = feeder.segment.overseer()
+    seat = overseer.free_seat()
+    handler = feeder.segment.open_handler(seat, overseer.admit(seat))
+    handled = 0
+    for turn in range(300):
+        feeder.turn(turn / 20)
+        for claim in handler.claim(1) if turn % 10 == 0 else []:
+            handler.finish(claim, DONE)
+            handled += 1
+    assert not feeder.diverter.on
+    assert feeder.side.waiting_for_courier <= 12
+    assert handled >= 20  # of thirty: the first seconds pass until it is known that nothing is confirmed
