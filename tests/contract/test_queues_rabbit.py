@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 from pika import spec
 
+from ringmain.clerk import actions
 from ringmain.clock import monotonic_s
 from ringmain.errors import QueuesAway
 from ringmain.queues import frames, names
@@ -352,3 +353,21 @@ def test_a_job_is_about_what_somebody_who_looks_has_in_hand_too(queues: RabbitQu
             picked = [dead.envelope.offset for batch in hold.pick(Filter(), mark) for dead in batch]
     looker.join()
     assert picked == list(range(10))
+
+
+@pytest.mark.parametrize("error", [None, "KeyError"])
+def test_what_a_job_deletes_last_does_not_come_back_with_its_connection(
+    queues: RabbitQueues, error: str | None
+) -> None:
+    """A quorum queue's client keeps acks back while many are under way, and they went with the channel."""
+    for _ in range(6):
+        with closing(queues.publisher()) as publisher:
+            publish(publisher, DEAD, map(died, range(600)))
+        with closing(queues.dead_set()) as dead_set, closing(dead_set.hold("ada")) as hold:
+            batches = hold.pick(Filter(error=error), dead_set.mark())
+            deleted = sum(len(actions.delete(hold, batch).done) for batch in batches)
+        with closing(queues.dead_set()) as dead_set:
+            assert sum(count.messages for count in dead_set.summary(Filter(), [])) == 600 - deleted
+            with closing(dead_set.hold("ada")) as hold:
+                for batch in hold.pick(Filter()):
+                    hold.remove([dead.id for dead in batch])
