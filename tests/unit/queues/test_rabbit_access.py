@@ -24,7 +24,7 @@ routes.orders.channels.slow.handlers = 1
 def test_what_the_readme_shows_is_where_it_connects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RABBIT_PASSWORD", "secret")
     chapter = (CHECKOUT / "README.md").read_text().partition("\n## RabbitMQ\n")[2]
-    shown = re.search(r"```\n(.*?)```", chapter, re.DOTALL)
+    shown = re.search(r"```toml\n(.*?)```", chapter, re.DOTALL)
     assert shown is not None
     (tmp_path / "ringmain.toml").write_text(SMALLEST + shown[1])
     config = load(tmp_path / "ringmain.toml")
