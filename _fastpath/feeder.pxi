@@ -37,7 +37,6 @@ cdef class FeederSide:
     cdef uint32_t settled_tag_count
     cdef bint tagged
     cdef bint annex_busy
-    cdef bint withdrawing
     cdef uint32_t kept_slots        # that handlers' messages leave free; 0 = none are kept
     cdef bint straight              # what comes now goes straight for the courier
     cdef uint32_t at_courier, courier_blocks    # slots that wait for the courier's ack, and their blocks
@@ -125,6 +124,7 @@ cdef class FeederSide:
     def withdraw(self, int index, uint64_t overflow_bytes=0):
         """Take back all of the partition that no handler executes. Returns slots still out of reach.
 
+        What comes back unexecuted from now on (its handler died, its wait is over) is kept from handlers: ask again.
         What was never executed and is no larger than `overflow_bytes` goes to the courier with OVERFLOW.
         """
         return withdraw(self, index, overflow_bytes)

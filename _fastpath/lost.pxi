@@ -155,7 +155,7 @@ cdef uint32_t withdraw(FeederSide side, int index, uint64_t limit_bytes) noexcep
     cdef uint32_t i, state, left = 0
     cdef uint64_t w
     cdef Slot *s
-    side.withdrawing = True
+    side.windows[index].leaving = True
     for i in range(side.count):
         s = &side.slots[i]
         if s.partition != index or s.epoch != side.windows[index].epoch:
@@ -178,7 +178,6 @@ cdef uint32_t withdraw(FeederSide side, int index, uint64_t limit_bytes) noexcep
                 else:
                     release(side, i, False)
                 break
-    side.withdrawing = False
     skip_entries(side)
     show_all(side)
     return left

@@ -10,6 +10,7 @@ cdef struct Window:
     uint64_t outstanding    # bits set
     uint64_t limit          # offsets that position may be ahead of low
     uint32_t epoch          # 0 = not assigned
+    bint leaving            # withdrawn once: what comes back unexecuted stays for the next withdrawal
 
 
 cdef int window_open(Window *w, int64_t position, uint64_t limit, uint32_t epoch) except -1:
@@ -30,6 +31,7 @@ cdef int window_open(Window *w, int64_t position, uint64_t limit, uint32_t epoch
     w.outstanding = 0
     w.limit = limit
     w.epoch = epoch
+    w.leaving = False
     return 0
 
 

@@ -43,8 +43,16 @@ cdef void publish_run(FeederSide side, uint32_t leader, uint32_t ring_no) noexce
 
 
 cdef void publish_again(FeederSide side, uint32_t slot, uint32_t ring_no) noexcept nogil:
-    """A slot that came back unexecuted: publish it, or let it hang behind its key again."""
+    """A slot that came back unexecuted: publish it, or let it hang behind its key again.
+
+    One of a partition that is going away stays FILLED instead. Published, a handler could begin here, once more,
+    what the next owner is about to begin.
+    """
     cdef int32_t member
+    if is_leaving(side, slot):
+        side.published[slot] = False
+        store_release_64(&side.slots[slot].word, pack(0, 0, 0, FILLED))
+        return
     if side.chains.hash[slot] == 0:
         publish(side, slot, ring_no)
         return

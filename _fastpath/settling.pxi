@@ -4,6 +4,10 @@ cdef inline bint is_late(FeederSide side, Slot *s) noexcept nogil:
     return s.epoch != side.windows[s.partition].epoch
 
 
+cdef inline bint is_leaving(FeederSide side, uint32_t slot) noexcept nogil:
+    return side.windows[side.slots[slot].partition].leaving
+
+
 cdef void release(FeederSide side, uint32_t slot, bint settled) noexcept nogil:
     """Free the slot and its blocks. `settled`: its message is finished with, so its offset may pass."""
     cdef Slot *s = &side.slots[slot]
@@ -27,7 +31,7 @@ cdef void release(FeederSide side, uint32_t slot, bint settled) noexcept nogil:
     store_release_64(&s.word, 0)
     side.free_slots[side.free_count] = slot
     side.free_count += 1
-    if following >= 0 and not side.published[following] and not side.withdrawing:
+    if following >= 0 and not side.published[following] and not is_leaving(side, following):
         publish_run(side, following, MAIN)
 
 

@@ -1,9 +1,11 @@
 """What a feeder keeps of its own: the arena, the window of offsets, epochs, deliveries by tag."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rig import opened, plan_of, rig, serve_all
 
+from ringmain.rings import CRASH
 from ringmain.verdict import DONE, RETRY
 
 _BLOCK = 64
@@ -119,6 +121,34 @@ def test_a_late_verdict_frees_its_slot_and_moves_no_offset() -> None:
         assert feeder.busy == 1
 
 
+@pytest.mark.parametrize("order", ["none", "key", "partition"])
+@pytest.mark.parametrize("decision", ["again", "isolate"])
+def test_what_a_dead_handler_had_of_a_partition_that_goes_away_is_begun_by_nobody(
+    order: str, decision: str
+) -> None:
+    with rig() as ring:
+        feeder, dying, other = ring.feeder(order=order), ring.handler(), ring.handler()
+        index = opened(feeder)
+        for offset in range(3):
+            feeder.place(index, offset, b"", key=b"k")
+        feeder.flush()
+        assert dying.claim(1)
+        assert feeder.withdraw(index) == 1
+        ring.overseer.bury(dying.seat, CRASH)
+        (slot,) = feeder.resolve(dying.seat)[0]
+        getattr(feeder, decision)(slot)
+        feeder.resolved(dying.seat)
+        feeder.flush()
+        assert other.claim(3) == []
+        assert other.prepare_sleep()
+        assert feeder.withdraw(index) == 0
+        assert feeder.busy == 0
+        feeder.open_partition(index, 0)
+        feeder.place(index, 0, b"", key=b"k")
+        feeder.flush()
+        assert len(other.claim(1)) == 1
+
+
 def test_a_late_retry_waits_for_nobody() -> None:
     with rig() as ring:
         feeder, handler = ring.feeder(order="key"), ring.handler()
@@ -186,6 +216,7 @@ def test_events_are_told_once_however_long_nobody_asks() -> None:
             feeder.settle()
             feeder.withdraw(index)
         assert feeder.take_events() == []
+        feeder.open_partition(index, 100)
         feeder.place(index, 100, b"", key=b"k")
         feeder.flush()
         handler.serve(plan_of(lambda value: RETRY))

@@ -283,7 +283,7 @@ class Partitions:
         """Ordered work must not go on here while another member begins: its handlers are killed."""
         deadline_s = clock.monotonic_s() + _KILLED_WITHIN_S
         asked: set[int] = set()
-        # ORDER: asked in each turn: until it is withdrawn, another handler may claim a killed one's message.
+        # ORDER: withdrawn, they are begun by nobody else; each turn asks for whom no order was taken yet.
         while (executing := self._executing(going)) and clock.monotonic_s() < deadline_s:
             asked &= executing
             asked |= self._feeder.kill_handlers(executing - asked, REVOKED, "its partition was given away")
