@@ -38,6 +38,23 @@ typedef struct rd_kafka_message_s {
     void *_private;
 } rd_kafka_message_t;
 
+typedef struct rd_kafka_topic_partition_s {
+    char *topic;
+    int32_t partition;
+    int64_t offset;
+    void *metadata;
+    size_t metadata_size;
+    void *opaque;
+    int err;
+    void *_private;
+} rd_kafka_topic_partition_t;
+
+typedef struct rd_kafka_topic_partition_list_s {
+    int cnt;
+    int size;
+    rd_kafka_topic_partition_t *elems;
+} rd_kafka_topic_partition_list_t;
+
 typedef int (*drain_on_new_t)(rd_kafka_t *, const rd_kafka_conf_t *, void *, char *, size_t);
 typedef int (*drain_on_destroy_t)(rd_kafka_t *, void *);
 
@@ -57,6 +74,10 @@ static struct {
     int (*message_headers)(const rd_kafka_message_t *, rd_kafka_headers_t **);
     int (*header_get_all)(const rd_kafka_headers_t *, size_t, const char **, const void **, size_t *);
     int32_t (*message_leader_epoch)(const rd_kafka_message_t *);
+    rd_kafka_topic_partition_list_t *(*topic_partition_list_new)(int);
+    rd_kafka_topic_partition_t *(*topic_partition_list_add)(rd_kafka_topic_partition_list_t *, const char *, int32_t);
+    void (*topic_partition_list_destroy)(rd_kafka_topic_partition_list_t *);
+    int (*offsets_for_times)(rd_kafka_t *, rd_kafka_topic_partition_list_t *, int);
     int (*conf_interceptor_add_on_new)(rd_kafka_conf_t *, const char *, drain_on_new_t, void *);
     int (*interceptor_add_on_destroy)(rd_kafka_t *, const char *, drain_on_destroy_t, void *);
 } drain_rk;
@@ -84,6 +105,10 @@ static const char *drain_bind_functions(const char *path) {
     DRAIN_BIND(message_headers, "rd_kafka_message_headers");
     DRAIN_BIND(header_get_all, "rd_kafka_header_get_all");
     DRAIN_BIND(message_leader_epoch, "rd_kafka_message_leader_epoch");
+    DRAIN_BIND(topic_partition_list_new, "rd_kafka_topic_partition_list_new");
+    DRAIN_BIND(topic_partition_list_add, "rd_kafka_topic_partition_list_add");
+    DRAIN_BIND(topic_partition_list_destroy, "rd_kafka_topic_partition_list_destroy");
+    DRAIN_BIND(offsets_for_times, "rd_kafka_offsets_for_times");
     DRAIN_BIND(conf_interceptor_add_on_new, "rd_kafka_conf_interceptor_add_on_new");
     DRAIN_BIND(interceptor_add_on_destroy, "rd_kafka_interceptor_add_on_destroy");
 #undef DRAIN_BIND

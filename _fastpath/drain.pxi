@@ -21,6 +21,14 @@ cdef extern from "drain.h" nogil:
         void *key
         size_t key_len
         int64_t offset
+    ctypedef struct rd_kafka_topic_partition_t:
+        char *topic
+        int32_t partition
+        int64_t offset
+        int err
+    ctypedef struct rd_kafka_topic_partition_list_t:
+        int cnt
+        rd_kafka_topic_partition_t *elems
     ctypedef struct drain_message_t:
         rd_kafka_message_t head
         drain_message_t *next
@@ -36,6 +44,12 @@ cdef extern from "drain.h" nogil:
     void drain_queue_forward "drain_rk.queue_forward"(rd_kafka_queue_t *, rd_kafka_queue_t *)
     ssize_t drain_consume_batch "drain_rk.consume_batch_queue"(
         rd_kafka_queue_t *, int timeout_ms, rd_kafka_message_t **, size_t)
+    rd_kafka_topic_partition_list_t *drain_partitions_new "drain_rk.topic_partition_list_new"(int)
+    rd_kafka_topic_partition_t *drain_partitions_add "drain_rk.topic_partition_list_add"(
+        rd_kafka_topic_partition_list_t *, const char *, int32_t)
+    void drain_partitions_destroy "drain_rk.topic_partition_list_destroy"(rd_kafka_topic_partition_list_t *)
+    int drain_offsets_for_times "drain_rk.offsets_for_times"(
+        rd_kafka_t *, rd_kafka_topic_partition_list_t *, int timeout_ms)
     void drain_ring_bell_for(rd_kafka_queue_t *queue, int fd)
     void drain_forget_queue(rd_kafka_queue_t *queue)
     int drain_make_bell()
@@ -56,6 +70,7 @@ def keep_freed_memory():
 cdef enum:
     CLOSING_BATCH = 64
     TAKEN_AT_ONCE = 1024
+    OFFSET_LATEST = -1
 
 
 cdef inline object bytes_or_none(const void *start, Py_ssize_t size):
@@ -264,6 +279,31 @@ cdef class Drain:
     def queue(self, str topic, int partition):
         """The partition's queue. ORDER: before incremental_assign() or assign()."""
         return PartitionQueue(self, topic, partition)
+
+    def end_offsets(self, partitions, double timeout_s):
+        """Ask the broker for the next offset of each (topic, partition); one that it refuses is left out.
+
+        Returns (librdkafka's error code, 0 = answered; dict of partition to offset). For a thread of its own:
+        confluent_kafka lets one call at a time into a client, so a question of its own would keep poll() waiting
+        for as long as the broker lets the fetch before it wait. ORDER: the client is closed after the answer.
+        """
+        cdef rd_kafka_topic_partition_list_t *asked
+        cdef int i, err, timeout_ms = <int>(timeout_s * 1000)
+        if not drain_alive(self.place, self.client):
+            raise RuntimeError("the consumer is closed: make a new one")
+        asked = drain_partitions_new(len(partitions))
+        try:
+            for topic, partition in partitions:
+                drain_partitions_add(asked, (<str>topic).encode(), partition).offset = OFFSET_LATEST
+            with nogil:
+                err = drain_offsets_for_times(self.client, asked, timeout_ms)
+            ends = {}
+            for i in range(0 if err else asked.cnt):
+                if asked.elems[i].err == 0:
+                    ends[asked.elems[i].topic.decode(), asked.elems[i].partition] = asked.elems[i].offset
+            return err, ends
+        finally:
+            drain_partitions_destroy(asked)
 
     def fileno(self):
         """Readable when a partition has messages, or the consumer has something to be polled for."""

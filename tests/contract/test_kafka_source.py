@@ -1,5 +1,7 @@
 """What a Kafka source promises its feeder, over both ways of reading and both group protocols."""
 
+import select
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -122,6 +124,24 @@ def test_aborted_transactions_leave_gaps_and_the_end_is_told(kafka: KafkaServer,
     assert values(one) == [b"%d.%d" % (number, index) for number in (0, 2) for index in range(5)]
     assert [m.offset for m in one.messages] == [*range(5), *range(12, 17)]
     eventually(one.until(lambda: one.source.end_offsets() == {(topic, 0): end}), DEADLINE_S)
+
+
+@pytest.mark.parametrize("way", ["direct"])  # what copies goes through confluent_kafka: one call at a time
+def test_the_loop_goes_round_while_the_broker_holds_back_its_answer(kafka: KafkaServer, reader: Make) -> None:
+    """A question stands behind the fetch on its connection, which nothing ends while all is idle."""
+    held_s = 3.0
+    topic = kafka.create_topic()
+    one = reader([topic], topic, fetch__wait__max__ms=int(held_s * 1000))
+    eventually(one.until(lambda: one.starts), DEADLINE_S)
+    began_s, longest_s = time.monotonic(), 0.0
+    while one.source.end_offsets() != {(topic, 0): 0}:
+        turn_s = time.monotonic()
+        assert turn_s - began_s < DEADLINE_S
+        one.source.poll()
+        longest_s = max(longest_s, time.monotonic() - turn_s)
+        select.select([one.source], [], [], 0.01)
+    assert time.monotonic() - began_s > held_s / 2, "the answer was not held back: this shows nothing"
+    assert longest_s < held_s / 2
 
 
 def test_the_starting_position_is_committed_at_the_first_assignment(

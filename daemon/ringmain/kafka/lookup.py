@@ -26,6 +26,7 @@ from ringmain.errors import LookupRefused
 from ringmain.kafka.assignment import Partition, ends_of
 from ringmain.kafka.health import Health
 from ringmain.kafka.properties import Properties
+from ringmain.kafka.silent import Silent
 
 ANSWER_S = 5.0
 MESSAGE_LIMIT_BYTES = 1_048_588
@@ -84,7 +85,7 @@ class Lookup:
         quiet = {**properties, "log_level": "0"}
         asking: dict[str, Any] = {"error_cb": self._note}
         asking |= {name: value for name, value in quiet.items() if not name.startswith(CONSUMER_ONLY)}
-        self._admin = AdminClient(asking, logger=_Silent())
+        self._admin = AdminClient(asking, logger=Silent())
         self._consumer: Consumer | None = None
         self._properties = quiet
 
@@ -199,7 +200,7 @@ class Lookup:
         """A consumer that subscribes to nothing: it sees the ends that a member would see."""
         if self._consumer is None:
             dynamic = {name: value for name, value in self._properties.items() if name != "group.instance.id"}
-            self._consumer = Consumer({"group.id": self._group, **dynamic}, logger=_Silent())
+            self._consumer = Consumer({"group.id": self._group, **dynamic}, logger=Silent())
         return self._consumer
 
 
@@ -241,10 +242,3 @@ def _settled(question: Callable[[], Any]) -> Any:
             if refused.code not in _ELECTING or clock.monotonic_s() > deadline_s:
                 raise
         clock.sleep_s(_AGAIN_S)
-
-
-class _Silent:
-    """librdkafka's own log lines: a refusal is an answer here, said once by who asked."""
-
-    def log(self, *_line: Any) -> None:
-        """Drop it."""

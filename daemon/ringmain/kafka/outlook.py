@@ -7,10 +7,11 @@ or touches a queue; its answers are read by the loop, which therefore never wait
 import threading
 from collections.abc import Iterable
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from ringmain.kafka.assignment import OFFSET_LATEST, Partition
+from ringmain.kafka.assignment import Partition
 from ringmain.kafka.properties import Properties
+from ringmain.kafka.reading import Reading
 
 EVERY_S = 3.0
 LONELY_EVERY_S = 10.0
@@ -23,8 +24,11 @@ _FORGOTTEN = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC)
 class Outlook:
     """End offsets that are true while the partitions are paused, not drained, or idle."""
 
-    def __init__(self, consumer: Consumer, topics: Iterable[str], properties: Properties) -> None:
+    def __init__(
+        self, consumer: Consumer, reading: Reading, topics: Iterable[str], properties: Properties
+    ) -> None:
         self._consumer = consumer
+        self._reading = reading
         # A question waits on its connection for the fetch before it, which the broker may hold that long.
         self._answer_s = ANSWER_S + float(properties.get(FETCH_WAIT, "500")) / 1000
         self._topics = [topic for topic in topics if not topic.startswith("^")]
@@ -90,15 +94,13 @@ class Outlook:
             self._answers += 1
 
     def _ask_ends(self, partitions: list[Partition]) -> None:
-        asked = [TopicPartition(*pair, OFFSET_LATEST) for pair in partitions]
-        answers = self._consumer.offsets_for_times(asked, timeout=self._answer_s)
-        told = {(one.topic, one.partition): one.offset for one in answers if one.error is None}
-        self._ends = {**self._ends, **told}
+        self._ends = {**self._ends, **self._reading.end_offsets(partitions, self._answer_s)}
 
     def _ask_topics(self) -> None:
         """With nothing assigned (a spare, or topics that do not exist) only their names can be asked for.
 
-        A pattern's topics are not listed (there may be thousands): any answer will do.
+        A pattern's topics are not listed (there may be thousands): any answer will do. poll() waits for it:
+        a spare has nothing to poll for, and the others ask only while a topic is missing.
         """
         asked = self._topics or [ANYBODY]
         missing = set()

@@ -6,14 +6,14 @@ Nothing is handled here, and no message is left out: what comes the wrong way is
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition, cimpl
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition, cimpl
 
 from ringmain import _fastpath
 from ringmain._fastpath import Drain, PartitionQueue
-from ringmain.kafka.assignment import Partition
+from ringmain.kafka.assignment import OFFSET_LATEST, Partition
 
 PLUGIN = "plugin.library.paths"
 AT_ONCE = 1000
@@ -30,6 +30,8 @@ class Reading(Protocol):
 
     def poll(self, queues: Queues) -> list[KafkaError]: ...
 
+    def end_offsets(self, partitions: Sequence[Partition], timeout_s: float) -> dict[Partition, int]: ...
+
     def pause(self, pair: Partition) -> None: ...
 
     def resume(self, pair: Partition) -> None: ...
@@ -42,8 +44,9 @@ class Direct:
 
     longest_wait_s = 1.0
 
-    def __init__(self, consumer: Consumer) -> None:
+    def __init__(self, consumer: Consumer, drain: Drain) -> None:
         self._consumer = consumer
+        self._drain = drain
 
     def poll(self, queues: Queues) -> list[KafkaError]:
         """Everything that is not a message."""
@@ -51,6 +54,13 @@ class Direct:
         while (one := self._consumer.poll(0)) is not None:
             errors += sorted_into(queues, one)
         return errors
+
+    def end_offsets(self, partitions: Sequence[Partition], timeout_s: float) -> dict[Partition, int]:
+        """Waits for the broker while another thread polls. Raises KafkaException."""
+        code, ends = self._drain.end_offsets(partitions, timeout_s)
+        if code:
+            raise KafkaException(KafkaError(code))
+        return ends
 
     def pause(self, pair: Partition) -> None:
         """Fetch nothing of it until resumed."""
@@ -81,6 +91,12 @@ class Copied:
         for one in self._consumer.consume(AT_ONCE, timeout=0):
             errors += sorted_into(queues, one)
         return errors
+
+    def end_offsets(self, partitions: Sequence[Partition], timeout_s: float) -> dict[Partition, int]:
+        """Waits for the broker; the client lets nobody poll meanwhile. Raises KafkaException."""
+        asked = [TopicPartition(*pair, OFFSET_LATEST) for pair in partitions]
+        answers = self._consumer.offsets_for_times(asked, timeout=timeout_s)
+        return {(one.topic, one.partition): one.offset for one in answers if one.error is None}
 
     def pause(self, pair: Partition) -> None:
         """As asked from outside: never ended by what happens to be drained here."""

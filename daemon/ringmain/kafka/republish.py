@@ -1,7 +1,7 @@
 """Puts messages into a Kafka topic once more, with the key and headers that they had, and says what became of
 each.
 
-A bulk job on the dead set enters, for `--topic`. LOSS: a message is well only by its delivery report
+A bulk job on the dead set enters, for `--to-topic`. LOSS: a message is well only by its delivery report
 (acks=all); without one it is not, though it may have arrived. Nothing is read or committed here.
 """
 
@@ -14,6 +14,7 @@ from ringmain.clock import monotonic_s
 from ringmain.errors import RepublishRefused
 from ringmain.kafka.lookup import CONSUMER_ONLY
 from ringmain.kafka.properties import Properties
+from ringmain.kafka.silent import Silent
 
 FROM_HEADER = "ringmain-republished-from"
 """`topic:partition:offset` that the message had when it died."""
@@ -82,7 +83,7 @@ class Republisher:
         key = repr(sorted(given.items()))
         if key not in self._producers:
             try:
-                self._producers[key] = Producer(_producing(given), logger=_Silent())
+                self._producers[key] = Producer(_producing(given), logger=Silent())
             except KafkaException as error:
                 raise RepublishRefused(
                     f"no producer with the properties of route {route!r}: {error}"
@@ -105,10 +106,3 @@ def _enqueue(
             return
         except BufferError:  # its queue is full: reports make room
             producer.poll(_POLL_S)
-
-
-class _Silent:
-    """librdkafka's own log lines: what became of a message is told by its report."""
-
-    def log(self, *_line: Any) -> None:
-        """Drop it."""

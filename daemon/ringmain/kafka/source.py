@@ -7,7 +7,6 @@ messages do not pass here (the feeder fetches them from the queues it was given)
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -25,6 +24,7 @@ from ringmain.kafka.properties import (
     group_protocol,
 )
 from ringmain.kafka.reading import Copied, Direct, Reading, plugin_properties
+from ringmain.kafka.silent import Silent
 
 _COMMIT_AGAIN_S = 0.05
 NOBODY = "^ringmain-retired-no-such-topic$"
@@ -49,7 +49,9 @@ class KafkaSource:
         self._queues: dict[Partition, PartitionQueue] = {}
         self._health = Health(self._properties.get("bootstrap.servers", "no bootstrap.servers"))
         self._consumer = self._make_consumer(direct)
-        self._reading: Reading = Direct(self._consumer) if self._drain.available else Copied(self._consumer)
+        self._reading: Reading = (
+            Direct(self._consumer, self._drain) if self._drain.available else Copied(self._consumer)
+        )
         self._outlook: Outlook | None = None
         self._answers_seen = 0
         self._settled: set[Partition] = set()
@@ -95,7 +97,7 @@ class KafkaSource:
     def start(self) -> None:
         """Join the group."""
         self._subscribe(self._topics)
-        self._outlook = Outlook(self._consumer, self._topics, self._properties)
+        self._outlook = Outlook(self._consumer, self._reading, self._topics, self._properties)
 
     def poll(self) -> None:
         """Serve what the client has to say: assignments, answers, errors. Then fetch from the queues.
@@ -208,7 +210,7 @@ class KafkaSource:
 
     def _make_consumer(self, direct: bool) -> Consumer:
         plugin = plugin_properties(self._drain) if direct else {}
-        callbacks = {"error_cb": self._note, "on_commit": self._on_commit, "logger": _Silent()}
+        callbacks = {"error_cb": self._note, "on_commit": self._on_commit, "logger": Silent()}
         consumer = Consumer({**self._properties, **plugin, **callbacks})
         if plugin:
             self._drain.capture(consumer)
@@ -321,13 +323,6 @@ class KafkaSource:
     def _watch(self) -> None:
         if self._outlook and not self._closed:
             self._outlook.watch(self._queues)
-
-
-class _Silent:
-    """librdkafka's own log lines: what matters of them comes as errors too, and is said by the feeder."""
-
-    def log(self, *_line: Any) -> None:
-        """Drop it."""
 
 
 def _positions(offsets: Offsets) -> list[TopicPartition]:
