@@ -8,11 +8,11 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from types import SimpleNamespace
 from typing import Any, Protocol, TypeVar
 
 from ringmain.errors import AppError
+from ringmain.nearest import nearest
 from ringmain.signature import (
     WANTS_VALUE,
     RouteSpec,
@@ -194,8 +194,8 @@ def _strangers(spec: RouteSpec, config: Settings) -> list[str]:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), 1, 0.6)
-    return f"did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, known)
+    return f"did you mean {near!r}?" if near else ""
 
 
 def _too_concurrent(spec: RouteSpec, settings: RouteSettings) -> list[str]:

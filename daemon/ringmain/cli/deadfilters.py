@@ -6,7 +6,6 @@ error that names the nearest: silence would look like "nothing is dead".
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
 
 import click
@@ -14,6 +13,7 @@ import click
 from ringmain.clock import wall_ms
 from ringmain.config.load import find, load_for_queues
 from ringmain.config.schema import Config
+from ringmain.nearest import nearest
 from ringmain.queues import filters
 from ringmain.queues.connect import connect
 from ringmain.queues.contract import DeadSet
@@ -145,6 +145,6 @@ def _is_unknown(places: dict[str, set[str]], route: str | None, channel: str | N
 
 def _no_such(option: str, word: str, known: Iterable[str]) -> click.UsageError:
     names = sorted(name for name in known if name)
-    near = get_close_matches(word, names, 1, 0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(map(repr, names)) or 'none'}"
+    near = nearest(word, names, 0.5)
+    hint = f"did you mean {near!r}?" if near else f"there is {', '.join(map(repr, names)) or 'none'}"
     return click.UsageError(f"{option} {word!r} is neither in the config nor in the dead set: {hint}")

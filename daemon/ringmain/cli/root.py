@@ -3,11 +3,12 @@
 cli.main enters. A command's module is imported when that command is called, never for the list.
 """
 
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 
 import click
+
+from ringmain.nearest import nearest
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("ringmain.cli.run:run", "Run what CONFIG describes, in the foreground."),
@@ -41,9 +42,9 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The nearest name is told here: click compares with commands that are imported."""
-        near = get_close_matches(args[0], self.list_commands(ctx), 1)
+        near = nearest(args[0], self.list_commands(ctx))
         if near and args[0] not in self.list_commands(ctx):
-            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near!r}?")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -4,13 +4,13 @@ load.py enters. What is wrong or missing gets a stand-in, so that one run finds 
 whether the result may be used. Rules about several keys are in check.py.
 """
 
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from ringmain.config.keys import Key, keys_of, walk
 from ringmain.config.report import Filled, Report
 from ringmain.config.schema import Config, Table
 from ringmain.config.values import Expected, name_problem, property_text, read
+from ringmain.nearest import nearest
 
 AnyTable = TypeVar("AnyTable", bound=Table)
 Tables = tuple[tuple[str, type[Table]], ...]  # the tables around a key, outermost first, with their paths
@@ -97,9 +97,8 @@ def _unknown(name: str, around: Tables) -> str:
     path, table = around[-1]
     if stray := _stray(name, around[:-1], path):
         return f"unknown key; {stray}"
-    near = get_close_matches(name, keys_of(table), 1, 0.6)
-    if near:
-        return f'unknown key; did you mean "{near[0]}"?'
+    if near := nearest(name, keys_of(table)):
+        return f'unknown key; did you mean "{near}"?'
     elsewhere = [known for known, key in walk() if known.endswith(f".{name}")]
     return f'unknown key; there is "{elsewhere[0]}"' if elsewhere else "unknown key"
 

@@ -5,13 +5,13 @@ is opened, resolved or asked. Rules about one key are in values.py.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from itertools import combinations
 from typing import Any
 from urllib.parse import urlsplit
 
 from ringmain.config.report import Report
 from ringmain.config.schema import Config, Retry, Route
+from ringmain.nearest import nearest
 
 RABBIT_ONLY = ("url", "username", "password", "tls", "type")
 CONSUMER_TIMEOUT_S = 1800.0
@@ -108,8 +108,8 @@ def _through(route: Route, channel: str, path: str, report: Report) -> None:
         )
     if channel in route.channels or "${" in channel:
         return
-    near = get_close_matches(channel, route.channels, 1, 0.6)
-    hint = f'did you mean "{near[0]}"?' if near else f"add [{path}.channels.{channel}]"
+    near = nearest(channel, route.channels)
+    hint = f'did you mean "{near}"?' if near else f"add [{path}.channels.{channel}]"
     report.clash([f"{path}.through", f"{path}.channels"], f'the route has no channel "{channel}": {hint}')
 
 

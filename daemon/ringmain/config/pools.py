@@ -27,16 +27,6 @@ class Pool:
         return self.settings.handlers
 
     @property
-    def concurrency(self) -> int | None:
-        """Calls at once in each of them; None = by the kind of function."""
-        return self.settings.concurrency
-
-    @property
-    def timeout_s(self) -> float:
-        """Longest call."""
-        return self.settings.timeout_s
-
-    @property
     def retry(self) -> Retry:
         """What happens after a failed call."""
         return self.settings.retry
@@ -45,6 +35,12 @@ class Pool:
 def key_of(route: str, channel: str = "") -> str:
     """`orders` for a route's own pool, `orders.express` for a channel's."""
     return f"{route}.{channel}" if channel else route
+
+
+def place_of(key: str) -> tuple[str, str]:
+    """The route and the channel of a key; "" = the route's own pool."""
+    route, _, channel = key.partition(".")
+    return route, channel
 
 
 def pools(config: Config) -> list[Pool]:
@@ -62,7 +58,7 @@ def pools_of(route: Route) -> list[Pool]:
 
 def pool_of(config: Config, key: str) -> Pool:
     """The pool of this key; KeyError when the config has none."""
-    name, _, channel = key.partition(".")
+    name, channel = place_of(key)
     route = config.routes[name]
     return _of_channel(route, channel) if channel else Pool(key, name, "", route)
 

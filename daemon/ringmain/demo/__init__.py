@@ -12,4 +12,4 @@ def run(messages: int | None, partitions: int = 4, handlers: int = 2, rabbitmq_u
         play,
     )
 
-    return play(Size(messages, partitions, handlers), rabbitmq_url)
+    return play(Size(messages, partitions, handlers, rabbitmq_url))

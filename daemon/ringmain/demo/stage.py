@@ -31,12 +31,13 @@ class Size:
     messages: int | None
     partitions: int
     handlers: int
+    rabbitmq_url: str = ""
 
 
-def play(size: Size, rabbitmq_url: str = "") -> int:
+def play(size: Size) -> int:
     """The demo from begin to end; the exit code of the command."""
     with Interrupts() as interrupts, ExitStack() as stack:
-        demo = _open(stack, interrupts, size, rabbitmq_url)
+        demo = _open(stack, interrupts, size)
         with view_for(sys.stdout) as view:
             for line in demo.welcome:
                 view.say(line)
@@ -117,10 +118,10 @@ def _watch(demo: Demo, view: View, interrupts: Interrupts) -> Snapshot:
         clock.sleep_s(TICK_S)
 
 
-def _open(stack: ExitStack, interrupts: Interrupts, size: Size, rabbitmq_url: str) -> Demo:
+def _open(stack: ExitStack, interrupts: Interrupts, size: Size) -> Demo:
     """Start all, in the order in which the stack will end them backwards."""
     where = stack.enter_context(folder())
-    kept = stack.enter_context(place(where, rabbitmq_url))
+    kept = stack.enter_context(place(where, size.rabbitmq_url))
     broker = stack.enter_context(EmbeddedBroker())
     load = Load(broker.address, size.partitions, size.messages)
     daemon = Daemon(where / "ringmain.toml", {"DEMO_BROKER": broker.address}, interrupts.again)

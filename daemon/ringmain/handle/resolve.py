@@ -8,12 +8,12 @@ import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from ringmain import retry, verdict
 from ringmain.config.schema import Route
 from ringmain.handle import trace
 from ringmain.message import Message
+from ringmain.nearest import nearest
 from ringmain.outcome import OutcomeValue, Pause, Retry, Skip, To
 from ringmain.signature import RouteSpec
 from ringmain.verdict import CHANNEL, DEAD, PAUSE, RETRY, SKIP, Failure
@@ -102,8 +102,8 @@ class Resolver:
         """LOSS: nobody takes from the queue of a channel that the config does not know."""
         if outcome.channel in self.route.channels:
             return CHANNEL, verdict.to_channel(outcome.channel)
-        near = get_close_matches(str(outcome.channel), self.route.channels, 1, 0.6)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = nearest(str(outcome.channel), self.route.channels)
+        hint = f"; did you mean {near!r}?" if near else ""
         text = f"route {self.spec.name!r} has no channel {outcome.channel!r}{hint}"
         return DEAD, Failure(error_class="UnknownChannel", error_message=text)
 

@@ -43,6 +43,18 @@ def overflow(app: str, route: str) -> str:
     return f"{app}.{route}.overflow"
 
 
+def of(place: Place) -> str:
+    """The name of the queue at this place: what `parse` reads back."""
+    if place.kind == "delay":
+        return delay(place.app, place.route, place.delay_s, place.channel)
+    return f"{_stem(place.app, place.route, place.channel)}.{place.kind}"
+
+
+def kind_of(word: str, delay_s: int) -> Kind:
+    """What kind a queue is that keeps its delayed messages beside its ready ones."""
+    return "delay" if delay_s else _PLAIN[word]
+
+
 def hold_lock(app: str) -> str:
     """Exclusive while somebody acts on the dead set. No route can be called "dead": it is no place's name."""
     return f"{app}.dead.hold"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ringmain import clock
+from ringmain.config.pools import place_of
 from ringmain.lifecycle import Leash, Link, Order, pair
 from ringmain.seat import Seat
 from ringmain.supervise import fork
@@ -69,7 +70,7 @@ class Nursery:
         taken = rows(self.children)
         row = next(row for row in range(OWN_ROW + 1, self._memory.board.rows) if row not in taken)
         self._memory.board.beat(row)
-        route, _, channel = post.pool.partition(".")
+        route, channel = place_of(post.pool)
         return Seat(
             role=post.role,
             config=self._memory.config,

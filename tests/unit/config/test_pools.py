@@ -34,13 +34,13 @@ def test_each_route_and_each_channel_has_a_pool_of_its_own(read: Read) -> None:
 
 
 def test_what_a_channel_does_not_say_is_its_routes(read: Read) -> None:
-    plain = pool_of(read(CHANNELS), "orders.plain")
+    plain = pool_of(read(CHANNELS), "orders.plain").settings
     assert (plain.handlers, plain.concurrency, plain.timeout_s) == (3, 7, 9)
     assert plain.retry == Retry(attempts=4, first_s=2)
-    own = pool_of(read(CHANNELS), "orders.own")
+    own = pool_of(read(CHANNELS), "orders.own").settings
     assert (own.handlers, own.concurrency, own.timeout_s) == (1, 2, 60)
     assert own.retry == Retry(attempts=99, first_s=2)
-    assert own.settings.max_crashes == 5
+    assert own.max_crashes == 5
 
 
 def test_a_channel_knows_no_order_whatever_its_route_does(read: Read) -> None:

@@ -79,16 +79,9 @@ class SqliteQueues:
     def _depth(self, *row: object) -> tuple[str, Depth]:
         route, channel, kind, step, messages, held, oldest_ms = row
         oldest = int(str(oldest_ms)) if oldest_ms is not None else None
-        name = _name(self._app, (str(route), str(channel)), str(kind), int(str(step)))
+        place = names.Place(
+            self._app, str(route), str(channel), names.kind_of(str(kind), int(str(step))), int(str(step))
+        )
         if step and oldest is not None:
             oldest -= int(str(step)) * 1000
-        return name, Depth(int(str(messages)), int(str(held)), oldest)
-
-
-def _name(app: str, owner: tuple[str, str], kind: str, step: int) -> str:
-    route, channel = owner
-    if step:
-        return names.delay(app, route, step, channel)
-    if kind == "overflow":
-        return names.overflow(app, route)
-    return (names.dead if kind == "dead" else names.ready)(app, route, channel)
+        return names.of(place), Depth(int(str(messages)), int(str(held)), oldest)

@@ -6,17 +6,16 @@ one durable transaction, so a message is always in exactly one of them. A file t
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
-import msgspec
-
 from ringmain import clock
-from ringmain.errors import QueuesAway
 from ringmain.queues import names
 from ringmain.queues.contract import Acted, Dead
 from ringmain.queues.envelope import encode
 from ringmain.queues.filters import Filter
 from ringmain.queues.replay import GONE, anew, parted
+from ringmain.queues.sqlite import query
 from ringmain.queues.sqlite.deadrows import DeadRows
 from ringmain.queues.sqlite.holder import HolderLock
 from ringmain.queues.sqlite.store import Work
@@ -24,9 +23,7 @@ from ringmain.queues.sqlite.wake import Bell
 
 T = TypeVar("T")
 
-PATIENCE_S = 15.0
 _BATCH_BYTES = 16 << 20
-_IDS = "(SELECT value FROM json_each(?))"
 _MESSAGE = "INSERT INTO message (id, queue, delay_s, due_ms, size_bytes) VALUES (?, ?, 0, ?, ?)"
 
 
@@ -101,29 +98,16 @@ class SqliteHold:
         return names.ready(self._rows.app, dead.route, dead.channel)
 
     def _write(self, work: Work[T]) -> T:
-        """The result of a transaction; others may keep the file busy for a while."""
-        store = self._rows.store
-        deadline_s = clock.monotonic_s() + PATIENCE_S
-        while True:
-            done: T | None = store.write(work, None)
-            if done is not None:
-                return done
-            if clock.monotonic_s() >= deadline_s:
-                raise QueuesAway(store.away.reason if store.away else "nothing was written")
-            clock.sleep_s(store.wait_s())
+        return self._rows.store.insist(partial(self._rows.store.write, work), "written")
 
 
 def _leave(connection: sqlite3.Connection, row_ids: Sequence[int]) -> set[int]:
     """Those of the rows that were still dead, and are not any more."""
-    left = connection.execute(f"DELETE FROM dead WHERE id IN {_IDS} RETURNING id", (_json(row_ids),))
+    left = connection.execute(f"DELETE FROM dead WHERE id IN {query.IDS} RETURNING id", (query.ids(row_ids),))
     return {row_id for (row_id,) in left.fetchall()}
 
 
 def _delete(connection: sqlite3.Connection, row_ids: Sequence[int]) -> bool:
     gone = _leave(connection, row_ids)
-    connection.execute(f"DELETE FROM body WHERE id IN {_IDS}", (_json(sorted(gone)),))
+    connection.execute(f"DELETE FROM body WHERE id IN {query.IDS}", (query.ids(sorted(gone)),))
     return True
-
-
-def _json(row_ids: Sequence[int]) -> str:
-    return msgspec.json.encode(list(row_ids)).decode()

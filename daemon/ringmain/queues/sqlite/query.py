@@ -1,11 +1,12 @@
-"""A filter as SQL over the dead set's index table, in step with filters.matches.
+"""The dead set's rows by a filter in SQL, in step with filters.matches; pieces of rows, and lists of ids.
 
-The dead set enters. What needs the message itself (text, where) is left to filters.matches_content.
+Dead set, hold and search enter. What needs the message itself (text, where) is left to
+filters.matches_content.
 """
 
 import sqlite3
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -21,6 +22,9 @@ _COLUMNS = {
 _PIECE_BYTES = 32 << 20
 
 Stored = tuple[int, str, str, bytes]
+Row = TypeVar("Row", bound=tuple[Any, ...])
+
+IDS = "(SELECT value FROM json_each(?))"
 
 
 class Meant(NamedTuple):
@@ -65,14 +69,25 @@ def page(connection: sqlite3.Connection, clause: Clause, limit: int) -> tuple[li
         "SELECT d.id, q.route, q.channel, b.envelope FROM dead d JOIN queue q ON q.id = d.queue "
         f"JOIN body b ON b.id = d.id WHERE {clause.sql} ORDER BY d.id LIMIT ?"
     )
-    stored: list[Stored] = []
+    stored, whole = up_to_bytes(connection.execute(statement, [*clause.values, limit]))
+    return stored, whole and len(stored) < limit
+
+
+def up_to_bytes(rows: Iterable[Row]) -> tuple[list[Row], bool]:
+    """The first rows, each ending in its body, as many as memory should hold; False = there may be more."""
+    taken: list[Row] = []
     size_bytes = 0
-    for row in connection.execute(statement, [*clause.values, limit]):
-        stored.append(row)
-        size_bytes += len(row[3])
+    for row in rows:
+        taken.append(row)
+        size_bytes += len(row[-1])
         if size_bytes >= _PIECE_BYTES:
-            return stored, False
-    return stored, len(stored) < limit
+            return taken, False
+    return taken, True
+
+
+def ids(row_ids: Iterable[int]) -> str:
+    """Row ids as the value for `IN` IDS."""
+    return msgspec.json.encode(list(row_ids)).decode()
 
 
 def counts(connection: sqlite3.Connection, clause: Clause, by: Sequence[str]) -> list[Count]:

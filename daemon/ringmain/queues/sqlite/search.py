@@ -6,27 +6,20 @@ of a running daemon is marked as held: its row goes all the same, its copy in me
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple, TypeVar
-
-import msgspec
+from typing import NamedTuple
 
 from ringmain import clock
-from ringmain.errors import QueuesAway
 from ringmain.queues import frames, names
 from ringmain.queues.contract import Found
 from ringmain.queues.envelope import UNREADABLE, Envelope
 from ringmain.queues.filters import Filter, matches
+from ringmain.queues.sqlite import query
 from ringmain.queues.sqlite.deadrows import DeadRows, opened
 from ringmain.queues.sqlite.store import Store
 
-T = TypeVar("T")
-
-PATIENCE_S = 15.0
 _PIECE = 500
-_PIECE_BYTES = 32 << 20
-_IDS = "(SELECT value FROM json_each(?))"
 _SCAN = """
 SELECT b.id, q.route, q.channel, q.kind, CASE WHEN m.due_ms > :now THEN m.delay_s ELSE 0 END,
        m.taker IS NOT NULL, b.envelope
@@ -77,7 +70,7 @@ class SqliteSearch:
             cuts = [cut for cut in (self._cut(row, chosen) for row in stored) if cut.found]
             if cuts:
                 some = True
-                self._done(partial(self._store.write, partial(_apply, cuts=cuts)))
+                self._store.insist(partial(self._store.write, partial(_apply, cuts=cuts)), "written")
                 yield from (found for cut in cuts for found in cut.found)
         if some:
             self._store.read(_empty_log, False)
@@ -90,7 +83,7 @@ class SqliteSearch:
         after_id = 0
         while self._store.path.exists():
             values = {"now": clock.wall_ms(), "app": self._app, "after": after_id, "limit": _PIECE}
-            stored = self._done(partial(self._store.read, partial(_piece, values=values)))
+            stored = self._store.insist(partial(self._store.read, partial(_piece, values=values)), "read")
             if not stored:
                 return
             yield stored
@@ -110,30 +103,12 @@ class SqliteSearch:
         return Cut(row.id, frames.pack(rest).body if rest else None, found)
 
     def _queue(self, row: Stored) -> str:
-        if row.delay_s:
-            return names.delay(self._app, row.route, row.delay_s, row.channel)
-        if row.kind == "overflow":
-            return names.overflow(self._app, row.route)
-        return (names.dead if row.kind == "dead" else names.ready)(self._app, row.route, row.channel)
-
-    def _done(self, attempt: Callable[[None], T | None]) -> T:
-        """What the file says; it is waited for while others keep it busy."""
-        deadline_s = clock.monotonic_s() + PATIENCE_S
-        while (done := attempt(None)) is None:
-            if clock.monotonic_s() >= deadline_s:
-                raise QueuesAway(self._store.away.reason if self._store.away else "nothing was read")
-            clock.sleep_s(self._store.wait_s())
-        return done
+        kind = names.kind_of(row.kind, row.delay_s)
+        return names.of(names.Place(self._app, row.route, row.channel, kind, row.delay_s))
 
 
 def _piece(connection: sqlite3.Connection, values: dict[str, object]) -> list[Stored]:
-    stored: list[Stored] = []
-    size_bytes = 0
-    for row in connection.execute(_SCAN, values):
-        stored.append(Stored(*row))
-        size_bytes += len(stored[-1].body)
-        if size_bytes >= _PIECE_BYTES:
-            break
+    stored, _ = query.up_to_bytes(map(Stored._make, connection.execute(_SCAN, values)))
     return stored
 
 
@@ -141,9 +116,9 @@ def _apply(connection: sqlite3.Connection, cuts: list[Cut]) -> bool:
     connection.execute("PRAGMA secure_delete = ON")
     kept = [(cut.rest, cut.id) for cut in cuts if cut.rest is not None]
     connection.executemany("UPDATE body SET envelope = ? WHERE id = ?", kept)
-    gone = msgspec.json.encode([cut.id for cut in cuts if cut.rest is None]).decode()
+    gone = query.ids([cut.id for cut in cuts if cut.rest is None])
     for table in ("message", "dead", "body"):
-        connection.execute(f"DELETE FROM {table} WHERE id IN {_IDS}", (gone,))
+        connection.execute(f"DELETE FROM {table} WHERE id IN {query.IDS}", (gone,))
     return True
 
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ringmain.clock import monotonic_s
+from ringmain.clock import monotonic_s, sleep_s
+from ringmain.errors import QueuesAway
 from ringmain.queues.backoff import Backoff
 from ringmain.queues.contract import Away
 from ringmain.queues.names import parse, ready
@@ -21,6 +22,8 @@ from ringmain.queues.sqlite.locks import SETUP, LockFile
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
+
+PATIENCE_S = 15.0
 
 _REMEDIES = {
     "SQLITE_FULL": "no space left: free some on its disk",
@@ -56,6 +59,18 @@ class Store:
     def wait_s(self) -> float:
         """How long before the next try is worth it; 0 unless away."""
         return self._backoff.wait_s(monotonic_s())
+
+    def insist(self, attempt: Callable[[None], T | None], done: str) -> T:
+        """The result of a read or a write for who may wait: others may keep the file busy for a while.
+
+        `done` names it ("read", "written") for QueuesAway, which ends a wait of PATIENCE_S.
+        """
+        deadline_s = monotonic_s() + PATIENCE_S
+        while (result := attempt(None)) is None:
+            if monotonic_s() >= deadline_s:
+                raise QueuesAway(self.away.reason if self.away else f"nothing was {done}")
+            sleep_s(self.wait_s())
+        return result
 
     def queue_id(self, connection: sqlite3.Connection, queue: str) -> int:
         """The number of a queue, made at its first use; a delay queue is a part of its ready queue."""
