@@ -134,22 +134,28 @@ cdef class CourierSide:
         """These parcels and frames are confirmed by the queues: their slots are settled."""
         cdef Parcel p
         cdef Frame frame
-        cdef uint32_t i
+        cdef uint32_t i, settled = 0
         touched = set()
         for one in parcels:
             if isinstance(one, Frame):
                 frame = <Frame>one
+                settled += <uint32_t>frame.messages
                 for i in range(<uint32_t>frame.messages):
                     self.push_ack(frame.parts[i].feeder, frame.parts[i].slot, frame.parts[i].seq)
                     if i == 0 or frame.parts[i].feeder != frame.parts[i - 1].feeder:
                         touched.add(frame.parts[i].feeder)
             else:
                 p = <Parcel?>one
+                settled += 1
                 self.push_ack(p.feeder, p.slot, p.seq)
                 touched.add(p.feeder)
         full_fence()
         for f in touched:
-            self.ring.hurry_feeder(f)
+            # PERF: a few freed slots are no reason to wake a feeder that waits for a sixteenth of them.
+            if settled * 32 >= self.h.slots:
+                self.ring.hurry_feeder(f)
+            else:
+                self.ring.wake_feeder(f, EAGER)
 
     cdef inline void push_ack(self, uint32_t f, uint32_t slot, uint64_t seq) noexcept nogil:
         cdef AckRing *acks = self.ring.acks(f, self.h.handlers)

@@ -88,8 +88,10 @@ cdef class HandlerSide:
         cdef Slot *s = &self.ring.slots(f)[slot]
         store_release_64(&s.word, pack(seq, self.seat, self.incarnation, VERDICT + code))
         self.push_ack(f, slot, seq)
-        if code != V_DONE and code != V_SKIP:
-            self.ring.hurry_feeder(f)       # somebody has to decide
+        # PERF: what goes to the dead set or waits a second or more for its retry can wait for the feeder's next
+        # look as well (it knows that something is in flight): a wake for each costs more than the failed call.
+        if code == V_CHANNEL or code == V_PAUSE:
+            self.ring.hurry_feeder(f)
 
     cdef void write_detail(self, uint32_t f, uint32_t slot, bytes detail):
         cdef uint32_t n = min(len(detail), DETAIL_ROOM)

@@ -6,6 +6,7 @@ its own `__str__`, and no local variable is ever looked at.
 
 import traceback
 from pathlib import Path
+from types import TracebackType
 
 import ringmain
 
@@ -30,16 +31,26 @@ def message_of(error: BaseException) -> str:
 def text_of(error: BaseException) -> str:
     """The traceback from the user's first frame on, with its causes; or that it could not be had."""
     try:
-        whole = traceback.TracebackException.from_exception(error, limit=-_DEEPEST, compact=True)
+        # PERF: ours go before the frames are looked at: the search for the source of a compiled frame
+        # goes through all of sys.path, at each failure anew.
+        frames = _users(error.__traceback__)
+        whole = traceback.TracebackException(type(error), error, frames, limit=-_DEEPEST, compact=True)
         _trim(whole)
         return "".join(whole.format())
     except Exception as broken:
         return f"<its traceback cannot be had: {type(broken).__name__}>"
 
 
+def _users(frames: TracebackType | None) -> TracebackType | None:
+    """From the user's first frame on."""
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OWN):
+        frames = frames.tb_next
+    return frames
+
+
 def _trim(whole: traceback.TracebackException) -> None:
-    """Drop our frames above the user's, of the exception and of each that it came from."""
-    waiting: list[traceback.TracebackException | None] = [whole]
+    """Drop our frames above the user's of each exception that this one came from."""
+    waiting = [whole.__cause__, whole.__context__]
     while waiting:
         one = waiting.pop()
         if one is None:
