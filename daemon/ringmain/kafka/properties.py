@@ -39,6 +39,11 @@ DEFAULTS: Mapping[str, Default] = {
     "session.timeout.ms": Default(
         "15000", "how long a stopped static member keeps its partitions", "classic"
     ),
+    "heartbeat.interval.ms": Default(
+        "1000",
+        "a member hears this often that partitions are to move; meanwhile nobody reads them",
+        "classic",
+    ),
 }
 
 OWNED: Mapping[str, str] = {
