@@ -6,6 +6,7 @@ FAULTS_S in the environment says how long (default 60 s; 25 s where CI=true), FA
 
 import os
 import random
+import shutil
 import signal
 import time
 from collections import Counter
@@ -157,6 +158,8 @@ def scenario(
     own_rabbit.start()
     for server in (own_kafka, own_rabbit):
         leftovers.allow_process(server.pid)
+    # A killed supervisor leaves its runtime directory, and the next one removes only what it made itself.
+    shutil.rmtree(made.folder / "run", ignore_errors=True)
     leftovers.allow_process(own_rabbit.epmd_pid)
     made.close()
 
