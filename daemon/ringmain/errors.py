@@ -43,6 +43,16 @@ class AppError(RingmainError):
     exit_code = 4
 
 
+class NothingAnswers(RingmainError):
+    """No node answers where one was asked: it does not run, hangs, or may not be reached by this user."""
+
+    exit_code = 5
+
+
+class NodeRefused(RingmainError):
+    """The node that was asked does not do it, and says why."""
+
+
 class FatalKafkaError(RingmainError):
     """The client is beyond repair in this process (fenced, its instance id in use): exit."""
 
