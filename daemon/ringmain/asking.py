@@ -5,7 +5,10 @@ is the asker's to know.
 """
 
 import contextlib
+import os
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -23,7 +26,9 @@ RELOAD_S = 180.0
 LONGEST_REPLY_BYTES = 64 << 20
 
 _CHUNK = 1 << 16
-_decode = msgspec.json.Decoder(Reply).decode
+_LONGEST_ADDRESS = 100
+"""The kernel's own limit is 107 bytes."""
+_decoder: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -31,7 +36,7 @@ def ask(path: str, request: Request, timeout_s: float = ACT_S) -> Reply:
     """The node's answer; NothingAnswers when there is none within `timeout_s`, and why."""
     line = ask_line(path, _encode(request), timeout_s)
     try:
-        return _decode(line)
+        return _decoder.decode(line)
     except msgspec.DecodeError as error:
         raise NothingAnswers(f"what answers at {path} is of another version: {error}") from None
 
@@ -42,7 +47,8 @@ def ask_line(path: str, request: bytes, timeout_s: float = ACT_S) -> bytes:
     try:
         with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as line:
             line.settimeout(timeout_s)
-            line.connect(path)
+            with address(path) as short:
+                line.connect(short)
             line.sendall(request + b"\n")
             return _first_line(line, deadline_s)
     except TimeoutError:
@@ -64,3 +70,16 @@ def _first_line(line: socket.socket, deadline_s: float) -> bytes:
         if len(read) > LONGEST_REPLY_BYTES:
             raise ConnectionAbortedError(0, f"the answer is longer than {LONGEST_REPLY_BYTES} bytes")
     return bytes(read[:-1])
+
+
+@contextlib.contextmanager
+def address(path: str) -> Iterator[str]:
+    """A spelling of the path that fits into a socket's address, however deep its directory is."""
+    if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
+        yield path
+        return
+    directory = os.open(Path(path).parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{Path(path).name}"
+    finally:
+        os.close(directory)

@@ -8,6 +8,9 @@ from typing import Literal
 
 import msgspec
 
+MOST_LINE_BYTES = 1 << 20
+"""A longer line is refused by whoever reads it."""
+
 Source = Literal["", "kafka", "queue"]
 """Where a pool's messages come from; "" = both."""
 

@@ -61,7 +61,7 @@ def _supervise(config: Config, table: Mapping[str, str], lock: Lock, observer: O
         _log.info(
             "starting", extra={"service": config.name, "node": config.node, "routes": len(config.routes)}
         )
-        return Supervisor(config, memory, nursery, signals, observer).run()
+        return Supervisor(memory, nursery, signals, observer).run()
     finally:
         nursery.close()
         memory.close()

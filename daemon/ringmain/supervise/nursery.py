@@ -43,7 +43,10 @@ class Nursery:
         self._table = table
         self._let_go = let_go
         self._ears = select.epoll()
-        self._ready: set[int] = set()
+        self.ready: dict[int, int] = {}
+        """What the last `wait` ended for: descriptor -> epoll's events."""
+        self.partings: list[Callable[[], None]] = []
+        """Each is called in every child: to close what is the supervisor's alone."""
 
     def bear(self, post: Post, index: int = 0, incarnation: int = 1) -> Child:
         """Fork a child for the post, into the seat `index`. Raises OSError when the system has no room."""
@@ -89,6 +92,8 @@ class Nursery:
     def _part(self, seat: Seat, leash: Leash, stack_fd: int) -> None:
         """In the child: close what is the supervisor's or a sibling's."""
         self._let_go()
+        for part in self.partings:
+            part()
         self._ears.close()
         leash.close()
         os.close(stack_fd)
@@ -97,22 +102,30 @@ class Nursery:
             os.close(sibling.stack_fd)
         self._memory.part(seat.segments)
 
-    def heed(self, number: int) -> None:
-        """Let `wait` end when this descriptor, too, is readable."""
-        self._ears.register(number, select.EPOLLIN)
+    def heed(self, number: int, events: int = select.EPOLLIN) -> None:
+        """Let `wait` end for this descriptor, too: when it is readable, or for other events of epoll."""
+        self._ears.register(number, events)
+
+    def heed_for(self, number: int, events: int) -> None:
+        """From now on for these events."""
+        self._ears.modify(number, events)
+
+    def ignore(self, number: int) -> None:
+        """No more."""
+        with contextlib.suppress(OSError, ValueError):
+            self._ears.unregister(number)
 
     def wait(self, longest_s: float) -> None:
         """Until a child or a heeded descriptor has something to say, or time is up."""
-        self._ready = {number for number, _ in self._ears.poll(max(0.0, longest_s))}
+        self.ready = dict(self._ears.poll(max(0.0, longest_s)))
 
     def speaking(self) -> list[Child]:
         """The children that had something to say when the last `wait` ended."""
-        return [child for child in self.children if child.leash.fileno() in self._ready]
+        return [child for child in self.children if child.leash.fileno() in self.ready]
 
     def mute(self, child: Child) -> None:
         """Listen no more to a child that has closed its end."""
-        with contextlib.suppress(OSError, ValueError):
-            self._ears.unregister(child.leash.fileno())
+        self.ignore(child.leash.fileno())
 
     def tell(self, child: Child, order: Order) -> None:
         """Give an order; a child that cannot take it is dead or will meet its deadline."""
