@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 
 from ringmain.clock import monotonic_s, wall_ms
 from ringmain.config.pools import pool_of
-from ringmain.courier.absence import Absence
+from ringmain.queues.absence import Absence
 from ringmain.courier.letters import Desk
 from ringmain.courier.post import Post
 from ringmain.lifecycle import OK, Booted, Quiet, Status, Stop

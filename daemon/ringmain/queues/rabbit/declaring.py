@@ -31,6 +31,7 @@ class Declaring:
         self._dialogue = dialogue
         self._topology = topology
         self._there: set[str] = set()
+        self._made: list[str] = []
         self._wanted: dict[str, None] = {}
         self._troubles: dict[str, Away] = {}
         self._backoff = Backoff()
@@ -42,6 +43,11 @@ class Declaring:
             return True
         self._wanted[queue] = None
         return False
+
+    def made(self) -> list[str]:
+        """What was declared since the last call."""
+        made, self._made = self._made, []
+        return made
 
     def forget(self, queue: str) -> None:
         """It is not there any more: somebody deleted it, or its node went with it."""
@@ -95,6 +101,7 @@ class Declaring:
                     failed = True
                     break
                 self._there.add(needed)
+                self._made.append(needed)
             else:
                 self._wanted.pop(queue, None)
                 self._troubles.pop(queue, None)

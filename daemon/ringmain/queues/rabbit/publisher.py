@@ -97,6 +97,10 @@ class RabbitPublisher:
         settled, self._settled = self._settled, Settled([], [], [])
         return settled
 
+    def made(self) -> list[str]:
+        """What was declared."""
+        return self._declaring.made()
+
     def fileno(self) -> int | None:
         """The connection's."""
         return self._connection.fileno()
