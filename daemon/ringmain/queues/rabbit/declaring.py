@@ -31,7 +31,7 @@ class Declaring:
         self._dialogue = dialogue
         self._topology = topology
         self._there: set[str] = set()
-        self._made: list[str] = []
+        self._made: dict[str, None] = {}
         self._wanted: dict[str, None] = {}
         self._troubles: dict[str, Away] = {}
         self._backoff = Backoff()
@@ -46,7 +46,7 @@ class Declaring:
 
     def made(self) -> list[str]:
         """What was declared since the last call."""
-        made, self._made = self._made, []
+        made, self._made = list(self._made), {}
         return made
 
     def forget(self, queue: str) -> None:
@@ -101,7 +101,7 @@ class Declaring:
                     failed = True
                     break
                 self._there.add(needed)
-                self._made.append(needed)
+                self._made[needed] = None
             else:
                 self._wanted.pop(queue, None)
                 self._troubles.pop(queue, None)
