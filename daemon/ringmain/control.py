@@ -222,7 +222,9 @@ class Peer(msgspec.Struct, frozen=True):
     admin: str = ""
     """Its admin page, when it announces one."""
     heard_s: float | None = None
-    """Since it was last heard of."""
+    """Since it was last heard of; None = only Kafka tells of it."""
+    state: str = ""
+    """here, gone (silent for long), in the group (not heard), has our name (two daemons with one `node`)."""
 
 
 class Unwell(msgspec.Struct, frozen=True):

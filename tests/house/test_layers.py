@@ -10,7 +10,7 @@ from support.sources import Module, imports, modules
 LEVELS: dict[int, set[str]] = {
     5: {"cli", "demo", "testing", "__main__"},
     # clerk: a role, forked for dead.keep_s; the command line calls its bulk jobs as well.
-    4: {"supervise", "feed", "handle", "courier", "admin", "clerk"},
+    4: {"supervise", "feed", "handle", "courier", "admin", "clerk", "herald"},
     3: {"seat", "roles"},
     2: {"kafka", "queues", "rings", "formats", "config"},
     1: {

@@ -13,7 +13,7 @@ from ringmain.config.pools import pool_of
 from ringmain.queues.absence import Absence
 from ringmain.courier.letters import Desk
 from ringmain.courier.post import Post
-from ringmain.lifecycle import OK, Booted, Quiet, Status, Stop
+from ringmain.lifecycle import OK, Booted, Declared, Quiet, Status, Stop
 from ringmain.queues.connect import connect
 from ringmain.queues.contract import Publisher
 from ringmain.rings import CourierSide
@@ -100,6 +100,8 @@ class Courier:
             self._unsaid = Status("unreachable", self._absence.reason)
         if self._unsaid is not None and self._seat.link.send(self._unsaid):
             self._unsaid = None
+        if made := self._publisher.made():
+            self._seat.link.send(Declared(made))
 
     def sleep(self) -> None:
         """Until a parcel, an order, the queues or the next beat; without room a parcel does not wake."""

@@ -5,6 +5,7 @@ stopping.py and carried out here. Nothing here waits.
 """
 
 import logging
+from collections.abc import Callable
 
 from ringmain import clock, rings
 from ringmain.lifecycle import Quiet, Retire, Stop
@@ -29,6 +30,8 @@ class Ending:
         self._memory, self._nursery, self._gates, self._patrol = memory, nursery, gates, patrol
         self._stopping: Stopping | None = None
         self.is_quiet = False
+        self.partings: list[Callable[[], None]] = []
+        """Each is called when a stop begins."""
 
     @property
     def is_stopping(self) -> bool:
@@ -43,12 +46,19 @@ class Ending:
     # -- one child ---------------------------------------------------------------------------------------
     def retire(self, child: Child) -> None:
         """Let it finish what it has begun and leave; killed when that takes too long."""
+        self._end(child, Stop if child.post.role == "handle" else Retire)
+
+    def restart(self, child: Child) -> None:
+        """The same, but whoever follows in its place takes over at once all that was its own."""
+        self._end(child, Stop)
+
+    def _end(self, child: Child, order: type[Stop | Retire]) -> None:
         now_s = clock.monotonic_s()
-        limit_s = self._patrol.limits(child).timeout_s if child.post.role == "handle" else 0.0
+        waits_for_calls = child.post.role == "handle" or child.post.source == "queue"
+        limit_s = self._patrol.limits(child).timeout_s if waits_for_calls else 0.0
         told_s = now_s + max(self._memory.config.revoke_s, limit_s)
         child.retiring, child.deadline_s = True, told_s + RETIRE_GRACE_S
-        order = Stop(told_s) if child.post.role == "handle" else Retire(told_s)
-        self._nursery.tell(child, order)
+        self._nursery.tell(child, order(told_s))
 
     # -- all ---------------------------------------------------------------------------------------------
     def be_quiet(self) -> None:
@@ -75,6 +85,8 @@ class Ending:
         _log.info("stopping", extra={"within_s": stop_s})
         self._stopping = Stopping(clock.monotonic_s(), stop_s)
         self._gates.close(rings.GATE_STOP)
+        for part in self.partings:
+            part()
         for child in self._nursery.children:
             if child.post.role in ERRANDS or (child.post.role == "handle" and not child.booted):
                 self._kill(child, "killed by the stop: it had nothing to finish")

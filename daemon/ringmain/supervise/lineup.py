@@ -1,7 +1,8 @@
 """Which processes and rings a node needs, by its modes: pure policy.
 
 The loop enters when it opens, shared memory when it is made. `stream-worker` brings Kafka in and handles it,
-`worker` brings the queues in: retries, channels. The Kafka feeders' number is staff.py's.
+`worker` brings the queues in: retries, channels. A herald has every node. The Kafka feeders' number is
+staff.py's.
 """
 
 from collections.abc import Collection
@@ -36,4 +37,4 @@ def posts(config: Config, unhandled: Collection[str], queue_seats: dict[str, int
             found.append(Post("feed", pool.key, "queue", queue_seats[pool.key]))
         if pool.key not in unhandled and (takes_queues(config) or pool.settings.through is None):
             found += [Post("handle", pool.key, number=number) for number in range(pool.handlers)]
-    return [*found, Post("courier")] if rings(config) else []
+    return [*found, Post("courier"), Post("herald")] if rings(config) else [Post("herald")]

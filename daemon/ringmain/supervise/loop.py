@@ -13,7 +13,17 @@ from random import random
 
 from ringmain import clock, control
 from ringmain.config.schema import Config
-from ringmain.lifecycle import Assigned, Booted, KillHandler, Probed, Scouted, Status
+from ringmain.lifecycle import (
+    Assigned,
+    Booted,
+    Declared,
+    Depths,
+    Heard,
+    KillHandler,
+    Probed,
+    Scouted,
+    Status,
+)
 from ringmain.supervise import lineup
 from ringmain.supervise.commands import Answer, Commands
 from ringmain.supervise.deaths import Deaths
@@ -24,6 +34,7 @@ from ringmain.supervise.filling import Filling
 from ringmain.supervise.gates import Gates
 from ringmain.supervise.memory import Memory
 from ringmain.supervise.nag import Nag
+from ringmain.supervise.neighbours import Neighbours
 from ringmain.supervise.nursery import OWN_ROW, Nursery
 from ringmain.supervise.observer import Observer
 from ringmain.supervise.patrol import Patrol
@@ -58,6 +69,7 @@ class Supervisor:
         self._filling = Filling(memory, nursery, self._roster, self._ending)
         self._staff = Staff(config, memory, self._roster)
         self._errands = Errands(config, nursery, self._filling, self._staff)
+        self._neighbours = Neighbours(config, nursery)
         self._reload = Reload(self._roster, nursery.unhandled, self._ending.retire)
         self._tick_s = min(tick_s(config), observer.every_s)
         self._round_due_s = 0.0
@@ -76,10 +88,14 @@ class Supervisor:
         self._reports.register(Status, self._take_status)
         self._reports.register(Assigned, self._take_assigned)
         self._reports.register(KillHandler, self._take_kill_handler)
-        self._reports.register(Scouted, lambda _, report: self._staff.scouted(report, clock.monotonic_s()))
+        self._reports.register(Scouted, self._take_scouted)
         self._reports.register(Probed, lambda _, report: self._reload.probed(report))
+        self._reports.register(Heard, self._neighbours.take_heard)
+        self._reports.register(Depths, self._neighbours.take_depths)
+        self._reports.register(Declared, self._neighbours.take_declared)
+        self._ending.partings.append(self._neighbours.part)
         self._filling.greetings.append(self._ending.greet)
-        self._turns.append(self._desk.serve)
+        self._turns += [self._desk.serve, self._neighbours.turn]
 
     def run(self) -> int:
         """Until a stop is done."""
@@ -172,6 +188,10 @@ class Supervisor:
         child.partitions = report.partitions
         self._staff.assigned(clock.monotonic_s())
         _log.info("assigned", extra={"child": child.title, "partitions": _named(report)})
+
+    def _take_scouted(self, child: Child, report: Scouted) -> None:
+        self._staff.scouted(report, clock.monotonic_s())
+        self._neighbours.take_scouted(child, report)
 
     def _take_kill_handler(self, feeder: Child, report: KillHandler) -> None:
         handler = self._children.in_seat("handle", feeder.post.pool, report.seat)

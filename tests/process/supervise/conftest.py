@@ -20,6 +20,7 @@ STEADY = {
     "feed": "toys:steady",
     "handle": "toys:steady",
     "courier": "toys:steady",
+    "herald": "toys:steady",
 }
 
 
