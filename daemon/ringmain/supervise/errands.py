@@ -22,6 +22,10 @@ class Errands:
 
     def __init__(self, config: Config, nursery: Nursery, filling: Filling, staff: Staff) -> None:
         self._nursery, self._filling, self._staff = nursery, filling, staff
+        self.adopt(config)
+
+    def adopt(self, config: Config) -> None:
+        """Go by this config from now on."""
         self._expire_every_s = expire_every_s(config)
         self._expire_due_s = math.inf if config.dead.keep_s is None else 0.0
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ringmain import clock
 from ringmain.config.pools import place_of
+from ringmain.config.schema import Config
 from ringmain.lifecycle import Leash, Link, Order, pair
 from ringmain.seat import Seat
 from ringmain.supervise import fork
@@ -48,11 +49,16 @@ class Nursery:
         self.partings: list[Callable[[], None]] = []
         """Each is called in every child: to close what is the supervisor's alone."""
 
-    def bear(self, post: Post, index: int = 0, incarnation: int = 1) -> Child:
-        """Fork a child for the post, into the seat `index`. Raises OSError when the system has no room."""
+    def bear(
+        self, post: Post, index: int = 0, incarnation: int = 1, *, config: Config | None = None
+    ) -> Child:
+        """Fork a child for the post, into the seat `index`. Raises OSError when the system has no room.
+
+        `config` is another than the one that all go by: to try it.
+        """
         leash, link = pair()
         stack_fd, child_stack_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        seat = self._seat(post, index, incarnation, link)
+        seat = self._seat(post, (index, incarnation), link, config or self._memory.config)
         birth = fork.Birth(self._table, child_stack_fd, lambda: self._part(seat, leash, stack_fd))
         try:
             pid = fork.fork(seat, birth)
@@ -64,19 +70,22 @@ class Nursery:
             link.close()
             os.close(child_stack_fd)
         now_s = clock.monotonic_s()
-        child = Child(post, pid, index, seat.incarnation, seat.beat, leash, stack_fd, now_s, Progress(now_s))
+        child = Child(
+            seat.config, post, pid, index, incarnation, seat.beat, leash, stack_fd, now_s, Progress(now_s)
+        )
         self.children.add(child)
         self._ears.register(leash.fileno(), select.EPOLLIN)
         return child
 
-    def _seat(self, post: Post, index: int, incarnation: int, link: Link) -> Seat:
+    def _seat(self, post: Post, place: tuple[int, int], link: Link, config: Config) -> Seat:
+        index, incarnation = place
         taken = rows(self.children)
         row = next(row for row in range(OWN_ROW + 1, self._memory.board.rows) if row not in taken)
         self._memory.board.beat(row)
         route, channel = place_of(post.pool)
         return Seat(
             role=post.role,
-            config=self._memory.config,
+            config=config,
             segments=self._memory.segments_of(post.role, post.pool),
             board=self._memory.board,
             beat=row,
