@@ -11,6 +11,7 @@ from ringmain.feed.hand import Hand, Piece, failure_of
 from ringmain.feed.inbox import AT_ONCE, Inbox
 from ringmain.feed.loop import BEAT_S, OVERSIZE, Feeder
 from ringmain.feed.pace import Pace
+from ringmain.lifecycle import Paused, Seek, Sought
 from ringmain.queues import frames, names
 from ringmain.queues.connect import connect
 from ringmain.queues.envelope import Envelope, Foreign, encode_meta, meta_of
@@ -145,6 +146,13 @@ class Deliveries:
         self._quiet = True
         for inbox in self._inboxes:
             inbox.give_back()
+
+    def pause(self, paused: Paused) -> None:
+        """Nothing here is of a partition: who pauses the queues sends this feeder away."""
+
+    def seek(self, order: Seek) -> Sought:
+        """A queue has one end only."""
+        return Sought(order.topic, order.partition, reason="a queue cannot be read on from elsewhere")
 
     def retire(self) -> None:
         """The same: what is not begun goes back."""

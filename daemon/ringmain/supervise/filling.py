@@ -50,14 +50,24 @@ class Filling:
             if self._nag.due(f"seat {post.pool}", "", now_s):
                 _log.warning("no free seat: waiting for feeders to clear one", extra={"of_route": post.pool})
             return
-        place.child = self._bear(post, index, incarnation)
+        place.child = self._sit(post, index, incarnation)
         if place.child is None:
             place.due_s = now_s + NO_FORK_S
+
+    def spare(self, post: Post) -> Child | None:
+        """A second handler for a post that is filled, to take over from the first; None = no room now."""
+        index, incarnation = self._take_seat(post)
+        return self._sit(post, index, incarnation) if index >= 0 else None
+
+    def _sit(self, post: Post, index: int, incarnation: int) -> Child | None:
+        child = self._bear(post, index, incarnation)
+        if child is None:
             if post.role == "handle":
                 self._memory.overseers[post.pool].bury(index, rings.RECYCLE)
-            return
+            return None
         for greet in self.greetings:
-            greet(place.child)
+            greet(child)
+        return child
 
     def _take_seat(self, post: Post) -> tuple[int, int]:
         if post.role != "handle":
