@@ -6,7 +6,10 @@ blocks: what does not fit is refused and the sender says it again later.
 """
 
 import contextlib
+import ctypes
 import errno
+import os
+import signal
 import socket
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -29,8 +32,18 @@ STUCK = 74
 """A handler's call went on after it was cancelled; all others had ended, and its message has failed."""
 
 _PACKET_BYTES = 1 << 18
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
 WORD_BYTES = 1 << 16
 """The longest word among nodes: what is longer is neither said nor heard."""
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when `parent` ends. FORK: first thing in the child."""
+    if _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:  # it ended before the prctl
+        os._exit(CRASHED)
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -145,6 +158,8 @@ class Probed(msgspec.Struct, frozen=True, tag="probed"):
     exit_code: int = OK
     unhandled: list[str] = []
     """Routes that need no handler (`through`) and have none."""
+    mounted: bool = False
+    """Whether it has HTTP routes of its own."""
 
 
 class Heard(msgspec.Struct, frozen=True, tag="heard"):

@@ -18,6 +18,8 @@ ROLES: Mapping[str, str] = {
     "probe": "ringmain.supervise.probe:run",
     "scout": "ringmain.supervise.scout:run",
     "clerk": "ringmain.clerk.role:run",
+    "admin": "ringmain.admin.role:run",
+    "http": "ringmain.admin.role:run_http",
 }
 
 

@@ -39,6 +39,8 @@ class Seat:
     """Empty = the route itself."""
     handled: bool = True
     """Whether the app has a function for it: a route that is taken `through` a channel needs none."""
+    mounted: bool = False
+    """Whether the app has HTTP routes of its own."""
     source: str = ""
     """A feeder's: "kafka" or "queue"."""
     index: int = 0

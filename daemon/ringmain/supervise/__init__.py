@@ -57,7 +57,7 @@ def _supervise(config: Config, table: Mapping[str, str], lock: Lock, observer: O
             return lifecycle.OK
         if probed.reason:
             raise AppError(probed.reason)
-        nursery.unhandled = frozenset(probed.unhandled)
+        nursery.unhandled, nursery.mounted = frozenset(probed.unhandled), probed.mounted
         _log.info(
             "starting", extra={"service": config.name, "node": config.node, "routes": len(config.routes)}
         )

@@ -17,7 +17,7 @@ PARTITION_SEATS = 32
 """Seats planned for when the number of partitions decides; a segment has room for twice as many."""
 MOST_FILES = 1 << 20
 _OTHER_ROWS = 16
-_ALL_POOLS = frozenset({"courier"})
+_ALL_POOLS = frozenset({"courier", "admin"})
 
 
 class Memory:

@@ -40,6 +40,8 @@ class Nursery:
         self.children = Children()
         self.unhandled: frozenset[str] = frozenset()
         """Routes that `through` leads past the app and that it has no function for: the first probe knows."""
+        self.mounted = False
+        """Whether the app has HTTP routes of its own."""
         self._memory = memory
         self._table = table
         self._let_go = let_go
@@ -93,6 +95,7 @@ class Nursery:
             route=route,
             channel=channel,
             handled=post.pool not in self.unhandled,
+            mounted=self.mounted,
             source=post.source,
             index=index,
             incarnation=incarnation,

@@ -24,4 +24,4 @@ def _probe(seat: Seat) -> Probed:
         app.check(seat.config)
     except RingmainError as error:
         return Probed(str(error), error.exit_code)
-    return Probed(unhandled=app.unhandled(seat.config))
+    return Probed(unhandled=app.unhandled(seat.config), mounted=bool(app.mounts))

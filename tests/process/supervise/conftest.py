@@ -20,7 +20,8 @@ STEADY = {
     "feed": "toys:steady",
     "handle": "toys:steady",
     "courier": "toys:steady",
-    "herald": "toys:steady",
+    "herald": "toys:aside",
+    "admin": "toys:aside",
 }
 
 

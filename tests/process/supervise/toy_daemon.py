@@ -12,6 +12,9 @@ from support.leftovers import descendants
 from support.waiting import eventually
 
 
+ASIDE = ("herald", "admin")
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of the journal."""
@@ -69,8 +72,12 @@ class Daemon:
         return descendants(self.pid)
 
     def at_work(self, count: int) -> None:
-        """Wait until so many children have come to work."""
-        self.until(lambda: len(self.log("child at work")) >= count, f"{count} children at work")
+        """Wait until so many children have come to work; those whose roles stand ASIDE do not count."""
+
+        def counted() -> bool:
+            return len([one for one in self.log("child at work") if one["child"] not in ASIDE]) >= count
+
+        self.until(counted, f"{count} children at work")
 
     def until(self, condition: Callable[[], object], message: str = "") -> None:
         """Wait for a condition while the daemon lives; its log is the message when it does not."""

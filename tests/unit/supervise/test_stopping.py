@@ -5,7 +5,7 @@ import pytest
 from ringmain.supervise.nag import Nag
 from ringmain.supervise.stopping import Phase, Stopping
 
-ALL = {"handle", "feed", "courier"}
+ALL = {"handle", "feed", "courier", "http", "admin"}
 
 
 def _phases(stopping: Stopping) -> list[Phase]:
@@ -21,7 +21,7 @@ def _phases(stopping: Stopping) -> list[Phase]:
 @pytest.mark.parametrize("stop_s", [0.0, 1.0, 25.0, 3600.0])
 def test_handlers_then_feeders_then_courier_each_within_stop_s(stop_s: float) -> None:
     phases = _phases(Stopping(100.0, stop_s))
-    assert [phase.role for phase in phases] == ["handle", "feed", "courier"]
+    assert [phase.role for phase in phases] == ["handle", "feed", "courier", "http", "admin"]
     assert phases == sorted(phases, key=lambda phase: phase.killed_s)
     assert all(100.0 <= phase.told_s <= phase.killed_s <= 100.0 + stop_s for phase in phases)
 

@@ -1,0 +1,86 @@
+"""/openapi.json: the table of addresses as programs read it.
+
+The site enters once. Every address, parameter, body and answer is in it; errors have one shape everywhere.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from ringmain.admin.endpoints import ENDPOINTS, Endpoint, Query
+from ringmain.admin.refusals import JSON, Refusal
+from ringmain.types import Mode
+
+_PLACE = re.compile(r"{(\w+)}")
+_REF = "#/components/schemas/{name}"
+Tree = dict[str, Any]
+
+
+def document(modes: Iterable[Mode]) -> Tree:
+    """OpenAPI 3.1 of a node with these modes."""
+    there = [one for one in ENDPOINTS if one.mode is None or one.mode in modes]
+    kinds = _kinds(there)
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    schema_of = dict(zip(map(id, kinds), schemas, strict=True))
+    paths: dict[str, Tree] = {}
+    for one in there:
+        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "ringmain admin", "version": version("ringmain")},
+        "paths": paths,
+        "components": {
+            "schemas": dict(components),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _kinds(endpoints: Iterable[Endpoint]) -> list[Any]:
+    kinds: list[Any] = [Refusal]
+    for one in endpoints:
+        kinds += [kind for kind in one.gives.values() if not isinstance(kind, str)]
+        kinds += [one.body] if one.body else []
+    return list({id(kind): kind for kind in kinds}.values())
+
+
+def _operation(one: Endpoint, schema_of: Mapping[int, Tree]) -> Tree:
+    places = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in _PLACE.findall(one.path)
+    ]
+    answers = {str(status): _answer(kind, schema_of) for status, kind in one.gives.items()}
+    operation: Tree = {
+        "operationId": _name(one),
+        "summary": one.summary,
+        "parameters": [*places, *map(_parameter, one.query)],
+        "responses": {**answers, "default": _answer(Refusal, schema_of, "why there is no other answer")},
+        "security": [{"token": []}] if one.token else [],
+    }
+    if one.body is not None:
+        operation["requestBody"] = {"content": {JSON: {"schema": schema_of[id(one.body)]}}}
+    return operation
+
+
+def _answer(kind: Any, schema_of: Mapping[int, Tree], says: str = "") -> Tree:
+    if isinstance(kind, str):
+        return {"description": says or "text", "content": {kind: {"schema": {"type": "string"}}}}
+    described = says or (getattr(kind, "__doc__", None) or "an object").strip().splitlines()[0]
+    return {"description": described, "content": {JSON: {"schema": schema_of[id(kind)]}}}
+
+
+def _parameter(query: Query) -> Tree:
+    parameter: Tree = {"name": query.name, "in": "query", "schema": dict(query.schema)}
+    if query.says:
+        parameter["description"] = query.says
+    if query.schema.get("type") == "array":
+        parameter |= {"style": "form", "explode": True}
+    return parameter
+
+
+def _name(one: Endpoint) -> str:
+    words = re.findall(r"\w+", one.path.replace("/api/", "/"))
+    return "_".join([one.method.lower(), *words])
