@@ -1,4 +1,4 @@
-"""Asks a running node one thing over its control socket and waits for the answer.
+"""Asks a running node over its control socket and waits for the answers: a line out, a line back.
 
 The command line and admin enter; both may block. Nothing is retried here: whether a question may be put twice
 is the asker's to know.
@@ -14,7 +14,7 @@ import msgspec
 
 from ringmain import clock
 from ringmain.control import Reply, Request
-from ringmain.errors import NothingAnswers
+from ringmain.errors import NoAnswer
 
 LOOK_S = 5.0
 """For a picture: the supervisor answers between two rounds of its loop."""
@@ -32,44 +32,68 @@ _decoder: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 _encode = msgspec.json.Encoder().encode
 
 
+class Line:
+    """One connection, for one thread at a time; made when somebody listens, of no more use after NoAnswer."""
+
+    def __init__(self, path: str, timeout_s: float = ACT_S) -> None:
+        self._path, self._timeout_s = path, timeout_s
+        self._read = bytearray()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(timeout_s)
+        try:
+            with address(path) as short:
+                self._socket.connect(short)
+        except OSError as error:
+            self._socket.close()
+            raise NoAnswer(path, error.strerror or str(error)) from None
+
+    def ask(self, request: Request) -> Reply:
+        """The node's answer."""
+        line = self.ask_line(_encode(request))
+        try:
+            return _decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise NoAnswer(self._path, f"what answers is of another version: {error}") from None
+
+    def ask_line(self, request: bytes) -> bytes:
+        """The same in JSON as it travels, without its line ends."""
+        try:
+            self._socket.sendall(request + b"\n")
+            return self._next_line(clock.monotonic_s() + self._timeout_s)
+        except TimeoutError:
+            raise NoAnswer(self._path, f"what listens is silent for {self._timeout_s:g} s") from None
+        except OSError as error:
+            raise NoAnswer(self._path, error.strerror or str(error)) from None
+
+    def _next_line(self, deadline_s: float) -> bytes:
+        while not self._read.endswith(b"\n"):  # an answer is the only line under way
+            if (left_s := deadline_s - clock.monotonic_s()) <= 0:
+                raise TimeoutError
+            self._socket.settimeout(left_s)
+            arrived = self._socket.recv(_CHUNK)
+            if not arrived:
+                raise NoAnswer(self._path, "the node ended before it had answered")
+            self._read += arrived
+            if len(self._read) > LONGEST_REPLY_BYTES:
+                raise NoAnswer(self._path, f"the answer is longer than {LONGEST_REPLY_BYTES} bytes")
+        line, self._read = bytes(self._read[:-1]), bytearray()
+        return line
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+
 def ask(path: str, request: Request, timeout_s: float = ACT_S) -> Reply:
-    """The node's answer; NothingAnswers when there is none within `timeout_s`, and why."""
-    line = ask_line(path, _encode(request), timeout_s)
-    try:
-        return _decoder.decode(line)
-    except msgspec.DecodeError as error:
-        raise NothingAnswers(f"what answers at {path} is of another version: {error}") from None
+    """The node's answer, on a connection of its own; NoAnswer when there is none in time, and why."""
+    with contextlib.closing(Line(path, timeout_s)) as line:
+        return line.ask(request)
 
 
 def ask_line(path: str, request: bytes, timeout_s: float = ACT_S) -> bytes:
-    """The same in JSON as it travels, without its line ends: for whoever passes it on as it is."""
-    deadline_s = clock.monotonic_s() + timeout_s
-    try:
-        with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as line:
-            line.settimeout(timeout_s)
-            with address(path) as short:
-                line.connect(short)
-            line.sendall(request + b"\n")
-            return _first_line(line, deadline_s)
-    except TimeoutError:
-        raise NothingAnswers(f"what listens at {path} does not answer within {timeout_s:g} s") from None
-    except OSError as error:
-        raise NothingAnswers(f"nothing answers at {path}: {error.strerror or error}") from None
-
-
-def _first_line(line: socket.socket, deadline_s: float) -> bytes:
-    read = bytearray()
-    while not read.endswith(b"\n"):
-        if (left_s := deadline_s - clock.monotonic_s()) <= 0:
-            raise TimeoutError
-        line.settimeout(left_s)
-        arrived = line.recv(_CHUNK)
-        if not arrived:
-            raise ConnectionResetError(0, "the node ended before it had answered")
-        read += arrived
-        if len(read) > LONGEST_REPLY_BYTES:
-            raise ConnectionAbortedError(0, f"the answer is longer than {LONGEST_REPLY_BYTES} bytes")
-    return bytes(read[:-1])
+    """The same in JSON as it travels, for whoever passes it on as it is."""
+    with contextlib.closing(Line(path, timeout_s)) as line:
+        return line.ask_line(request)
 
 
 @contextlib.contextmanager

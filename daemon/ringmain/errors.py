@@ -43,10 +43,13 @@ class AppError(RingmainError):
     exit_code = 4
 
 
-class NothingAnswers(RingmainError):
+class NoAnswer(RingmainError):
     """No node answers where one was asked: it does not run, hangs, or may not be reached by this user."""
 
     exit_code = 5
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"nothing answers at {place}: {reason}")
 
 
 class NodeRefused(RingmainError):
