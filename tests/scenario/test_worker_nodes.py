@@ -92,7 +92,7 @@ def test_each_node_runs_what_its_modes_say_and_nothing_else(scenario: Scenario, 
     stream.wait_until_at_work(2)
     eventually(lambda: len(stream.children("feeder")) == 2, 30)
     assert set(stream.children()) == {
-        "feeder r/0", "feeder r/1", "handler r/0", "handler r/1", "courier",
+        "feeder r/0", "feeder r/1", "handler r/0", "handler r/1", "courier", "herald",
     }  # fmt: skip
     titles = {title.rpartition("/")[0]: title for title in worker.children()}
     assert set(titles) == {"feeder r", "feeder r.express", "handler r", "handler r.express", ""}
@@ -219,7 +219,7 @@ def test_through_a_channel_workers_outnumber_partitions(scenario: Scenario, queu
     configure(scenario, queues, through="express")
     stream = start_node(scenario, "stream", STREAM)
     scenario.wait_for_settled()
-    assert set(stream.children()) == {"feeder r/0", "courier"}, "nobody has anything to handle there"
+    assert set(stream.children()) == {"feeder r/0", "courier", "herald"}, "nobody has anything to handle there"
     workers = [worker_node(scenario, name) for name in ("one", "two")]
     eventually(lambda: len({one.pid for one in scenario.events("at gate")}) == 4)
     scenario.open_gate("gate")

@@ -2,7 +2,8 @@
 
 `run` enters. It starts no thread, holds no client and touches no message; nothing in it blocks but the wait.
 Whatever else is done on a node hooks in where the Supervisor is made: `commands` (a request -> who does it),
-`reports` (a child's report -> who takes it), `filling.greetings` (what each newborn is told), `turns`.
+`reports` (a child's report -> who takes it), `filling.greetings` (what each newborn is told), `turns`, and
+`sights` (what the picture shows).
 """
 
 import logging
@@ -18,6 +19,7 @@ from ringmain.lifecycle import (
     Booted,
     Declared,
     Depths,
+    GaveUp,
     Heard,
     KillHandler,
     Probed,
@@ -32,6 +34,8 @@ from ringmain.supervise.ending import Ending
 from ringmain.supervise.errands import Errands
 from ringmain.supervise.filling import Filling
 from ringmain.supervise.gates import Gates
+from ringmain.supervise.live import Live
+from ringmain.supervise.lookout import Lookout
 from ringmain.supervise.memory import Memory
 from ringmain.supervise.nag import Nag
 from ringmain.supervise.neighbours import Neighbours
@@ -42,6 +46,7 @@ from ringmain.supervise.posts import Child, Post, Roster
 from ringmain.supervise.reload import Reload
 from ringmain.supervise.reports import Reports
 from ringmain.supervise.respawn import Cause
+from ringmain.supervise.sights import Sights
 from ringmain.supervise.signals import Signals
 from ringmain.supervise.staff import Staff
 from ringmain.supervise.watch import Overdue
@@ -69,23 +74,30 @@ class Supervisor:
         self._filling = Filling(memory, nursery, self._roster, self._ending)
         self._staff = Staff(config, memory, self._roster)
         self._errands = Errands(config, nursery, self._filling, self._staff)
-        self._neighbours = Neighbours(config, nursery)
+        self._neighbours = Neighbours(memory, nursery)
         self._reload = Reload(self._roster, nursery.unhandled, self._ending.retire)
         self._tick_s = min(tick_s(config), observer.every_s)
         self._round_due_s = 0.0
         self._turns: list[Callable[[float], float]] = []
         """Each is called once a turn of the loop and says when at the latest it wants the next one."""
         self._turn_due_s = math.inf
+        self._sights = Sights(memory, nursery, self._roster, self._gates, self._ending, self._deaths)
+        self._sights.queues, self._sights.peers = self._neighbours.queues, self._neighbours.peers.picture
+        self._lookout = Lookout(self._sights)
+        self._live = Live(memory, nursery, self._roster, self._ending, self._filling)
         self._commands, self._reports = Commands(), Reports()
         self._desk = Desk(_address(config), nursery, self._commands)
         self._hook_in()
         nursery.heed(signals.fileno())
 
     def _hook_in(self) -> None:
+        self._commands.register(control.Look, self._lookout.line)
+        self._commands.acted.append(self._lookout.outdate)
         self._commands.register(control.Quiet, self._told_quiet)
         self._commands.register(control.Stop, self._told_stop)
         self._reports.register(Booted, self._take_booted)
         self._reports.register(Status, self._take_status)
+        self._reports.register(GaveUp, _take_last_words)
         self._reports.register(Assigned, self._take_assigned)
         self._reports.register(KillHandler, self._take_kill_handler)
         self._reports.register(Scouted, self._take_scouted)
@@ -95,7 +107,8 @@ class Supervisor:
         self._reports.register(Declared, self._neighbours.take_declared)
         self._ending.partings.append(self._neighbours.part)
         self._filling.greetings.append(self._ending.greet)
-        self._turns += [self._desk.serve, self._neighbours.turn]
+        self._live.hook_in(self._commands, self._reports, self._sights, self._neighbours)
+        self._turns += [*self._live.turns(), self._lookout.turn, self._desk.serve, self._neighbours.turn]
 
     def run(self) -> int:
         """Until a stop is done."""
@@ -122,6 +135,7 @@ class Supervisor:
         self._staff.begin()
         for post in lineup.posts(self._memory.config, self._nursery.unhandled, self._memory.queue_seats()):
             self._roster.want(post)
+        self._live.open()
 
     def _close(self) -> None:
         self._observer.look(self._memory.overseers)
@@ -263,6 +277,10 @@ def tick_s(config: Config) -> float:
         if route.flood:
             limits_s += [route.flood.probe_s / 2, route.flood.window_s / 10]
     return max(SHORTEST_TICK_S, min(limits_s))
+
+
+def _take_last_words(child: Child, report: GaveUp) -> None:
+    child.last_words = report.reason
 
 
 def _address(config: Config) -> str:

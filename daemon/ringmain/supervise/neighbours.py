@@ -16,10 +16,10 @@ import msgspec
 
 from ringmain import clock, control
 from ringmain.config.pools import pools
-from ringmain.config.schema import Config
 from ringmain.lifecycle import Announce, Declared, Depths, Expect, Heard, Order, Scouted, Stop
 from ringmain.supervise import words
 from ringmain.supervise.commands import Answer, Later
+from ringmain.supervise.memory import Memory
 from ringmain.supervise.nag import Nag
 from ringmain.supervise.nursery import Nursery
 from ringmain.supervise.peers import Peers
@@ -63,8 +63,9 @@ class Asking:
 class Neighbours:
     """What this node knows of the others and of the queues, and what it lets them know."""
 
-    def __init__(self, config: Config, nursery: Nursery) -> None:
-        self._config, self._nursery = config, nursery
+    def __init__(self, memory: Memory, nursery: Nursery) -> None:
+        self._memory, self._nursery = memory, nursery
+        config = memory.config
         self._sender = Sender(config.name, config.node, uuid.uuid4().hex)
         self._nag = Nag()
         self.peers = Peers(config.node, self._sender.instance)
@@ -106,7 +107,7 @@ class Neighbours:
         if now_s - self._counted_s > STALE_S:
             return []
         counted = {(one.pool, one.queue): one for one in self._queues}
-        every = {(pool.key, kind) for pool in pools(self._config) for kind in _KINDS} | set(counted)
+        every = {(pool.key, kind) for pool in pools(self._memory.config) for kind in _KINDS} | set(counted)
         return [counted.get(place) or control.Queue(*place, 0) for place in sorted(every)]
 
     def queues_away(self) -> str:
@@ -117,7 +118,7 @@ class Neighbours:
     # -- what children report ------------------------------------------------------------------------------
     def take_heard(self, _: Child, report: Heard) -> None:
         """A word."""
-        word = words.read(report.body, self._config.name)
+        word = words.read(report.body, self._sender.name)
         if word is None:
             self.foreign += 1
             _log.debug("no word of ours", extra={"size": len(report.body), "so_far": self.foreign})
@@ -182,7 +183,7 @@ class Neighbours:
             _log.info("another node is heard", extra={"peer": hello.sender.node})
             self._hello_due_s = min(self._hello_due_s, now_s)  # it has come after our last one
         if self.peers.twin(now_s) and self._nag.due("twin", "", now_s):
-            why = f"another daemon of {self._config.name} calls itself {self._config.node} as well"
+            why = f"another daemon of {self._sender.name} calls itself {self._sender.node} as well"
             _log.error("two nodes with one name", extra={"reason": f"{why}: give each a `node` of its own"})
         self._expect([queue for queue in hello.queues if queue not in self._used])
         if self.shared is not None and hello.pauses:
@@ -214,7 +215,7 @@ class Neighbours:
     def _say_hello(self) -> None:
         hello = Hello(
             self._sender,
-            admin=self._config.admin.advertise or "",
+            admin=self._memory.config.admin.advertise or "",
             partitions=self._partitions(),
             pauses=self._pauses(),
             queues=list(self._used),
@@ -250,7 +251,7 @@ class Neighbours:
 
     def _partitions(self) -> words.Shares:
         owned: words.Shares = {}
-        for route in self._config.routes:
+        for route in self._memory.config.routes:
             for feeder in self._nursery.children.of("feed", route, "kafka"):
                 owned = words.added(owned, words.shares(route, feeder.partitions))
         return owned

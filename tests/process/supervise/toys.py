@@ -53,6 +53,14 @@ def steady(seat: Seat) -> int:
                 return lifecycle.OK
 
 
+def aside(seat: Seat) -> int:
+    """Comes to work and leaves when told, and keeps no journal: for roles that a test is not about."""
+    seat.link.send(Booted())
+    while not any(isinstance(order, Stop | Retire) for order in orders(seat)):
+        pass
+    return lifecycle.OK
+
+
 def slow_to_leave(seat: Seat) -> int:
     """Takes 0.2 s to leave, so that an order of stopping can be seen."""
     steady(seat)
