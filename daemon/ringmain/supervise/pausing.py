@@ -7,7 +7,6 @@ could not be delivered need no thought of their own. Partitions stay assigned: a
 
 import logging
 import math
-from collections.abc import Callable
 
 import msgspec
 
@@ -38,8 +37,6 @@ class Pausing:
         self._path = kept.path_of(memory.config, "pauses")
         self._pauses = Pauses()
         self._told: dict[int, Paused] = {}
-        self.listeners: list[Callable[[], None]] = []
-        """Called when an operator of this node has said something: others want to know."""
         if data := kept.read(self._path):
             self._read(data)
 
@@ -96,8 +93,6 @@ class Pausing:
         by = {"operator": word.operator, "reason": word.reason, "on_node": word.node or "all"}
         _log.info(event, extra={"subject": _subject(word), **by})
         self.apply()
-        for listener in self.listeners:
-            listener()
         return self._keep()
 
     def _topic_of(self, request: control.Pause | control.Resume) -> tuple[str, str]:
@@ -148,12 +143,8 @@ class Pausing:
         return self._pauses.encoded()
 
     def merge(self, encoded: bytes) -> bool:
-        """Take in what another node knows; whether it was news. Anything but such a map is dropped."""
-        try:
-            if not self._pauses.merge(encoded):
-                return False
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _log.warning("pauses of another node are unreadable: dropped", extra={"reason": str(error)})
+        """Take in what another node knows; whether it was news. Raises what msgspec does where it is no map."""
+        if not self._pauses.merge(encoded):
             return False
         _log.info("another node knew of a pause or its end")
         self.apply()

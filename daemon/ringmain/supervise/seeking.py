@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from ringmain import clock, control
 from ringmain.lifecycle import Seek, Sought
+from ringmain.supervise import words
 from ringmain.supervise.commands import Answer, Later
 from ringmain.supervise.ending import Ending
 from ringmain.supervise.memory import Memory
@@ -39,8 +40,8 @@ class Seeking:
     def __init__(self, memory: Memory, nursery: Nursery, ending: Ending) -> None:
         self._memory, self._nursery, self._ending = memory, nursery, ending
         self._asked: dict[tuple[int, str, int], _Asked] = {}
-        self.pass_on: Callable[[control.Seek], str] = lambda request: ""
-        """Hand it to the node that owns the partition; which one that is, "" = nobody is known to."""
+        self.pass_on: Callable[[control.Seek], Answer] | None = None
+        """Have another node do it, if one owns the partition."""
 
     def told(self, request: control.Seek) -> Answer:
         """An operator's wish."""
@@ -53,17 +54,20 @@ class Seeking:
         owner = self._owner(request.route, topic, request.partition)
         if owner is not None:
             return self._send(owner, request, order)
-        if node := self.pass_on(request):
-            return control.Done(f"{topic}/{request.partition} is at node {node}: told to seek to {request.to}")
-        return control.Refused(f"nobody owns {topic}/{request.partition} now", unknown=True)
+        answer = self.pass_on(request) if self.pass_on is not None else None
+        if answer is None or isinstance(answer, control.Refused):
+            why = "" if answer is None else f", and {answer.reason}"
+            return control.Refused(f"nobody here owns {topic}/{request.partition} now{why}", unknown=True)
+        return answer
 
-    def told_by_node(self, request: control.Seek) -> None:
-        """Another node was asked: done if the partition is ours, none of our business if not."""
+    def told_by_node(self, request: words.Asked) -> Answer | None:
+        """Another node was asked: done if the partition is ours, None if it is none of our business."""
+        if not isinstance(request, control.Seek):
+            return None
         topic, reason = self._topic_of(request)
         order = None if reason else order_of(topic, request.partition, request.to)
         owner = self._owner(request.route, topic, request.partition)
-        if order is not None and owner is not None:
-            self._send(owner, request, order)
+        return self._send(owner, request, order) if order is not None and owner is not None else None
 
     def sought(self, child: Child, report: Sought) -> None:
         """A feeder has done it, or says why not."""
