@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from ringmain.control import Refused, Reply, Request
+from ringmain.control import Look, Refused, Reply, Request
 from ringmain.errors import RingmainError
 
 Asked = TypeVar("Asked")
@@ -26,7 +26,8 @@ class Later:
         self.reply = reply
 
 
-Answer = Reply | Later
+Answer = Reply | bytes | Later
+"""Bytes are a reply as the line that is sent."""
 
 
 class Commands:
@@ -34,6 +35,8 @@ class Commands:
 
     def __init__(self) -> None:
         self._table: dict[type, Callable[[object], Answer]] = {}
+        self.acted: list[Callable[[], None]] = []
+        """Each is called when something may be different from before."""
 
     def register(self, request: type[Asked], act: Callable[[Asked], Answer]) -> None:
         """`act(request)` answers requests of this type: Done, Refused, a Node, or a Later."""
@@ -41,6 +44,17 @@ class Commands:
 
     def obey(self, request: Request) -> Answer:
         """Do it. Whatever goes wrong is an answer: the daemon does not end because somebody asked."""
+        answer = self._try(request)
+        if not isinstance(request, Look):
+            self.note()
+        return answer
+
+    def note(self) -> None:
+        """Something was done."""
+        for tell in self.acted:
+            tell()
+
+    def _try(self, request: Request) -> Answer:
         act = self._table.get(type(request))
         if act is None:
             return Refused("not available")

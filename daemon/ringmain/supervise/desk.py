@@ -141,6 +141,7 @@ class Desk:
             client.receive()
         if client.later is not None and client.later.reply is not None:
             reply, client.later = client.later.reply, None
+            self._commands.note()
             self._answer(client, reply)
         client.send()
         for _ in range(MOST_IN_A_TURN):
