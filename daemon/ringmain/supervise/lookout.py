@@ -33,6 +33,8 @@ class Lookout:
         self._identity = _identity(sights.memory.config)
         self._looked_s = -math.inf
         self._line, self._painted_s = b"", -math.inf
+        self.node: control.Node | None = None
+        """What was seen last."""
         self.is_up = False
         """The first children of every post have come to work."""
 
@@ -45,9 +47,9 @@ class Lookout:
     def look(self, now_s: float) -> control.Node:
         """See everything now."""
         self._looked_s = now_s
-        node = paint(self._view(now_s))
+        self.node = paint(self._view(now_s))
         self._samples.forget()
-        return node
+        return self.node
 
     def line(self, _: control.Look) -> bytes:
         """The picture as the line it is sent as: many who ask at once get the same."""

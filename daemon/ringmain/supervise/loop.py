@@ -8,6 +8,7 @@ Whatever else is done on a node hooks in where the Supervisor is made: `commands
 
 import logging
 import math
+import os
 import signal
 from collections.abc import Callable
 from random import random
@@ -39,6 +40,7 @@ from ringmain.supervise.lookout import Lookout
 from ringmain.supervise.memory import Memory
 from ringmain.supervise.nag import Nag
 from ringmain.supervise.neighbours import Neighbours
+from ringmain.supervise.notify import Notify
 from ringmain.supervise.nursery import OWN_ROW, Nursery
 from ringmain.supervise.observer import Observer
 from ringmain.supervise.patrol import Patrol
@@ -85,6 +87,7 @@ class Supervisor:
         self._sights.queues, self._sights.peers = self._neighbours.queues, self._neighbours.peers.picture
         self._lookout = Lookout(self._sights)
         self._live = Live(memory, nursery, self._roster, self._ending, self._filling)
+        self._notify = Notify(os.environ)
         self._commands, self._reports = Commands(), Reports()
         self._desk = Desk(_address(config), nursery, self._commands)
         self._hook_in()
@@ -106,9 +109,12 @@ class Supervisor:
         self._reports.register(Depths, self._neighbours.take_depths)
         self._reports.register(Declared, self._neighbours.take_declared)
         self._ending.partings.append(self._neighbours.part)
+        self._ending.partings.append(lambda: self._notify.stopping(self._memory.config.stop_s))
+        self._nursery.partings.append(self._notify.close)
         self._filling.greetings.append(self._ending.greet)
         self._live.hook_in(self._commands, self._reports, self._sights, self._neighbours)
         self._turns += [*self._live.turns(), self._lookout.turn, self._desk.serve, self._neighbours.turn]
+        self._turns.append(lambda now_s: self._notify.turn(now_s, self._lookout, self._children))
 
     def run(self) -> int:
         """Until a stop is done."""
@@ -127,6 +133,7 @@ class Supervisor:
             self._close()
         finally:
             self._desk.close()
+            self._notify.close()
         return 0
 
     # -- start and end -----------------------------------------------------------------------------------

@@ -145,6 +145,7 @@ class Nursery:
 
     def kill(self, child: Child) -> None:
         """kill -9."""
+        child.killed_s = min(child.killed_s, clock.monotonic_s())
         with contextlib.suppress(ProcessLookupError):
             os.kill(child.pid, signal.SIGKILL)
 

@@ -51,6 +51,8 @@ class Child:
     """Why it gives up, by its own account."""
     ending: Overdue | None = None
     asked_s: float = 0.0
+    killed_s: float = math.inf
+    """When kill -9 was sent first."""
     deadline_s: float = math.inf
 
     @property
