@@ -54,8 +54,11 @@ function rows(picture) {
   })];
 }
 
+const NOUNS = { feed: "feeder", handle: "handler" };
+
 function groupOf({ role, pool, source }) {
-  return [pool, source === "queue" && role === "feeder" ? "queue feeder" : role].filter(Boolean).join(" · ");
+  const noun = NOUNS[role] ?? role;
+  return [pool, source === "queue" ? `queue ${noun}` : noun].filter(Boolean).join(" · ");
 }
 
 /** For browsers without Map.groupBy. */
