@@ -75,6 +75,13 @@ class QueuesAway(RingmainError):
         super().__init__(f"the queues are away: {reason}")
 
 
+class QueuesRefused(QueuesAway):
+    """The queues answer, and are not as they should be, or not for us: a person has to act."""
+
+    def __init__(self, reason: str) -> None:
+        RingmainError.__init__(self, reason)
+
+
 class DeadSetBusy(RingmainError):
     """Somebody else acts on the dead set; who, where and since when are told apart for a program."""
 

@@ -14,6 +14,7 @@ from ringmain.feed.pace import Pace
 from ringmain.lifecycle import Paused, Seek, Sought
 from ringmain.queues import frames, names
 from ringmain.queues.connect import connect
+from ringmain.queues.contract import Away
 from ringmain.queues.envelope import Envelope, Foreign, encode_meta, meta_of
 from ringmain.rings import FeederSide, FeederTerms, courier_is_greeted, pack_headers
 from ringmain.seat import Seat
@@ -174,8 +175,16 @@ class Deliveries:
 
     def problem(self) -> str:
         """Why the queues cannot be used."""
-        reasons = (inbox.taker.away() for inbox in self._inboxes)
-        return next((away.reason for away in reasons if away), "")
+        away = self._away()
+        return away.reason if away else ""
+
+    def refused(self) -> bool:
+        """They are there, and not as they should be."""
+        away = self._away()
+        return away is not None and away.refused
+
+    def _away(self) -> Away | None:
+        return next((away for inbox in self._inboxes if (away := inbox.taker.away())), None)
 
 
 def _through(seat: Seat) -> tuple[int, bytes]:

@@ -71,6 +71,9 @@ class Source(Protocol):
     def problem(self) -> str:
         """Why nothing comes; "" = all is well."""
 
+    def refused(self) -> bool:
+        """Is the problem one that waits for a person, although the other side answers?"""
+
 
 class Feeder:
     """One feeder process over one source."""
@@ -191,7 +194,8 @@ class Feeder:
 
     def _report(self, source: Source) -> None:
         problem = source.problem()
-        status = Status("unreachable" if problem else "ok", problem)
+        word = "refused" if source.refused() else "unreachable"
+        status = Status(word if problem else "ok", problem)
         if problem != self._said and self._seat.link.send(status):
             self._said = problem
 

@@ -282,6 +282,10 @@ class Partitions:
         """What keeps Kafka from serving us."""
         return self._kafka.problem or ""
 
+    def refused(self) -> bool:
+        """Kafka's word on what is wrong is the problem's own."""
+        return False
+
     # -- the client's side ---------------------------------------------------------------------------------
 
     def assigned(self, topic: str, partition: int, queue: PartitionQueue, start_offset: int) -> None:

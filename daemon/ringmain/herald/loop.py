@@ -47,7 +47,7 @@ class Herald:
         self._control = control
         self._absence = Absence()
         self._unsaid: list[Heard] = []
-        self._status: Status | None = None
+        self._said = Status("ok")
         self._count_due_s = 0.0
         self._begun_s: float | None = None
         """When the count that is under way began."""
@@ -95,13 +95,11 @@ class Herald:
         news = self._absence.news(away, now_s)
         if news == "back":
             log.info("other nodes are heard again", extra={"away_s": now_s - (since_s or now_s)})
-            self._status = Status("ok")
         elif news is not None:
             log.warning("other nodes are not heard", extra={"reason": self._absence.reason})
-            state = "unreachable" if self._control.away() else "unheard"
-            self._status = Status(state, self._absence.reason)
-        if self._status is not None and self._seat.link.send(self._status):
-            self._status = None
+        status = self._status(away)
+        if status != self._said and self._seat.link.send(status):
+            self._said = status
 
     def sleep(self) -> None:
         """Until an order, the queues or the next beat."""
@@ -118,6 +116,13 @@ class Herald:
         self._control.close()
 
     def _away(self) -> Away | None:
-        away = self._control.away() or self._control.unheard()
+        away = self._control.away()
         young = away is not None and monotonic_s() - away.since_s < GRACE_S
         return None if young and self._absence.since_s is None else away
+
+    def _status(self, away: Away | None) -> Status:
+        """A right that is missing is told to the supervisor, who says it once for all who are refused."""
+        if away is not None:
+            return Status("unreachable", away.reason)
+        unheard = self._control.unheard()
+        return Status("refused", unheard.reason) if unheard else Status("ok")

@@ -29,6 +29,8 @@ class Away(msgspec.Struct, frozen=True):
 
     reason: str
     since_s: float
+    refused: bool = False
+    """The queues are there, and a person has to act: a right is missing, a queue is otherwise."""
 
 
 class Refused(NamedTuple):

@@ -57,6 +57,8 @@ PROBE_S = 300.0
 LONGEST_TICK_S, SHORTEST_TICK_S = 2.0, 0.01
 RSS_TICK_S = 0.5
 ROUNDING_S = 0.001
+REFUSED = "refused"
+"""The state of a child that the queues answer and do not serve; all who are, are for one reason."""
 _log = logging.getLogger(__name__)
 
 
@@ -204,6 +206,9 @@ class Supervisor:
         child.state, child.detail = report.state, report.detail
         if report.state == "ok" and self._nag.over(_subject(child)):
             _log.info("well again", extra={"child": child.title})
+        still = any(one.state == REFUSED for one in self._children)
+        if not still and self._nag.over(REFUSED):
+            _log.info("queues can be used again")
 
     def _take_assigned(self, child: Child, report: Assigned) -> None:
         child.partitions = report.partitions
@@ -246,8 +251,11 @@ class Supervisor:
         self._ending.go_on(now_s)
 
     def _complain(self, now_s: float) -> None:
+        for child in self._children:
+            if child.state == REFUSED and self._nag.due(REFUSED, "", now_s):
+                _log.error("queues cannot be used", extra={"reason": child.detail})
         for child in self._children.of("feed"):  # the courier says it itself, with what is waiting
-            troubled = child.state not in ("", "ok")
+            troubled = child.state not in ("", "ok", REFUSED)
             if troubled and self._nag.due(_subject(child), f"{child.state} {child.detail}", now_s):
                 said = {"child": child.title, "state": child.state, "detail": child.detail}
                 _log.warning("child in trouble", extra=said)

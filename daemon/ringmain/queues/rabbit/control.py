@@ -153,4 +153,4 @@ class RabbitControl:
         self._backoff.failed(monotonic_s(), random.random())
         since_s = self._unheard.since_s if self._unheard else monotonic_s()
         where, why = self._connection.address, said_with_remedy(close, self._app)
-        self._unheard = Away(f"RabbitMQ at {where} refuses {names.control(self._app)}: {why}", since_s)
+        self._unheard = Away(f"RabbitMQ at {where} refuses {names.control(self._app)}: {why}", since_s, True)
