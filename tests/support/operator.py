@@ -1,0 +1,56 @@
+"""An operator of a daemon under test: asks its control socket, as the command line and admin do.
+
+tests/scenario/test_live_*.py enter. Whatever is asked goes over the real socket to the real supervisor.
+"""
+
+from ringmain import asking, control
+from ringmain.control import Node, Partition, Reply, Request
+from support.scenario import Daemon, Scenario
+from support.waiting import eventually
+
+PATIENCE_S = 40.0
+
+
+class Operator:
+    """One node's."""
+
+    def __init__(self, scenario: Scenario, node: str = "here") -> None:
+        folder = scenario.folder / "run" if node == "here" else scenario.folder / "run" / node
+        self._socket = control.socket_path(str(folder), scenario.group, node)
+
+    def ask(self, request: Request) -> Reply:
+        """Whatever the node answers."""
+        return asking.ask(self._socket, request)
+
+    def done(self, request: Request) -> control.Done:
+        """It must be done."""
+        answer = self.ask(request)
+        assert isinstance(answer, control.Done), answer
+        return answer
+
+    def refused(self, request: Request) -> control.Refused:
+        """It must not."""
+        answer = self.ask(request)
+        assert isinstance(answer, control.Refused), answer
+        return answer
+
+    def look(self) -> Node:
+        """The picture."""
+        answer = self.ask(control.Look())
+        assert isinstance(answer, Node), answer
+        return answer
+
+    def partition(self, number: int) -> Partition:
+        """One partition as the picture has it; AssertionError while it has none."""
+        found = [one for one in self.look().partitions if one.partition == number]
+        assert found, f"no partition {number} in the picture"
+        return found[0]
+
+    def wait_until_owned(self, partitions: int, deadline_s: float = PATIENCE_S) -> None:
+        """Until so many partitions are seen."""
+        eventually(lambda: len(self.look().partitions) == partitions, deadline_s)
+
+
+def kafka_feeders(daemon: Daemon) -> list[int]:
+    """Their process ids."""
+    return sorted(daemon.kafka_feeders().values())
