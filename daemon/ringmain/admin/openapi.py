@@ -5,13 +5,13 @@ The site enters once. Every address, parameter, body and answer is in it; errors
 
 import re
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
 from ringmain.admin.endpoints import ENDPOINTS, Endpoint, Query
 from ringmain.admin.refusals import JSON, Refusal
+from ringmain.admin.release import release
 from ringmain.types import Mode
 
 _PLACE = re.compile(r"{(\w+)}")
@@ -30,7 +30,7 @@ def document(modes: Iterable[Mode]) -> Tree:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, schema_of)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "ringmain admin", "version": version("ringmain")},
+        "info": {"title": "ringmain admin", "version": release()},
         "paths": paths,
         "components": {
             "schemas": dict(components),

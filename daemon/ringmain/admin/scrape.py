@@ -5,7 +5,6 @@ down; a partition has series at its owner only, since the picture has no others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.metadata import version
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -13,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from ringmain import meters, rings
+from ringmain.admin.release import release
 from ringmain.config.pools import place_of
 from ringmain.config.schema import Config
 from ringmain.control import Node, Process
@@ -64,7 +64,7 @@ class Counters:
     """What handlers and feeders count in the segments of this node."""
 
     def __init__(self, config: Config, segments: Mapping[str, Segment]) -> None:
-        self._info = config.name, config.node, version("ringmain")
+        self._info = config.name, config.node, release()
         self._pools: dict[str, tuple[Segment, Overseer]] = {
             key: (segment, segment.overseer()) for key, segment in segments.items()
         }
@@ -179,8 +179,8 @@ def _of_queues(node: Node) -> Iterator[Family]:
 def _of_processes(node: Node) -> Iterator[Family]:
     restarts: dict[Labels, float] = {}
     for said, count in node.restarts.items():
-        role, pool, cause = (said.split(" ", 2) + ["", ""])[:3]
-        restarts[role, *place_of(pool), cause] = float(count)
+        role, pool, cause = said.split(" ", 2)
+        restarts[role, *place_of("" if pool == "-" else pool), cause] = float(count)
     yield _family(meters.RESTARTS, restarts.items())
     there = [process for process in node.processes if process.pid]
     yield _family(meters.MEMORY, [(_labels(one), float(one.rss_bytes)) for one in there])
