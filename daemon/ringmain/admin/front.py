@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import falcon
 
 from ringmain.admin import mounts, site
-from ringmain.admin.gate import Gate, is_loopback
+from ringmain.admin.gate import Gate
 from ringmain.admin.mounts import Callback, Environ, Mounts, StartResponse
+from ringmain.config.check import is_loopback
 from ringmain.errors import AppError
 from ringmain.loading import load_app
 from ringmain.seat import Seat

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import falcon
 
+from ringmain.config.check import is_loopback
 from ringmain.config.schema import Admin
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -44,29 +45,24 @@ class Gate:
     def _refuse_other_names(self, req: falcon.Request) -> None:
         """Without a token only loopback listens; a page elsewhere may call it by a name of its own."""
         host = _host_of(req.get_header("Host") or "")
-        if host not in self._hosts and not host.startswith("127.") and host != "::1":
+        if host not in self._hosts and not is_loopback(f"[{host}]:0" if ":" in host else f"{host}:0"):
             raise falcon.HTTPForbidden(
                 description=f"without admin.token it answers on this machine only, not as {host[:100]!r}"
             )
-
-
-def is_loopback(bind: str) -> bool:
-    """Whether only this machine reaches it."""
-    host = _host_of(bind)
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _refuse_other_sites(req: falcon.Request) -> None:
     """A page of another site may make a browser send, and must not be obeyed."""
     origin = req.get_header("Origin")
     foreign = req.get_header("Sec-Fetch-Site") in ("cross-site", "same-site")
-    if foreign or (origin and urlsplit(origin).netloc != req.get_header("Host")):
+    if foreign or (origin and origin.partition("://")[2] != req.get_header("Host")):
         raise falcon.HTTPForbidden(description="acts are not taken from a page of another site")
 
 
 def _bearer(req: falcon.Request) -> bytes:
     scheme, _, token = (req.get_header("Authorization") or "").partition(" ")
-    return token.strip().encode("utf-8", "surrogateescape") if scheme.lower() == "bearer" else b""
+    # WSGI reads a header's bytes as latin-1.
+    return token.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
 
 
 def _same(given: bytes, token: bytes) -> bool:

@@ -201,6 +201,11 @@ def test_every_section_that_is_linked_is_there() -> None:
     assert anchors - {"decisions-and-reasons"} <= linked
 
 
+def test_the_tables_of_addresses_and_metrics_are_those_of_the_code() -> None:
+    for table in (tables.admin_addresses(), tables.metrics()):
+        assert table in TEXT, "run: python tests/unit/readme/tables.py"
+
+
 def test_the_tables_of_kafka_properties_are_those_of_the_code() -> None:
     assert tables.kafka_properties() in TEXT, "run: python tests/unit/readme/tables.py"
 
