@@ -75,6 +75,8 @@ class Reload(msgspec.Struct, frozen=True, tag="reload"):
 
     dry_run: bool = False
     operator: str = ""
+    code: bool = False
+    """All handlers, even if the probe sees no module of the app that has changed: so does SIGHUP."""
 
 
 class Quiet(msgspec.Struct, frozen=True, tag="quiet"):
@@ -260,7 +262,7 @@ class Node(msgspec.Struct, frozen=True, tag="node"):
     queues_away: str = ""
     """Why the queues are away; "" = they are there."""
     restarts: dict[str, int] = {}
-    """`role pool cause` -> how often."""
+    """`role pool cause` -> how often; the pool is `-` for a role without one."""
 
 
 Reply = Done | Refused | Node

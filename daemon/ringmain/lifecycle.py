@@ -57,7 +57,8 @@ class Quiet(msgspec.Struct, frozen=True, tag="quiet"):
 
 
 class Retire(msgspec.Struct, frozen=True, tag="retire"):
-    """A feeder: leave the group so that its partitions move, and exit before `deadline_s`."""
+    """A feeder: leave the group so that its partitions move, and exit before `deadline_s`. A courier: carry what is
+    in hand and nothing more, another one follows."""
 
     deadline_s: float
 
@@ -160,6 +161,8 @@ class Probed(msgspec.Struct, frozen=True, tag="probed"):
     """Routes that need no handler (`through`) and have none."""
     mounted: bool = False
     """Whether it has HTTP routes of its own."""
+    code: str = ""
+    """Of the files that it was imported from: another word is other code."""
 
 
 class Heard(msgspec.Struct, frozen=True, tag="heard"):
@@ -180,7 +183,9 @@ class Declared(msgspec.Struct, frozen=True, tag="declared"):
     queues: list[str]
 
 
-Report = Booted | Status | GaveUp | Assigned | KillHandler | Scouted | Probed | Heard | Depths | Declared | Sought
+Report = (
+    Booted | Status | GaveUp | Assigned | KillHandler | Scouted | Probed | Heard | Depths | Declared | Sought
+)
 
 Sent = TypeVar("Sent")
 Received = TypeVar("Received")

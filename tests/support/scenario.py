@@ -205,7 +205,7 @@ class Scenario:
             "routes": {ROUTE: of_route},
         }
         path = self.folder / "ringmain.toml"
-        path.write_text("\n".join(_toml(_merged(tree, more))) + "\n")
+        path.write_text(toml(_merged(tree, more)))
         return path
 
     def start(self, *arguments: str) -> Daemon:
@@ -361,6 +361,11 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
         old = both.get(key)
         both[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
     return both
+
+
+def toml(tree: Mapping[str, Any]) -> str:
+    """The tree as a config file."""
+    return "\n".join(_toml(tree)) + "\n"
 
 
 def _toml(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterable[str]:

@@ -21,19 +21,21 @@ from ringmain.errors import ConfigError, Problem
 @set_option
 def run(config: str, modes: tuple[str, ...], overrides: tuple[str, ...]) -> None:
     """Run what CONFIG describes, in the foreground."""
-    settings = _read(config, overrides, modes)
+    if modes:
+        overrides = (*overrides, f"modes={list(modes)}")
+    settings = _read(config, overrides, bool(modes))
     from ringmain.supervise import run as supervise
 
-    sys.exit(supervise(settings))
+    sys.exit(supervise(settings, overrides=overrides))
 
 
-def _read(config: str, overrides: tuple[str, ...], modes: tuple[str, ...]) -> Config:
-    """With the modes of the command line, and errors that speak of --mode."""
-    if not modes:
-        return read_for_use(config, overrides)
+def _read(config: str, overrides: tuple[str, ...], has_modes: bool) -> Config:
+    """With errors that speak of --mode, where it was given."""
     try:
-        return read_for_use(config, (*overrides, f"modes={list(modes)}"))
+        return read_for_use(config, overrides)
     except ConfigError as error:
+        if not has_modes:
+            raise
         raise ConfigError(map(_of_mode, error.problems)) from None
 
 

@@ -66,9 +66,11 @@ HTTP = _replaces("http")
 QUEUE_ACCESS = _replaces("queue feeders", "courier", "herald", "admin")
 EVERYTHING = Effect(ALL)
 POSTS = Effect(said="live: processes are added or retire")
-ADDED = Effect(said="added: it gets a ring and processes of its own, the courier is replaced")
+ADDED = Effect(
+    ("courier", "herald"), said="added: it gets a ring and processes of its own, the courier is replaced"
+)
 REMOVED = Effect(
-    said="removed: its processes retire, the courier is replaced; what waits in its queues stays there"
+    said="removed: its processes retire, then the courier is replaced; what waits in its queues stays there"
 )
 
 

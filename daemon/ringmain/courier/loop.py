@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping
 
 from ringmain.clock import monotonic_s, wall_ms
 from ringmain.config.pools import pool_of
-from ringmain.queues.absence import Absence
 from ringmain.courier.letters import Desk
 from ringmain.courier.post import Post
 from ringmain.lifecycle import OK, Booted, Declared, Quiet, Retire, Status, Stop
+from ringmain.queues.absence import Absence
 from ringmain.queues.connect import connect
 from ringmain.queues.contract import Away, Publisher
 from ringmain.rings import CourierSide

@@ -50,7 +50,7 @@ class Ending:
 
     def restart(self, child: Child) -> None:
         """The same, but whoever follows in its place takes over at once all that was its own."""
-        self._end(child, Stop)
+        self._end(child, Retire if child.post.role == "courier" else Stop)
 
     def _end(self, child: Child, order: type[Stop | Retire]) -> None:
         now_s = clock.monotonic_s()

@@ -27,7 +27,7 @@ class Gates:
         self.adopt(config)
 
     def adopt(self, config: Config) -> None:
-        """Go by this config's policies from now on; one that pauses a route goes on until a message passes."""
+        """Go by this config's policies from now on; what is paused stays so until a message passes."""
         known = {pool.key: pool.settings.flood for pool in pools(config)}
         for key in self._overseers:
             self._killed.setdefault(key, 0)

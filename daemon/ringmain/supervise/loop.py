@@ -28,6 +28,7 @@ from ringmain.lifecycle import (
     Status,
 )
 from ringmain.supervise import lineup
+from ringmain.supervise.applying import Applying, Hands
 from ringmain.supervise.commands import Answer, Commands
 from ringmain.supervise.deaths import Deaths
 from ringmain.supervise.desk import Desk
@@ -44,16 +45,16 @@ from ringmain.supervise.notify import Notify
 from ringmain.supervise.nursery import OWN_ROW, Nursery
 from ringmain.supervise.observer import Observer
 from ringmain.supervise.patrol import Patrol
-from ringmain.supervise.posts import Child, Post, Roster
+from ringmain.supervise.posts import Child, Roster
 from ringmain.supervise.reload import Reload
 from ringmain.supervise.reports import Reports
 from ringmain.supervise.respawn import Cause
+from ringmain.supervise.running import Running
 from ringmain.supervise.sights import Sights
 from ringmain.supervise.signals import Signals
 from ringmain.supervise.staff import Staff
 from ringmain.supervise.watch import Overdue
 
-PROBE_S = 300.0
 LONGEST_TICK_S, SHORTEST_TICK_S = 2.0, 0.01
 RSS_TICK_S = 0.5
 ROUNDING_S = 0.001
@@ -65,7 +66,9 @@ _log = logging.getLogger(__name__)
 class Supervisor:
     """One node's processes."""
 
-    def __init__(self, memory: Memory, nursery: Nursery, signals: Signals, observer: Observer) -> None:
+    def __init__(
+        self, memory: Memory, nursery: Nursery, signals: Signals, observer: Observer, running: Running
+    ) -> None:
         config = memory.config
         self._memory, self._nursery, self._signals, self._observer = memory, nursery, signals, observer
         self._children = nursery.children
@@ -79,8 +82,7 @@ class Supervisor:
         self._staff = Staff(config, memory, self._roster)
         self._errands = Errands(config, nursery, self._filling, self._staff)
         self._neighbours = Neighbours(memory, nursery)
-        self._reload = Reload(self._roster, nursery.unhandled, self._ending.retire)
-        self._tick_s = min(tick_s(config), observer.every_s)
+        self._adopt(config)
         self._round_due_s = 0.0
         self._turns: list[Callable[[float], float]] = []
         """Each is called once a turn of the loop and says when at the latest it wants the next one."""
@@ -88,7 +90,10 @@ class Supervisor:
         self._sights = Sights(memory, nursery, self._roster, self._gates, self._ending, self._deaths)
         self._sights.queues, self._sights.peers = self._neighbours.queues, self._neighbours.peers.picture
         self._lookout = Lookout(self._sights)
-        self._live = Live(memory, nursery, self._roster, self._ending, self._filling)
+        self._live = live = Live(memory, nursery, self._roster, self._ending, self._filling)
+        hands = Hands(memory, nursery, self._roster, self._ending, live.recycle, live.scales)
+        self._applying = Applying(hands)
+        self._reload = Reload(hands, self._applying, running)
         self._notify = Notify(os.environ)
         self._commands, self._reports = Commands(), Reports()
         self._desk = Desk(_address(config), nursery, self._commands)
@@ -106,7 +111,11 @@ class Supervisor:
         self._reports.register(Assigned, self._take_assigned)
         self._reports.register(KillHandler, self._take_kill_handler)
         self._reports.register(Scouted, self._take_scouted)
-        self._reports.register(Probed, lambda _, report: self._reload.probed(report))
+        self._commands.register(control.Reload, self._reload.told)
+        self._reports.register(Probed, self._reload.probed)
+        self._applying.adopters += [self._adopt, self._gates.adopt, self._staff.adopt, self._errands.adopt]
+        self._applying.closers.append(self._gates.forget)
+        self._reload.began, self._reload.ended = self._notify.reloading, self._notify.reloaded
         self._reports.register(Heard, self._neighbours.take_heard)
         self._reports.register(Depths, self._neighbours.take_depths)
         self._reports.register(Declared, self._neighbours.take_declared)
@@ -115,8 +124,13 @@ class Supervisor:
         self._nursery.partings.append(self._notify.close)
         self._filling.greetings.append(self._ending.greet)
         self._live.hook_in(self._commands, self._reports, self._sights, self._neighbours)
-        self._turns += [*self._live.turns(), self._lookout.turn, self._desk.serve, self._neighbours.turn]
+        self._turns += [*self._live.turns(), self._reload.turn, self._lookout.turn]
+        self._turns += [self._desk.serve, self._neighbours.turn]
         self._turns.append(lambda now_s: self._notify.turn(now_s, self._lookout, self._children))
+
+    def _adopt(self, config: Config) -> None:
+        """Go by this config from now on."""
+        self._tick_s = min(tick_s(config), self._observer.every_s)
 
     def run(self) -> int:
         """Until a stop is done."""
@@ -163,7 +177,7 @@ class Supervisor:
             elif number == signal.SIGUSR1:
                 self._ending.be_quiet()
             elif number == signal.SIGHUP:
-                self._begin_reload()
+                self._reload.hang_up()
 
     def _told_stop(self, request: control.Stop) -> Answer:
         if request.now:
@@ -177,12 +191,6 @@ class Supervisor:
             return control.Refused("the node is stopping")
         self._ending.be_quiet()
         return control.Done("quiet: nothing new is taken; only a stop follows")
-
-    def _begin_reload(self) -> None:
-        if not self._ending.goes_on or self._children.of("probe"):
-            return
-        _log.info("reload: code only; for changes of the config file restart")
-        self._filling.errand(Post("probe"), PROBE_S)
 
     # -- listen ------------------------------------------------------------------------------------------
     def _listen(self) -> None:
@@ -246,7 +254,6 @@ class Supervisor:
             self._gates.watch(now_s)
             self._observer.look(self._memory.overseers)
             self._complain(now_s)
-        self._reload.step()
         self._patrol.finish(now_s)
         self._ending.go_on(now_s)
 

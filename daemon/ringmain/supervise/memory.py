@@ -1,7 +1,7 @@
 """The node's shared memory as the supervisor sees it: made before those who use it, given out by role.
 
-`run` makes it, a reload adds to it and takes away from it, the loop looks and gives orders through it. Messages
-are in there, and nobody here reads them.
+`run` makes it, a reload adds to it and takes away, the loop looks and gives orders through it. Messages are
+in there, and nobody here reads them.
 """
 
 import os
@@ -30,12 +30,12 @@ class Memory:
         self.segments: dict[str, Segment] = {}
         self.overseers: dict[str, Overseer] = {}
         self.leaving: set[str] = set()
-        """Pools that the config does not have any more; their rings are closed when the last child has gone."""
+        """Pools that the config does not have any more; a ring is closed when the last child has gone."""
         self.board = Board(_OTHER_ROWS)
         self.add_pools(config)
 
     def add_pools(self, config: Config) -> list[str]:
-        """Make the rings that `config` has more, and name them. OSError: there is no room, nothing was made."""
+        """Make the rings that `config` has more, and name them. OSError: there is no room for them."""
         made: dict[str, Segment] = {}
         try:
             for pool in lineup.rings(config):

@@ -42,6 +42,8 @@ class Nursery:
         """Routes that `through` leads past the app and that it has no function for: the first probe knows."""
         self.mounted = False
         """Whether the app has HTTP routes of its own."""
+        self.code = ""
+        """Which code the probe saw last."""
         self._memory = memory
         self._table = table
         self._let_go = let_go

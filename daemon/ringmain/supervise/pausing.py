@@ -164,7 +164,8 @@ class Pausing:
         for pool in self._memory.overseers:
             words = self._pauses.paused(pool, self._node)
             self._set_gate(pool, any(word.whole for word in words))
-            self._set_queue(pool, _gives_up_queue(words, clock.wall_ms()))
+            if pool not in self._memory.leaving:
+                self._set_queue(pool, _gives_up_queue(words, clock.wall_ms()))
             order = _order(words)
             for child in self._nursery.children.of("feed", pool, "kafka"):
                 self._tell(child, order)
@@ -203,16 +204,16 @@ class Pausing:
         try:
             kept.write(self._path, self._pauses.encoded())
         except OSError as error:
-            _log.error("cannot be kept over a restart", extra={"file": str(self._path), "reason": error.strerror})
+            _log.error(
+                "cannot be kept over a restart", extra={"file": str(self._path), "reason": error.strerror}
+            )
             return f"; not over a restart: {self._path}: {error.strerror}"
         return ""
 
 
 def _gives_up_queue(words: list[Word], now_ms: int) -> bool:
     """What is in hand of the queues goes back: at once when they are meant, later when the route is paused."""
-    return any(
-        word.source == "queue" or (word.whole and now_ms - word.at_ms > GIVEN_UP_MS) for word in words
-    )
+    return any(word.source == "queue" or (word.whole and now_ms - word.at_ms > GIVEN_UP_MS) for word in words)
 
 
 def _order(words: list[Word]) -> Paused:
@@ -220,7 +221,9 @@ def _order(words: list[Word]) -> Paused:
     what goes straight to the queues needs no handler."""
     of_kafka = [word for word in words if word.source != "queue"]
     everything = any(not word.topic and word.partition is None for word in of_kafka)
-    named = {(word.topic, ALL if word.partition is None else word.partition) for word in of_kafka if word.topic}
+    named = {
+        (word.topic, ALL if word.partition is None else word.partition) for word in of_kafka if word.topic
+    }
     return Paused(everything, [] if everything else sorted(named))
 
 

@@ -50,6 +50,13 @@ class Scales:
             return configured
         return min(scale.handlers, self.room_of(pool))
 
+    def forget(self, pool: str) -> bool:
+        """The file has the last word again; whether an operator had said something."""
+        scale = self._scales.pop(pool, None)
+        if scale is not None:
+            self._keep()
+        return scale is not None
+
     def room_of(self, pool: str) -> int:
         """The most handlers that the pool's ring has seats for, some kept for those that take over."""
         return self._memory.segments[pool].geometry.handlers - SPARE_SEATS
@@ -87,7 +94,9 @@ class Scales:
             return f"a pool has at least one handler: pause {pool} instead"
         room = self.room_of(pool)
         if wanted > room:
-            return f"the ring of {pool} has room for {room} handlers: raise handlers in the config and restart"
+            return (
+                f"the ring of {pool} has room for {room} handlers: raise handlers in the config and restart"
+            )
         return ""
 
     def _pools(self) -> list[str]:
@@ -101,7 +110,9 @@ class Scales:
         try:
             return msgspec.json.decode(data, type=dict[str, Scale]) if data else {}
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            _log.error("kept scales are unreadable: ignored", extra={"file": str(self._path), "reason": str(error)})
+            _log.error(
+                "kept scales are unreadable: ignored", extra={"file": str(self._path), "reason": str(error)}
+            )
             return {}
 
     def _keep(self) -> str:
@@ -109,6 +120,8 @@ class Scales:
         try:
             kept.write(self._path, msgspec.json.encode(self._scales))
         except OSError as error:
-            _log.error("cannot be kept over a restart", extra={"file": str(self._path), "reason": error.strerror})
+            _log.error(
+                "cannot be kept over a restart", extra={"file": str(self._path), "reason": error.strerror}
+            )
             return f"; not over a restart: {self._path}: {error.strerror}"
         return ""

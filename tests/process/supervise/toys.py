@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 
 from ringmain import clock, lifecycle, rings
+from ringmain.errors import FatalKafkaError
 from ringmain.lifecycle import Assigned, Booted, KillHandler, Probed, Retire, Scouted, Status, Stop
 from ringmain.seat import Seat
 
@@ -121,6 +122,15 @@ def fit_once(seat: Seat) -> int:
     return lifecycle.OK
 
 
+def fit_then_die(seat: Seat) -> int:
+    """A probe that finds nothing the first time, and dies without a word each time after."""
+    seen = Path(seat.config.state_dir) / "probed"
+    if seen.exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    seen.touch()
+    return fit(seat)
+
+
 def unfit(seat: Seat) -> int:
     """A probe that finds something."""
     seat.link.send(Probed("no module named orders", 4))
@@ -149,6 +159,33 @@ def scout(seat: Seat) -> int:
 def troubled(seat: Seat) -> int:
     """A feeder whose Kafka is away."""
     seat.link.send(Status("unreachable", "connection refused"))
+    return steady(seat)
+
+
+def short_lived(seat: Seat) -> int:
+    """Comes to work and ends at once with an error."""
+    note(seat, "born")
+    seat.link.send(Booted())
+    return 3
+
+
+def hopeless(seat: Seat) -> int:
+    """One whose client is beyond repair, and says so."""
+    if seat.source == "queue":
+        return steady(seat)
+    note(seat, "born")
+    seat.link.send(Booted())
+    raise FatalKafkaError("fenced: another member has this instance id")
+
+
+def standing(seat: Seat) -> int:
+    """A feeder that owns a partition in which nothing moves."""
+    if seat.source == "queue":
+        return steady(seat)
+    side = seat.segments[seat.pool].open_feeder(seat.index, seat.incarnation)
+    index = side.partition_index("t", 0)
+    side.open_partition(index, 0)
+    side.tell_partition(index, 0, 10, False)
     return steady(seat)
 
 
