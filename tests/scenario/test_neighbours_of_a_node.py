@@ -179,17 +179,16 @@ def test_queues_that_refuse_are_said_once_per_daemon_with_the_plain_reason(
         earlier = scenario.start()
         scenario.wait_for_settled(JOINED_S)
         earlier.stop()
-        scenario.config(queues=url)
+        scenario.config(queues=url, stop_s=3)
     else:
         own_rabbit.add_user("poor", "secret")
         own_rabbit.control("set_permissions", "poor", "^$", ".*", ".*")
-        scenario.config(queues={**url, "username": "poor", "password": "secret"})
+        scenario.config(queues={**url, "username": "poor", "password": "secret"}, stop_s=3)
     scenario.produce_numbers(3)
     daemon = scenario.start()
     [said] = eventually(lambda: daemon.log("queues cannot be used"), HEARD_S)
     reason = "exists with other arguments" if wrong == "type" else "ACCESS_REFUSED"
     assert reason in said["reason"]
-    scenario.wait_for_dead(3, HEARD_S) if wrong == "type" else None
     never(lambda: len(daemon.log("queues cannot be used")) > 1, 5.0)
     assert not daemon.log("queues are away")
     assert not daemon.log("child in trouble")
