@@ -31,7 +31,7 @@ MOST_HANDLERS = 1000
     "ringmain pause billing orders --source queue --node web-1",
 ))  # fmt: skip
 @asking_options
-@click.argument("route")
+@click.argument("route", metavar="ROUTE[.CHANNEL]")
 @where_options
 @node_option
 @reason_option
@@ -44,9 +44,11 @@ def pause(config: str, overrides: tuple[str, ...], as_json: bool, **options: Any
     _act(open_client(config, overrides), Pause(**options, operator=operator()), as_json)
 
 
-@click.command(epilog=examples("ringmain resume billing orders", "ringmain resume billing orders --partition 3"))
+@click.command(
+    epilog=examples("ringmain resume billing orders", "ringmain resume billing orders --partition 3")
+)
 @asking_options
-@click.argument("route")
+@click.argument("route", metavar="ROUTE[.CHANNEL]")
 @where_options
 @node_option
 @json_option
@@ -88,7 +90,7 @@ def recycle(config: str, overrides: tuple[str, ...], as_json: bool, pool: str, t
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @json_option
 def reload(config: str, overrides: tuple[str, ...], as_json: bool, dry_run: bool) -> None:
-    """Take in the config file and the app's code as they are now, as SIGHUP does; say what changes.
+    """Take in the config file and the app's code as they are now, and say what changes.
 
     A file that is wrong, code that cannot be imported, a change that needs a restart: nothing changes.
     """
@@ -106,7 +108,9 @@ def quiet(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
 @click.command(epilog=examples("ringmain stop billing --wait", "ringmain stop billing --now"))
 @asking_options
 @click.option("--wait", is_flag=True, help="Come back when it has ended.")
-@click.option("--now", is_flag=True, help="Finish nothing; what is being executed is repeated at the next start.")
+@click.option(
+    "--now", is_flag=True, help="Finish nothing; what is being executed is repeated at the next start."
+)
 @json_option
 def stop(config: str, overrides: tuple[str, ...], as_json: bool, wait: bool, now: bool) -> None:
     """Stop this node: what is begun is finished, offsets are committed; stop_s at most."""

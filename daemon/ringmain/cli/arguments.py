@@ -21,7 +21,9 @@ set_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-node_option = click.option("--node", default="", help="Only on this node; else on all of this name.")
+node_option = click.option(
+    "--node", default="", metavar="NODE", help="Only on this node; else on all of this name."
+)
 reason_option = click.option("--reason", default="", metavar="TEXT", help="Why: shown wherever the pause is.")
 
 
@@ -33,7 +35,7 @@ def asking_options(function: Function) -> Function:
 def where_options(function: Function) -> Function:
     """Which part of a route."""
     options = [
-        click.option("--topic", default="", help="Of this topic, where the route has several."),
+        click.option("--topic", default="", metavar="TOPIC", help="Of this one of the route's topics."),
         click.option("--partition", type=click.IntRange(0, PARTITIONS), help="Only this one."),
         click.option(
             "--source", type=click.Choice(["kafka", "queue"]), callback=_or_empty,

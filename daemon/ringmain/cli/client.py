@@ -22,9 +22,9 @@ from ringmain.errors import ConfigError, NoAnswer, NodeRefused
 from ringmain.nearest import nearest
 
 LOOK_S = 10.0
-ACT_S = 60.0
-"""A seek waits for what executes: `revoke_s` at most."""
-RELOAD_S = 180.0
+ACT_S = 70.0
+"""A seek waits for what executes: `revoke_s` at most. A little more than an admin waits in its turn."""
+RELOAD_S = 220.0
 """Its probe imports the app."""
 RUN = "/run/ringmain"
 """Where systemd's unit lets each instance have its folder; no shell of an operator has its environment."""
@@ -62,12 +62,18 @@ class Client:
 
     def act(self, request: Request) -> Done:
         """Done, or NodeRefused with the nearest name where one is unknown."""
-        reply = self._ask(request, _patience_s(request))
+        reply = self._ask(request, self._patience_s(request))
         if isinstance(reply, Done):
             return reply
         if isinstance(reply, Refused) and reply.unknown:
             raise NodeRefused(reply.reason + _hint(request, self.look()))
         raise NodeRefused(_words(reply))
+
+    def _patience_s(self, request: Request) -> float:
+        if isinstance(request, Reload):
+            return RELOAD_S
+        revoke_s = self.config.revoke_s if self.config else 0.0
+        return max(ACT_S, revoke_s + ACT_S / 2)
 
     def _ask(self, request: Request, timeout_s: float) -> Reply:
         if self._remote is not None:
@@ -128,16 +134,12 @@ def _admin(config: Config, overrides: tuple[str, ...]) -> Admin:
         return Admin(bind=config.admin.bind)
 
 
-def _patience_s(request: Request) -> float:
-    return RELOAD_S if isinstance(request, Reload) else ACT_S
-
-
 def _words(reply: Reply) -> str:
     return reply.reason if isinstance(reply, Refused) else f"an answer to another question: {reply!r:.80}"
 
 
 def _tail(silence: NoAnswer | None) -> str:
-    return str(silence).removeprefix("nobody answers ")
+    return str(silence).removeprefix("nothing answers ")
 
 
 def _hint(request: Request, node: Node) -> str:

@@ -9,7 +9,7 @@ import sys
 import termios
 import tty
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 _NAMES = {
     "\x1b[A": "up", "\x1bOA": "up", "k": "up", "\x1b[B": "down", "\x1bOB": "down", "j": "down",
@@ -26,7 +26,7 @@ class Keys:
 
     def __init__(self) -> None:
         self._terminal = sys.stdin.fileno() if sys.stdin.isatty() else -1
-        self._before: list[object] = []
+        self._before: list[Any] = []
 
     def __enter__(self) -> Self:
         if self._terminal >= 0:

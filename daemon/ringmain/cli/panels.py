@@ -4,9 +4,9 @@
 said is escaped: it must not write to an operator's terminal.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -23,8 +23,12 @@ OLD_S = 60.0
 _WORST = ("standing", "waiting", "paused")
 
 
-def screen(node: Node, few: int = FEW) -> Iterator[RenderableType]:
-    """All of it, at most `few` rows of what is well."""
+def screen(node: Node, few: int = FEW) -> Group:
+    """All of it, at most `few` rows of a table."""
+    return Group(*_parts(node, few))
+
+
+def _parts(node: Node, few: int) -> Iterator[RenderableType]:
     yield headline(node)
     yield from reasons(node)
     yield Text()
@@ -66,9 +70,7 @@ def pools(node: Node) -> RenderableType:
         "retry/s", "dead/s", "call", "ring", "lag",
     )  # fmt: skip
     for pool in node.pools:
-        rates = [
-            figures.rate(pool.rates_per_s.get(name, 0.0)) for name in ("done", *others, "retry", "dead")
-        ]
+        rates = [figures.rate(pool.rates_per_s.get(name, 0.0)) for name in ("done", *others, "retry", "dead")]
         table.add_row(
             _text(pool.key, "yellow" if pool.paused else ""),
             Text(f"{pool.alive}/{pool.handlers}", "" if pool.alive >= pool.handlers else "red"),
@@ -81,7 +83,7 @@ def pauses(node: Node) -> Iterator[Text]:
     """A line for each reason why a pool takes nothing."""
     for pool in node.pools:
         for pause in pool.paused:
-            yield _text(f"  {pool.key}{_where(pause)} is paused: {paused_by(pause)}", "yellow")
+            yield _text(f"  {_paused(pool, pause)} is paused: {paused_by(pause)}", "yellow")
 
 
 def paused_by(pause: PausedBy) -> str:
@@ -200,10 +202,11 @@ def _owned(peer: Peer) -> str:
     return ", ".join(said) or "none"
 
 
-def _where(pause: PausedBy) -> str:
-    where = f" {pause.topic}/{pause.partition}" if pause.partition is not None else ""
-    source = f" (from the {pause.source})" if pause.source else ""
-    return f"{where}{source}{f' on {pause.node}' if pause.node else ''}"
+def _paused(pool: Pool, pause: PausedBy) -> str:
+    """What of the pool."""
+    partition = f"{pause.topic}/{pause.partition}" if pause.partition is not None else pause.topic
+    source = {"kafka": ", what comes from Kafka,", "queue": ", what comes from the queues,"}
+    return (partition or pool.key) + source.get(pause.source, "")
 
 
 def _ring(node: Node, pool: Pool) -> Text:
@@ -230,12 +233,3 @@ def _table(first: str, *numbers: str) -> Table:
         words = name in ("state", "admin", "partitions")
         table.add_column(name.upper(), justify="left" if words else "right", no_wrap=not words)
     return table
-
-
-def rows(parts: Iterable[RenderableType]) -> Table:
-    """The parts below each other, as one."""
-    grid = Table.grid()
-    grid.add_column()
-    for part in parts:
-        grid.add_row(part)
-    return grid

@@ -13,7 +13,7 @@ import msgspec
 
 from ringmain import control
 from ringmain.clerk.records import Record
-from ringmain.control import Done, Pause, Recycle, Refused, Reload, Reply, Request, Resume, Scale, Seek
+from ringmain.control import Done, Node, Pause, Recycle, Refused, Reload, Reply, Request, Resume, Scale, Seek
 from ringmain.errors import NoAnswer, NodeRefused
 
 TOKEN = "RINGMAIN_TOKEN"
@@ -44,7 +44,8 @@ class Remote:
         method, path, body = place_of(request)
         code, text = self._call(method, path, body, timeout_s)
         if code == 200 and isinstance(request, control.Look):
-            return self._decoded(text, control.Node)
+            picture: Node = self._decoded(text, Node)
+            return picture
         if 200 <= code < 300:
             said = self._decoded(text, dict[str, Any]) if text else {}
             return Done(str(said.get("text") or "done"), [str(line) for line in said.get("lines") or []])
@@ -138,8 +139,9 @@ class Jobs:
 
 def place_of(request: Request) -> tuple[str, str, dict[str, Any]]:
     """Method, path and body of a request."""
-    body = {name: value for name, value in msgspec.to_builtins(request).items() if value not in ("", None)}
-    body.pop("type")
+    fields = msgspec.structs.fields(request)
+    said = {one.name: getattr(request, one.name) for one in fields}
+    body = {one.name: said[one.name] for one in fields if said[one.name] != one.default}
     match request:
         case control.Look():
             return "GET", "/api/picture", {}
@@ -147,9 +149,7 @@ def place_of(request: Request) -> tuple[str, str, dict[str, Any]]:
             action = type(request).__name__.lower()
             return "POST", f"/api/routes/{quote(body.pop('route'), safe='')}/{action}", body
         case Scale():
-            route, _, channel = body.pop("pool").partition(".")
-            within = {"channel": channel} if channel else {}
-            return "POST", f"/api/routes/{quote(route, safe='')}/scale", body | within
+            return "POST", f"/api/routes/{quote(body.pop('pool'), safe='')}/scale", body
         case Recycle() if request.title:
             return "POST", f"/api/processes/{quote(body.pop('title'), safe='')}/recycle", body
         case Recycle() | Reload() | control.Quiet() | control.Stop():

@@ -31,8 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "forget": ("ringmain.cli.persons:forget", "Remove one person's messages from all queues."),
 }
 
-EPILOG = """CONFIG is a path, an instance name of /etc/ringmain or, for commands that ask a running node, the URL
-of its admin (its token in RINGMAIN_TOKEN); RINGMAIN_CONFIG when absent.
+EPILOG = """CONFIG is a path, an instance name of /etc/ringmain or, for commands that ask a running node,
+the URL of its admin (its token in RINGMAIN_TOKEN); RINGMAIN_CONFIG when absent.
 
 \b
 Examples:

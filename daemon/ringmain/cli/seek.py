@@ -35,7 +35,7 @@ MOST_OFFSET = (1 << 63) - 1
     "--to", required=True, metavar="OFFSET|TIME|earliest|latest",
     help="The next message: its offset; the first since a TIME (ISO 8601, or how long ago: 2h); an end.",
 )  # fmt: skip
-@click.option("--topic", default="", help="Of this topic, where the route has several.")
+@click.option("--topic", default="", metavar="TOPIC", help="Of this one of the route's topics.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def seek(config: str, overrides: tuple[str, ...], route: str, as_json: bool, **options: Any) -> None:
@@ -83,8 +83,8 @@ def meant(to: str, one: Partition) -> str:
         return _skipped(max(one.end, one.position) - one.committed)
     if not to.isdecimal():
         return (
-            f"it is at offset {one.position} now, {figures.many(max(one.lag, 0), 'message')} behind; what lies "
-            "between is repeated if the time is before that, skipped if it is after"
+            f"it is at offset {one.position} now, {figures.many(max(one.lag, 0), 'message')} behind; "
+            "what lies between is repeated if the time is before that, skipped if it is after"
         )
     return _between(int(to), one)
 
@@ -93,7 +93,9 @@ def _between(offset: int, one: Partition) -> str:
     if offset >= one.position:
         beyond = "" if offset <= one.end or one.end < 0 else f" (the end is {one.end})"
         return _skipped(offset - one.committed) + beyond
-    repeated = f"at most {figures.many(one.position - offset, 'message')} that were taken are handled once more"
+    repeated = (
+        f"at most {figures.many(one.position - offset, 'message')} that were taken are handled once more"
+    )
     if offset <= one.committed:
         return repeated
     return f"{repeated}, and {_skipped(offset - one.committed)}"
@@ -116,7 +118,5 @@ def _unknown(request: Seek, node: Node) -> str:
 
 def _is_of(one: Partition, request: Seek) -> bool:
     return (
-        one.route == request.route
-        and one.partition == request.partition
-        and request.topic in ("", one.topic)
+        one.route == request.route and one.partition == request.partition and request.topic in ("", one.topic)
     )

@@ -5,7 +5,8 @@ from rich.console import Console
 
 from ringmain.cli.arguments import asking_options, examples, json_option, print_json
 from ringmain.cli.client import open_client
-from ringmain.cli.panels import ALL, FEW, rows, screen
+from ringmain.cli.panels import ALL, FEW, screen
+from ringmain.control import Node
 
 PIPE_WIDTH = 160
 
@@ -14,7 +15,9 @@ PIPE_WIDTH = 160
     "ringmain status billing", "ringmain status http://web-1:8100 --json | jq .ready",
 ))  # fmt: skip
 @asking_options
-@click.option("--all", "everything", is_flag=True, help="Also what is well: every partition, process and queue.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Also what is well: every partition, process and queue."
+)
 @json_option
 def status(config: str, overrides: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Is this node well, what does it do, and what needs a look?"""
@@ -22,12 +25,16 @@ def status(config: str, overrides: tuple[str, ...], everything: bool, as_json: b
     if as_json:
         print_json(node)
     else:
-        console_for_people().print(rows(screen(node, ALL if everything else FEW)))
+        print_screen(node, ALL if everything else FEW)
 
 
-def console_for_people() -> Console:
+def print_screen(node: Node, few: int) -> None:
     """On a terminal as wide as it is, in a pipe wide enough for whole lines."""
-    plain = Console(highlight=False, markup=False, emoji=False)
-    if plain.is_terminal:
-        return plain
-    return Console(highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
+    terminal = Console(highlight=False, markup=False, emoji=False)
+    if terminal.is_terminal:
+        terminal.print(screen(node, few))
+        return
+    pipe = Console(highlight=False, markup=False, emoji=False, width=PIPE_WIDTH)
+    with pipe.capture() as captured:
+        pipe.print(screen(node, few))
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

@@ -19,8 +19,8 @@ from ringmain.cli.arguments import asking_options, examples, json_option, print_
 from ringmain.cli.client import Client, open_client
 from ringmain.cli.deadtext import escaped
 from ringmain.cli.keys import Keys
-from ringmain.cli.panels import ALL, FEW, rows, screen
-from ringmain.cli.status import console_for_people
+from ringmain.cli.panels import ALL, FEW, screen
+from ringmain.cli.status import print_screen
 from ringmain.control import Node
 from ringmain.errors import NoAnswer
 
@@ -43,7 +43,7 @@ def top(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_json(node)
     elif not sys.stdout.isatty():
-        console_for_people().print(rows(screen(node)))
+        print_screen(node, FEW)
     else:
         watch(client, View(node))
 
@@ -73,17 +73,18 @@ class View:
         steps = {"up": -1, "down": 1, "page up": -page, "page down": page, "home": -ALL, "end": ALL}
         self.frozen ^= key == "pause"
         self.everything ^= key == "all"
-        self.top = max(0, min(self.top + steps.get(key, 0), self._body_lines - self._height))
+        self.top += steps.get(key, 0)  # how far that goes is known when it is drawn
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         height = options.height or console.height
         head = list(self._head(options.max_width))
         body = console.render_lines(self._body(), options.update(height=None), pad=False)
         self._body_lines, self._height = len(body), max(height - len(head) - 1, 1)
-        self.press("")
+        self.top = max(0, min(self.top, self._body_lines - self._height))
         for line in head:
             yield from console.render(line, options.update(height=1, no_wrap=True, overflow="ellipsis"))
-        for row in body[self.top : self.top + self._height]:
+        shown = body[self.top : self.top + self._height]
+        for row in [*shown, *[[]] * (self._height - len(shown))]:
             yield from row
             yield Segment.line()
         yield Text(self._foot(), "dim", no_wrap=True, overflow="ellipsis", end="")
@@ -95,7 +96,7 @@ class View:
         yield Text(said + figures.spark(self.rates, max(width - len(said), 1)), "cyan")
 
     def _body(self) -> RenderableType:
-        return rows(screen(self.node, ALL if self.everything else FEW))
+        return screen(self.node, ALL if self.everything else FEW)
 
     def _foot(self) -> str:
         below = self._body_lines - self._height - self.top

@@ -3,30 +3,43 @@
 cli.main enters. Where something is missing, that line says what it should be.
 """
 
+import sys
+
 import click
+
+from ringmain.cli.root import root
 
 
 def usage(error: click.UsageError) -> str:
     """The error and the way on."""
-    where = error.ctx.command_path if error.ctx else "ringmain"
-    hint = _hint(error)
-    way_on = f"Try '{where} --help'."
+    context = error.ctx or _called(sys.argv[1:])
+    hint = _hint(error, context)
+    way_on = f"Try '{context.command_path} --help'."
     return f"{error.format_message()}\n{hint + '. ' if hint else ''}{way_on}"
 
 
-def _hint(error: click.UsageError) -> str:
+def _called(words: list[str]) -> click.Context:
+    """The command that these words name: click's parser does not tell whose option it could not read."""
+    context = click.Context(root, info_name="ringmain")
+    for word in words:
+        found = (
+            context.command.get_command(context, word) if isinstance(context.command, click.Group) else None
+        )
+        context = click.Context(found, info_name=word, parent=context) if found else context
+    return context
+
+
+def _hint(error: click.UsageError, context: click.Context) -> str:
     """How the option or argument is written that has no value."""
-    if isinstance(error, click.MissingParameter):
-        return _written(error.param, error.ctx)
-    if isinstance(error, click.BadOptionUsage) and error.ctx:
-        named = [one for one in error.ctx.command.params if error.option_name in one.opts]
-        return _written(named[0], error.ctx) if named else ""
+    if isinstance(error, click.MissingParameter) and error.param:
+        return _written(error.param, context)
+    if isinstance(error, click.BadOptionUsage):
+        named = [one for one in context.command.params if error.option_name in one.opts]
+        return _written(named[0], context) if named else ""
     return ""
 
 
-def _written(parameter: click.Parameter | None, context: click.Context | None) -> str:
-    if context is None or parameter is None:
-        return ""
+def _written(parameter: click.Parameter, context: click.Context) -> str:
     if not isinstance(parameter, click.Option):
         return CONFIG if parameter.name == "config" else ""
     spelled = f"{parameter.opts[-1]} {parameter.make_metavar(context)}"

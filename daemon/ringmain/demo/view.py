@@ -123,7 +123,9 @@ def _now(snapshot: Snapshot) -> str:
     if snapshot.counted.calls == 0:
         return " waiting for the consumer group: the embedded broker takes a second or two"
     done, dead = snapshot.counted.done, snapshot.queued.dead
-    return f" {snapshot.end:,} messages: {done:,} done, {dead:,} dead, {snapshot.seconds:.1f} s since the start"
+    return (
+        f" {snapshot.end:,} messages: {done:,} done, {dead:,} dead, {snapshot.seconds:.1f} s since the start"
+    )
 
 
 def _partitions(snapshot: Snapshot, room: int) -> Table:

@@ -76,7 +76,9 @@ def on_http(token: str = "") -> Iterator[tuple[str, Standing]]:
             given = self.headers.get("Authorization", "")
             standing.seen.append((self.command, self.path, body, given))
             if token and given != f"Bearer {token}":
-                self._say(401, "application/json", b'{"title":"401 Unauthorized","description":"a token is needed"}')
+                self._say(
+                    401, "application/json", b'{"title":"401 Unauthorized","description":"a token is needed"}'
+                )
             elif page := standing.pages.get((self.command, self.path)):
                 self._say(*page)
             elif self.path == "/api/picture":

@@ -33,7 +33,18 @@ def web() -> Iterator[tuple[str, Standing]]:
 ACTS = [
     (["pause", "orders"], Pause("orders")),
     (
-        ["pause", "orders", "--partition", "3", "--source", "kafka", "--node", "web-2", "--reason", "it moves"],
+        [
+            "pause",
+            "orders",
+            "--partition",
+            "3",
+            "--source",
+            "kafka",
+            "--node",
+            "web-2",
+            "--reason",
+            "it moves",
+        ],
         Pause("orders", "", 3, "kafka", "web-2", reason="it moves"),
     ),
     (["resume", "orders", "--topic", "orders", "--partition", "3"], Resume("orders", "orders", 3)),
@@ -69,14 +80,13 @@ PLACES = [
     (["resume", "orders"], "/api/routes/orders/resume", {}),
     (["seek", "orders", "--partition", "0", "--to", "earliest", "--yes"], "/api/routes/orders/seek",
      {"partition": 0, "to": "earliest"}),
-    (["scale", "orders.review", "8"], "/api/routes/orders/scale",
-     {"handlers": 8, "channel": "review"}),
-    (["scale", "orders", "8"], "/api/routes/orders/scale", {"handlers": 8}),
+    (["scale", "orders.review", "8"], "/api/routes/orders.review/scale", {"handlers": 8}),
     (["recycle", "--process", "handler orders/3"], "/api/processes/handler%20orders%2F3/recycle", {}),
     (["recycle", "orders"], "/api/recycle", {"pool": "orders"}),
     (["reload", "--dry-run"], "/api/reload", {"dry_run": True}),
     (["quiet"], "/api/quiet", {}),
-    (["stop"], "/api/stop", {"now": False}),
+    (["stop"], "/api/stop", {}),
+    (["stop", "--now"], "/api/stop", {"now": True}),
 ]  # fmt: skip
 
 
@@ -138,7 +148,7 @@ def test_a_url_where_nothing_answers_is_exit_code_5(call: Ringmain) -> None:
     for command in (["status"], ["jobs"], ["pause", "orders"]):
         done = call(command[0], f"http://127.0.0.1:{free}", *command[1:])
         assert done.returncode == 5
-        assert done.stderr == f"ringmain: nobody answers at http://127.0.0.1:{free}: Connection refused\n"
+        assert done.stderr == f"ringmain: nothing answers at http://127.0.0.1:{free}: Connection refused\n"
 
 
 def test_a_wrong_token_is_refused_and_told_where_the_token_comes_from(

@@ -99,7 +99,8 @@ def test_what_is_wrong_with_a_mode_speaks_of_mode(call: Ringmain, folder: Path) 
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "status", "top", "pause", "resume", "seek", "scale", "recycle", "reload", "quiet", "stop"]
+    "command",
+    ["run", "status", "top", "pause", "resume", "seek", "scale", "recycle", "reload", "quiet", "stop"],
 )
 def test_the_help_of_a_command_shows_examples(command: str, call: Ringmain) -> None:
     _, _, shown = call(command, "--help").stdout.partition("Examples:\n")

@@ -24,8 +24,8 @@ ONE = partition(3)  # committed 10,000, position 10,050, end 10,120
         ("20000", "at most 10,000 messages are never handled (the end is 10120)"),
         ("latest", "at most 120 messages are never handled"),
         ("earliest", "everything that Kafka still has below offset 10050 is handled once more"),
-        ("2026-01-31T12:00:00Z", "it is at offset 10050 now, 120 messages behind; what lies between is repeated "
-                                 "if the time is before that, skipped if it is after"),
+        ("2026-01-31T12:00:00Z", "it is at offset 10050 now, 120 messages behind; what lies between is "
+                                 "repeated if the time is before that, skipped if it is after"),
     ],
 )  # fmt: skip
 def test_a_seek_says_at_most_how_much_it_repeats_and_skips(to: str, meaning: str) -> None:
