@@ -34,6 +34,7 @@ def handle(message: Message) -> Retry | None:
     os.write(SEEN, f"{{message.id}} VERSION\\n".encode())
 """
 READY_DEADLINE_S = 60.0
+_TAIL_LINES = 60
 
 
 class Billing:
@@ -67,6 +68,10 @@ class Billing:
             'topics = ["orders"]': f'topics = ["{self.topic}"]',
             "[routes.orders]": f'[admin]\nbind = "127.0.0.1:{free_ports(1)[0]}"\n\n[routes.orders]',
         }
+
+    def print_journal(self) -> None:
+        """For who reads of a failure."""
+        print("\n".join(self.machine.journal(UNIT)[-_TAIL_LINES:]))
 
     # -- asked -----------------------------------------------------------------------------------------------
 

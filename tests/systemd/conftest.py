@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from billing import Billing
 
 from support.kafka_server import KafkaServer
 from support.machine import Machine, NoMachine, why_not
 from support.rabbit_server import RabbitServer
-from billing import Billing
 
 
 def _no_machine(reason: str) -> None:
@@ -38,5 +38,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 def billing(machine: Machine, kafka: KafkaServer, rabbit: RabbitServer) -> Billing:
     """The guide's instance, as the guide installs and starts it."""
     made = Billing(machine, kafka, rabbit)
-    made.follow_the_guide()
+    try:
+        made.follow_the_guide()
+    except AssertionError:
+        made.print_journal()
+        raise
     return made
