@@ -23,7 +23,7 @@ def document(modes: Iterable[Mode]) -> Tree:
     """OpenAPI 3.1 of a node with these modes."""
     there = [one for one in ENDPOINTS if one.mode is None or one.mode in modes]
     kinds = _kinds(there)
-    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    schemas, components = msgspec.json.schema_components(kinds, schema_hook=_any, ref_template=_REF)
     schema_of = dict(zip(map(id, kinds), schemas, strict=True))
     paths: dict[str, Tree] = {}
     for one in there:
@@ -45,6 +45,11 @@ def _kinds(endpoints: Iterable[Endpoint]) -> list[Any]:
         kinds += [kind for kind in one.gives.values() if not isinstance(kind, str)]
         kinds += [one.body] if one.body else []
     return list({id(kind): kind for kind in kinds}.values())
+
+
+def _any(_kind: type) -> Tree:
+    """`object`: what a filter says is text, a number or a list of texts."""
+    return {"description": "any value"}
 
 
 def _operation(one: Endpoint, schema_of: Mapping[int, Tree]) -> Tree:

@@ -164,6 +164,7 @@ class Master(Arbiter):  # type: ignore[misc]
     def __init__(self, app: Gunicorn, seat: Seat, url: str) -> None:
         super().__init__(app)
         self._seat, self._url = seat, url
+        self._titled = False
 
     def init_signals(self) -> None:
         """The supervisor speaks on the link; signals of others stay ignored."""
@@ -171,13 +172,15 @@ class Master(Arbiter):  # type: ignore[misc]
 
     def when_bound(self) -> None:
         """People and tests learn where."""
-        _take_title(self._seat, "")
         self._seat.link.send(Status("ok", self._url))
         _log.info("listening", extra={"url": self._url})
 
     def manage_workers(self) -> None:
         """Each round of gunicorn's loop, about once a second."""
         super().manage_workers()
+        if not self._titled:  # gunicorn has just taken one of its own
+            self._titled = True
+            _take_title(self._seat, "")
         self._seat.board.beat(self._seat.beat)
         orders = self._seat.link.receive()
         if self._seat.link.closed or any(isinstance(order, Stop | Retire) for order in orders):

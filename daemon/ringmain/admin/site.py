@@ -148,7 +148,7 @@ def make(site: Site, modes: tuple[str, ...]) -> falcon.App[falcon.Request, falco
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App(media_type=JSON)
     app.req_options.strip_url_path_trailing_slash = False
     app.req_options.auto_parse_qs_csv = False
-    app.set_errorserializer(serialize)
+    app.set_error_serializer(serialize)
     app.add_error_handler(RingmainError, _say_error)
     app.add_error_handler(Exception, _say_crash)
     if "api-server" in modes:

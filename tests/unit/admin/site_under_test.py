@@ -63,6 +63,7 @@ def answering(config: Config) -> Iterator[Answering]:
         server.shutdown()
         thread.join()
         server.server_close()
+        Path(path).unlink()
 
 
 def config_in(folder: Path, **tables: Any) -> Config:

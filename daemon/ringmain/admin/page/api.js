@@ -30,10 +30,18 @@ async function ask(path, options = {}, withinMs = LOOK_MS) {
   if (options.body !== undefined) headers["Content-Type"] = "application/json";
   let answer, text;
   try {
-    answer = await fetch(path, { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(withinMs) });
+    answer = await fetch(path, {
+      ...options,
+      headers,
+      cache: "no-store",
+      signal: AbortSignal.timeout(withinMs),
+    });
     text = await answer.text();
   } catch (error) {
-    throw new ApiError(0, error.name === "TimeoutError" ? `no answer within ${withinMs / 1000} s` : "no answer");
+    throw new ApiError(
+      0,
+      error.name === "TimeoutError" ? `no answer within ${withinMs / 1000} s` : "no answer",
+    );
   }
   if (!answer.ok) throw new ApiError(answer.status, reason(answer, text));
   return text;

@@ -10,9 +10,27 @@ const HEIGHT = 132;
 const MOST_LINES = 6;
 
 const CHARTS = [
-  { title: "Done", unit: "/s", text: rate, lines: () => ["done"], value: (picture, name) => outcome(picture, name) },
-  { title: "Not done", unit: "/s", text: rate, lines: () => ["retry", "dead", "skip", "channel"], value: (picture, name) => outcome(picture, name) },
-  { title: "Lag", unit: "", text: count, lines: (picture) => routesOf(picture), value: (picture, route) => lag(picture, route) },
+  {
+    title: "Done",
+    unit: "/s",
+    text: rate,
+    lines: () => ["done"],
+    value: (picture, name) => outcome(picture, name),
+  },
+  {
+    title: "Not done",
+    unit: "/s",
+    text: rate,
+    lines: () => ["retry", "dead", "skip", "channel"],
+    value: (picture, name) => outcome(picture, name),
+  },
+  {
+    title: "Lag",
+    unit: "",
+    text: count,
+    lines: (picture) => routesOf(picture),
+    value: (picture, route) => lag(picture, route),
+  },
 ];
 
 function outcome({ pools }, name) {
@@ -25,7 +43,10 @@ function routesOf({ pools }) {
 }
 
 function lag({ partitions }, route) {
-  return partitions.reduce((sum, one) => sum + (route === "all" || one.route === route ? Math.max(0, one.lag) : 0), 0);
+  return partitions.reduce(
+    (sum, one) => sum + (route === "all" || one.route === route ? Math.max(0, one.lag) : 0),
+    0,
+  );
 }
 
 /** All charts of the page, on one clock and one pointer. */
@@ -37,7 +58,9 @@ export class Charts {
     this.#charts = CHARTS.map((kind) => new Chart(kind, place));
     const widen = new ResizeObserver(() => this.#charts.forEach((chart) => chart.fit()));
     widen.observe(place);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#charts.forEach((chart) => chart.redraw()));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+      this.#charts.forEach((chart) => chart.redraw()),
+    );
   }
 
   /** A picture came. */
@@ -47,24 +70,51 @@ export class Charts {
 }
 
 class Chart {
-  #kind; #place; #legend; #times = []; #values = new Map(); #plot = null; #names = ""; #figures = new Map();
+  #kind;
+  #place;
+  #legend;
+  #times = [];
+  #values = new Map();
+  #plot = null;
+  #names = "";
+  #figures = new Map();
 
   constructor(kind, place) {
     this.#kind = kind;
     this.#legend = el("span", { class: "legend" });
-    this.#place = el("div", { class: "plot", role: "img", "aria-label": `${kind.title}, the last ten minutes` });
-    place.append(el("figure", { class: "chart" }, el("figcaption", {}, el("h2", {}, kind.title), this.#legend), this.#place));
+    this.#place = el("div", {
+      class: "plot",
+      role: "img",
+      "aria-label": `${kind.title}, the last ten minutes`,
+    });
+    place.append(
+      el(
+        "figure",
+        { class: "chart" },
+        el("figcaption", {}, el("h2", {}, kind.title), this.#legend),
+        this.#place,
+      ),
+    );
   }
 
   show(picture) {
     const names = this.#kind.lines(picture);
     const now = Date.now() / 1000;
     this.#times.push(now);
-    for (const name of names) if (!this.#values.has(name)) this.#values.set(name, Array(this.#times.length - 1).fill(null));
-    for (const [name, values] of this.#values) values.push(names.includes(name) ? this.#kind.value(picture, name) : null);
-    while (this.#times[0] < now - KEPT_S) { this.#times.shift(); for (const values of this.#values.values()) values.shift(); }
-    if (names.join() !== this.#names) { this.#names = names.join(); this.redraw(); }
-    else { this.#plot.setData(this.#data()); }
+    for (const name of names)
+      if (!this.#values.has(name)) this.#values.set(name, Array(this.#times.length - 1).fill(null));
+    for (const [name, values] of this.#values)
+      values.push(names.includes(name) ? this.#kind.value(picture, name) : null);
+    while (this.#times[0] < now - KEPT_S) {
+      this.#times.shift();
+      for (const values of this.#values.values()) values.shift();
+    }
+    if (names.join() !== this.#names) {
+      this.#names = names.join();
+      this.redraw();
+    } else {
+      this.#plot.setData(this.#data());
+    }
     this.#tell(this.#times.length - 1);
   }
 
@@ -81,23 +131,47 @@ class Chart {
     const colour = (name) => style.getPropertyValue(name).trim();
     const names = [...this.#values.keys()];
     this.#figures = new Map(names.map((name) => [name, el("b")]));
-    this.#legend.replaceChildren(...names.map((name) => {
-      const swatch = el("i");
-      swatch.style.setProperty("background", colour(lineColour(name, names)));
-      return el("span", {}, swatch, `${name} `, this.#figures.get(name));
-    }));
+    this.#legend.replaceChildren(
+      ...names.map((name) => {
+        const swatch = el("i");
+        swatch.style.setProperty("background", colour(lineColour(name, names)));
+        return el("span", {}, swatch, `${name} `, this.#figures.get(name));
+      }),
+    );
     this.#plot = new uPlot(this.#options(names, colour), this.#data(), this.#place);
   }
 
   #options(names, colour) {
-    const axis = { stroke: colour("--dim"), font: "11px system-ui", grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: colour("--dim"),
+      font: "11px system-ui",
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { show: false },
+    };
     return {
-      width: this.#place.clientWidth || 300, height: HEIGHT, legend: { show: false }, padding: [6, 4, 0, 0],
+      width: this.#place.clientWidth || 300,
+      height: HEIGHT,
+      legend: { show: false },
+      padding: [6, 4, 0, 0],
       cursor: { sync: { key: "ringmain" }, drag: { setScale: false }, y: false },
       hooks: { setCursor: [(plot) => this.#tell(plot.cursor.idx ?? this.#times.length - 1)] },
-      scales: { x: { range: (_, least, most) => [Math.min(least, most - 60), most] }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
-      axes: [{ ...axis, space: 70, size: 22 }, { ...axis, size: 44, space: 26, values: (_, splits) => splits.map(short) }],
-      series: [{}, ...names.map((name) => ({ label: name, stroke: colour(lineColour(name, names)), width: 1.5, points: { show: false } }))],
+      scales: {
+        x: { range: (_, least, most) => [Math.min(least, most - 60), most] },
+        y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
+      },
+      axes: [
+        { ...axis, space: 70, size: 22 },
+        { ...axis, size: 44, space: 26, values: (_, splits) => splits.map(short) },
+      ],
+      series: [
+        {},
+        ...names.map((name) => ({
+          label: name,
+          stroke: colour(lineColour(name, names)),
+          width: 1.5,
+          points: { show: false },
+        })),
+      ],
     };
   }
 
@@ -108,13 +182,22 @@ class Chart {
   #tell(index) {
     for (const [name, figure] of this.#figures) {
       const value = this.#values.get(name)[index];
-      say(figure, value === null || value === undefined ? "–" : `${this.#kind.text(value)}${this.#kind.unit}`);
+      say(
+        figure,
+        value === null || value === undefined ? "–" : `${this.#kind.text(value)}${this.#kind.unit}`,
+      );
     }
   }
 }
 
 /** Outcomes have colours of their own; routes take them in turn. */
 function lineColour(name, names) {
-  const own = { done: "--line-1", retry: "--line-3", dead: "--line-5", skip: "--line-4", channel: "--line-2" };
+  const own = {
+    done: "--line-1",
+    retry: "--line-3",
+    dead: "--line-5",
+    skip: "--line-4",
+    channel: "--line-2",
+  };
   return own[name] ?? `--line-${(names.indexOf(name) % 6) + 1}`;
 }

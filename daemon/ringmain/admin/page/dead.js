@@ -13,26 +13,70 @@ import { Table } from "./table.js";
 
 const PAGE = 50;
 const FEW_GROUPS = 12;
-const AXES = [["route,error", "route, error"], ["error", "error"], ["route", "route"], ["hour", "hour"], ["topic", "topic"], ["route,channel", "route, channel"]];
+const AXES = [
+  ["route,error", "route, error"],
+  ["error", "error"],
+  ["route", "route"],
+  ["hour", "hour"],
+  ["topic", "topic"],
+  ["route,channel", "route, channel"],
+];
 
 /** The view; `load(hash)` when it is opened. */
 export class DeadView {
-  #filter = {}; #cursors = [""]; #page = { entries: [], cursor: null }; #total = null; #chosen = new Set(); #loading = 0; #open = false;
+  #filter = {};
+  #cursors = [""];
+  #page = { entries: [], cursor: null };
+  #total = null;
+  #chosen = new Set();
+  #loading = 0;
+  #open = false;
 
   constructor(place) {
-    this.filters = new Filters((filter) => { location.hash = toHash(filter); this.load(); });
-    this.pane = new EntryPane((id) => this.#gone(id), () => this.list.update(this.#page.entries));
-    this.jobs = jobs.build(() => this.refresh(), () => this.#open);
-    this.list = new Table({ label: "Dead messages", key: (entry) => entry.id, columns: this.#columns(), empty: "nothing is dead that passes this filter",
-      rowClass: ({ id }) => (id === this.pane.id ? "open" : this.#chosen.has(id) ? "chosen" : "") });
-    this.axes = el("select", { "aria-label": "Count by", on: { change: () => this.#count() } }, AXES.map(([by, text]) => el("option", { value: by }, text)));
+    this.filters = new Filters((filter) => {
+      location.hash = toHash(filter);
+      this.load();
+    });
+    this.pane = new EntryPane(
+      (id) => this.#gone(id),
+      () => this.list.update(this.#page.entries),
+    );
+    this.jobs = jobs.build(
+      () => this.refresh(),
+      () => this.#open,
+    );
+    this.list = new Table({
+      label: "Dead messages",
+      key: (entry) => entry.id,
+      columns: this.#columns(),
+      empty: "nothing is dead that passes this filter",
+      rowClass: ({ id }) => (id === this.pane.id ? "open" : this.#chosen.has(id) ? "chosen" : ""),
+    });
+    this.axes = el(
+      "select",
+      { "aria-label": "Count by", on: { change: () => this.#count() } },
+      AXES.map(([by, text]) => el("option", { value: by }, text)),
+    );
     this.counts = el("div");
     this.where = el("span", { class: "dim", "aria-live": "polite" });
     this.back = button("‹ Back", () => this.turn(-1));
     this.on = button("Next ›", () => this.turn(1));
-    place.append(this.filters.node, el("div", { class: "dead" },
-      el("div", { class: "dead-list" }, this.#acts(), panel("Messages", this.list.node, [this.where, this.back, this.on]), panel("Counts", this.counts, [this.axes]), this.jobs.node),
-      this.pane.node));
+    place.append(
+      this.filters.node,
+      el(
+        "div",
+        { class: "dead" },
+        el(
+          "div",
+          { class: "dead-list" },
+          this.#acts(),
+          panel("Messages", this.list.node, [this.where, this.back, this.on]),
+          panel("Counts", this.counts, [this.axes]),
+          this.jobs.node,
+        ),
+        this.pane.node,
+      ),
+    );
   }
 
   /** The view is opened, or its address changed. */
@@ -120,12 +164,22 @@ export class DeadView {
     const from = (this.#cursors.length - 1) * PAGE;
     const { entries, cursor } = this.#page;
     const of = this.#total === null ? "" : ` of ${count(this.#total)}`;
-    say(this.where, entries.length ? `${count(from + 1)}–${count(from + entries.length)}${of}, the oldest first` : "");
+    say(
+      this.where,
+      entries.length ? `${count(from + 1)}–${count(from + entries.length)}${of}, the oldest first` : "",
+    );
     this.back.disabled = this.#cursors.length === 1;
     this.on.disabled = !cursor;
     this.list.update(entries);
     const chosen = this.#chosen.size;
-    say(this.summary, chosen ? `${messages(chosen)} chosen` : this.#total === null ? "" : `${messages(this.#total)}${Object.keys(this.#filter).length ? " pass the filter" : " in all"}`);
+    say(
+      this.summary,
+      chosen
+        ? `${messages(chosen)} chosen`
+        : this.#total === null
+          ? ""
+          : `${messages(this.#total)}${Object.keys(this.#filter).length ? " pass the filter" : " in all"}`,
+    );
     for (const one of [this.replayAll, this.deleteAll]) one.disabled = !chosen && !this.#total;
     say(this.replayAll, chosen ? `Replay ${count(chosen)}…` : "Replay these…");
     say(this.deleteAll, chosen ? `Delete ${count(chosen)}…` : "Delete these…");
@@ -133,25 +187,76 @@ export class DeadView {
   }
 
   #acts() {
-    const all = (action) => () => this.#run(action, this.#chosen.size ? bulk.ofIds([...this.#chosen]) : bulk.ofFilter(this.#filter));
+    const all = (action) => () =>
+      this.#run(action, this.#chosen.size ? bulk.ofIds([...this.#chosen]) : bulk.ofFilter(this.#filter));
     this.summary = el("strong");
     this.replayAll = button("Replay these…", all("replay"), { class: "primary" });
     this.deleteAll = button("Delete these…", all("delete"), { class: "danger" });
-    this.unchoose = button("choose none", () => { this.#chosen.clear(); this.#tell(); }, { class: "text", hidden: true });
-    return el("div", { class: "dead-acts" }, this.summary, this.unchoose, this.replayAll, this.deleteAll, button("Refresh", () => this.refresh()));
+    this.unchoose = button(
+      "choose none",
+      () => {
+        this.#chosen.clear();
+        this.#tell();
+      },
+      { class: "text", hidden: true },
+    );
+    return el(
+      "div",
+      { class: "dead-acts" },
+      this.summary,
+      this.unchoose,
+      this.replayAll,
+      this.deleteAll,
+      button("Refresh", () => this.refresh()),
+    );
   }
 
   #columns() {
     return [
-      { id: "choose", title: "", make: (cell, row) => cell.append(el("input", { type: "checkbox", on: { change: ({ target }) => this.#choose(row().id, target.checked) } })),
-        fill: (cell, entry) => { cell.firstChild.checked = this.#chosen.has(entry.id); cell.firstChild.setAttribute("aria-label", `Choose ${entry.message_id}`); } },
+      {
+        id: "choose",
+        title: "",
+        make: (cell, row) =>
+          cell.append(
+            el("input", {
+              type: "checkbox",
+              on: { change: ({ target }) => this.#choose(row().id, target.checked) },
+            }),
+          ),
+        fill: (cell, entry) => {
+          cell.firstChild.checked = this.#chosen.has(entry.id);
+          cell.firstChild.setAttribute("aria-label", `Choose ${entry.message_id}`);
+        },
+      },
       { id: "dead", title: "Dead since (UTC)", kind: "date", text: (entry) => moment(entry.dead_at) },
-      { id: "route", title: "Route", kind: "p2", text: (entry) => (entry.channel ? `${entry.route}.${entry.channel}` : entry.route) },
-      { id: "message", title: "Message", heads: true, make: (cell, row) => cell.append(button("", () => this.open(row().id), { class: "text" })),
-        fill: (cell, entry) => say(cell.firstChild, visibleLine(entry.message_id)) },
+      {
+        id: "route",
+        title: "Route",
+        kind: "p2",
+        text: (entry) => (entry.channel ? `${entry.route}.${entry.channel}` : entry.route),
+      },
+      {
+        id: "message",
+        title: "Message",
+        heads: true,
+        make: (cell, row) => cell.append(button("", () => this.open(row().id), { class: "text" })),
+        fill: (cell, entry) => say(cell.firstChild, visibleLine(entry.message_id)),
+      },
       { id: "key", title: "Key", kind: "p2", text: (entry) => shownBytes(entry.key) },
-      { id: "attempt", title: "Att.", hint: "Attempts, the first call included", kind: "num p3", text: (entry) => count(entry.attempt) },
-      { id: "error", title: "Error", kind: "wide", make: (cell) => cell.append(el("b"), " ", el("span")), fill: fillError },
+      {
+        id: "attempt",
+        title: "Att.",
+        hint: "Attempts, the first call included",
+        kind: "num p3",
+        text: (entry) => count(entry.attempt),
+      },
+      {
+        id: "error",
+        title: "Error",
+        kind: "wide",
+        make: (cell) => cell.append(el("b"), " ", el("span")),
+        fill: fillError,
+      },
     ];
   }
 
@@ -170,12 +275,30 @@ export class DeadView {
   /** Each group leads to the filter that is exactly it. */
   #showCounts(axes, groups) {
     this.filters.propose(unique(groups, "route"), unique(groups, "error"));
-    const rows = groups.slice(0, FEW_GROUPS).map(({ group, messages: dead, oldest_at: oldest, newest_at: newest }) => el("tr", {},
-      el("td", { class: "num" }, count(dead)),
-      el("td", {}, button(axes.map((axis) => visibleLine(String(group[axis] || "–"))).join(" · "), () => this.#narrow(axes, group), { class: "text" })),
-      el("td", { class: "dim p2" }, `${moment(oldest)} to ${moment(newest)}`)));
+    const rows = groups
+      .slice(0, FEW_GROUPS)
+      .map(({ group, messages: dead, oldest_at: oldest, newest_at: newest }) =>
+        el(
+          "tr",
+          {},
+          el("td", { class: "num" }, count(dead)),
+          el(
+            "td",
+            {},
+            button(
+              axes.map((axis) => visibleLine(String(group[axis] || "–"))).join(" · "),
+              () => this.#narrow(axes, group),
+              { class: "text" },
+            ),
+          ),
+          el("td", { class: "dim p2" }, `${moment(oldest)} to ${moment(newest)}`),
+        ),
+      );
     const rest = groups.length - rows.length;
-    this.counts.replaceChildren(el("table", { "aria-label": "Counts" }, el("tbody", {}, rows)), rest > 0 ? el("p", { class: "none" }, `and ${count(rest)} more groups`) : "");
+    this.counts.replaceChildren(
+      el("table", { "aria-label": "Counts" }, el("tbody", {}, rows)),
+      rest > 0 ? el("p", { class: "none" }, `and ${count(rest)} more groups`) : "",
+    );
   }
 
   #narrow(axes, group) {

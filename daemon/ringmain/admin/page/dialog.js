@@ -15,18 +15,30 @@ export function ask({ title, lines = [], fields = [], confirm, danger = false, b
     const inputs = fields.map(input);
     const yes = el("button", { type: "submit", class: danger ? "danger" : "primary" }, confirm);
     const no = button("Cancel", () => dialog.close());
-    const form = el("form", { method: "dialog" }, el("h2", {}, title), lines.map((line) => el("p", {}, line)),
-      body, inputs.map(({ node }) => node), el("div", { class: "buttons" }, no, yes));
+    const form = el(
+      "form",
+      { method: "dialog" },
+      el("h2", {}, title),
+      lines.map((line) => el("p", {}, line)),
+      body,
+      inputs.map(({ node }) => node),
+      el("div", { class: "buttons" }, no, yes),
+    );
     const dialog = el("dialog", { "aria-label": title }, form);
     let answer = null;
-    const holdBack = () => { yes.disabled = inputs.some(({ field, read }) => field.type === "typed" && read() !== field.wanted); };
+    const holdBack = () => {
+      yes.disabled = inputs.some(({ field, read }) => field.type === "typed" && read() !== field.wanted);
+    };
     form.addEventListener("input", holdBack);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       answer = Object.fromEntries(inputs.map(({ field, read }) => [field.name, read()]));
       dialog.close();
     });
-    dialog.addEventListener("close", () => { dialog.remove(); resolve(answer); });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(answer);
+    });
     document.body.append(dialog);
     dialog.showModal();
     holdBack();
@@ -38,8 +50,18 @@ export function ask({ title, lines = [], fields = [], confirm, danger = false, b
 function input(field) {
   const { name, label, type = "text", options, value = "", hint, wanted, ...attributes } = field;
   const control = options
-    ? el("select", { name }, options.map(([word, text]) => el("option", { value: word, selected: word === value }, text)))
-    : el("input", { name, type: type === "typed" ? "text" : type, autocomplete: "off", spellcheck: "false", ...attributes });
+    ? el(
+        "select",
+        { name },
+        options.map(([word, text]) => el("option", { value: word, selected: word === value }, text)),
+      )
+    : el("input", {
+        name,
+        type: type === "typed" ? "text" : type,
+        autocomplete: "off",
+        spellcheck: "false",
+        ...attributes,
+      });
   if (type === "checkbox") control.checked = Boolean(value);
   else if (!options) control.value = value;
   const node = el("label", { class: "field" }, el("span", {}, label), control, hint && el("small", {}, hint));
@@ -50,7 +72,9 @@ function input(field) {
 export function tell(title, body) {
   const dialog = el("dialog", { "aria-label": title });
   const close = button("Close", () => dialog.close(), { class: "primary" });
-  dialog.append(el("form", { method: "dialog" }, el("h2", {}, title), body, el("div", { class: "buttons" }, close)));
+  dialog.append(
+    el("form", { method: "dialog" }, el("h2", {}, title), body, el("div", { class: "buttons" }, close)),
+  );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();

@@ -49,7 +49,11 @@ export function bar() {
 /** A link that somebody else told us: only to a web page, else its text alone. */
 export function safeLink(address, text) {
   let scheme = "";
-  try { scheme = new URL(address).protocol; } catch { /* no address at all */ }
+  try {
+    scheme = new URL(address).protocol;
+  } catch {
+    /* no address at all */
+  }
   if (scheme !== "http:" && scheme !== "https:") return el("span", {}, text);
   return el("a", { href: address, rel: "noreferrer noopener" }, text);
 }
@@ -57,6 +61,10 @@ export function safeLink(address, text) {
 /** One panel: a heading, what stands beside it, and its body. */
 export function panel(title, body, beside = []) {
   const id = `h-${title.toLowerCase().replace(/\W+/g, "-")}`;
-  return el("section", { class: "panel", "aria-labelledby": id },
-    el("div", { class: "panel-head" }, el("h2", { id }, title), beside), body);
+  return el(
+    "section",
+    { class: "panel", "aria-labelledby": id },
+    el("div", { class: "panel-head" }, el("h2", { id }, title), beside),
+    body,
+  );
 }

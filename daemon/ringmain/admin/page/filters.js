@@ -9,10 +9,22 @@ const FIELDS = [
   ["error", "Error", { list: "errors", size: 18, title: "the class, with or without its module" }],
   ["text", "Text", { size: 16, title: "in the error, traceback, key, headers or value" }],
   ["key", "Key", { size: 12 }],
-  ["where", "Where", { size: 20, placeholder: "customer.id=7", title: "path=value of the JSON value; several apart by a space-comma-space: a.b=1 , c=2" }],
+  [
+    "where",
+    "Where",
+    {
+      size: 20,
+      placeholder: "customer.id=7",
+      title: "path=value of the JSON value; several apart by a space-comma-space: a.b=1 , c=2",
+    },
+  ],
   ["topic", "Topic", { size: 12 }],
   ["partition", "Partition", { size: 5, inputmode: "numeric" }],
-  ["since", "Since", { size: 12, placeholder: "2h", title: "died since: 30s 15m 2h 7d ago, or 2026-01-31T12:00:00Z" }],
+  [
+    "since",
+    "Since",
+    { size: 12, placeholder: "2h", title: "died since: 30s 15m 2h 7d ago, or 2026-01-31T12:00:00Z" },
+  ],
   ["until", "Until", { size: 12, placeholder: "30m", title: "died before" }],
   ["id", "Id", { size: 14, title: "one or more, apart by spaces" }],
 ];
@@ -20,17 +32,38 @@ const SEVERAL = { where: " , ", id: " " };
 
 /** The form; `onApply(filter)` is called with what is set. */
 export class Filters {
-  #inputs = new Map(); #lists = { routes: el("datalist", { id: "routes" }), errors: el("datalist", { id: "errors" }) };
+  #inputs = new Map();
+  #lists = { routes: el("datalist", { id: "routes" }), errors: el("datalist", { id: "errors" }) };
 
   constructor(onApply) {
     for (const [name, , attributes] of FIELDS) {
-      this.#inputs.set(name, el("input", { name, type: "text", autocomplete: "off", spellcheck: "false", ...attributes }));
+      this.#inputs.set(
+        name,
+        el("input", { name, type: "text", autocomplete: "off", spellcheck: "false", ...attributes }),
+      );
     }
-    const boxes = FIELDS.map(([name, label]) => el("label", { class: "box" }, el("span", {}, label), this.#inputs.get(name)));
-    this.node = el("form", { class: "filters", role: "search", "aria-label": "Filter the dead set" }, boxes, Object.values(this.#lists),
-      el("span", { class: "box-buttons" }, el("button", { type: "submit", class: "primary" }, "Filter"),
-        button("Clear", () => { this.set({}); onApply({}); })));
-    this.node.addEventListener("submit", (event) => { event.preventDefault(); onApply(this.get()); });
+    const boxes = FIELDS.map(([name, label]) =>
+      el("label", { class: "box" }, el("span", {}, label), this.#inputs.get(name)),
+    );
+    this.node = el(
+      "form",
+      { class: "filters", role: "search", "aria-label": "Filter the dead set" },
+      boxes,
+      Object.values(this.#lists),
+      el(
+        "span",
+        { class: "box-buttons" },
+        el("button", { type: "submit", class: "primary" }, "Filter"),
+        button("Clear", () => {
+          this.set({});
+          onApply({});
+        }),
+      ),
+    );
+    this.node.addEventListener("submit", (event) => {
+      event.preventDefault();
+      onApply(this.get());
+    });
   }
 
   get first() {
@@ -42,7 +75,13 @@ export class Filters {
     const found = {};
     for (const [name, input] of this.#inputs) {
       const value = input.value.trim();
-      if (value) found[name] = SEVERAL[name] ? value.split(SEVERAL[name]).map((one) => one.trim()).filter(Boolean) : value;
+      if (value)
+        found[name] = SEVERAL[name]
+          ? value
+              .split(SEVERAL[name])
+              .map((one) => one.trim())
+              .filter(Boolean)
+          : value;
     }
     return found;
   }
@@ -85,7 +124,11 @@ export function fromHash(hash) {
 
 /** `route orders, error KeyError`, or `everything`. */
 export function inWords(filter) {
-  return Object.entries(filter).map(([name, value]) => `${name} ${[value].flat().join(", ")}`).join(" · ") || "everything";
+  return (
+    Object.entries(filter)
+      .map(([name, value]) => `${name} ${[value].flat().join(", ")}`)
+      .join(" · ") || "everything"
+  );
 }
 
 /** As the API takes it in a body: the partition is a number. */

@@ -16,7 +16,11 @@ export function rate(number) {
 
 /** For an axis: `1.2k`, `3M`. */
 export function short(number) {
-  for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+  for (const [size, unit] of [
+    [1e9, "G"],
+    [1e6, "M"],
+    [1e3, "k"],
+  ]) {
     if (Math.abs(number) >= size) return `${+(number / size).toFixed(1)}${unit}`;
   }
   return `${+number.toFixed(2)}`;
@@ -73,7 +77,8 @@ export function momentOf(ms) {
 }
 
 // What would act on the page or hide on it: controls, zero-width, direction marks, line separators.
-const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+const UNSEEN =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 const LINE_ENDS = { "\t": "\\t", "\n": "\\n" };
 
 /** The text with everything unseen spelled out, as the command line does; line ends and tabs stay. */

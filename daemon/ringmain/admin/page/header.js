@@ -17,20 +17,37 @@ const tabs = {
 const deadCount = el("span", { class: "badge", hidden: true });
 const reasons = el("ul", { class: "reasons", id: "reasons", hidden: true });
 const silence = el("p", { class: "silence", role: "alert", id: "silence", hidden: true });
-const tokenButton = button("Token", askToken, { hint: "What the node asks for beyond loopback; kept in this tab only" });
+const tokenButton = button("Token", askToken, {
+  hint: "What the node asks for beyond loopback; kept in this tab only",
+});
 let answered = 0;
 let node = "";
 
 /** Build it. */
 export function build(place) {
   tabs.dead.append(" ", deadCount);
-  const acts = el("span", { class: "acts" },
+  const acts = el(
+    "span",
+    { class: "acts" },
     button("Reload…", reload, { hint: "Config and code, as SIGHUP does; shows first what would change" }),
     button("Recycle all…", recycleAll, { hint: "Fresh processes, one after another" }),
     button("Quiet…", quiet, { hint: "Take nothing new; only a stop follows" }),
-    tokenButton, button("?", showKeys, { hint: "Keys", "aria-label": "Keys" }));
-  place.append(el("div", { class: "bar-top" }, state, name, facts, el("nav", { "aria-label": "Views" }, tabs.live, tabs.dead), acts),
-    silence, reasons);
+    tokenButton,
+    button("?", showKeys, { hint: "Keys", "aria-label": "Keys" }),
+  );
+  place.append(
+    el(
+      "div",
+      { class: "bar-top" },
+      state,
+      name,
+      facts,
+      el("nav", { "aria-label": "Views" }, tabs.live, tabs.dead),
+      acts,
+    ),
+    silence,
+    reasons,
+  );
 }
 
 /** A picture came. */
@@ -40,20 +57,36 @@ export function show(picture) {
   silence.hidden = true;
   document.body.classList.remove("silent");
   say(name, `${picture.name} @ ${picture.node}`);
-  say(facts, `${picture.version} · up ${span(picture.uptime_s)} · pid ${picture.pid} · ${picture.modes.join(", ")}`);
+  say(
+    facts,
+    `${picture.version} · up ${span(picture.uptime_s)} · pid ${picture.pid} · ${picture.modes.join(", ")}`,
+  );
   facts.title = `since ${momentOf(picture.started_at_ms)} UTC`;
-  say(state, picture.ready ? (picture.state === "running" ? "ready" : picture.state) : picture.state === "running" ? "not ready" : picture.state);
+  say(
+    state,
+    picture.ready
+      ? picture.state === "running"
+        ? "ready"
+        : picture.state
+      : picture.state === "running"
+        ? "not ready"
+        : picture.state,
+  );
   dress(state, `state ${picture.ready ? (picture.state === "running" ? "ok" : "warn") : "bad"}`);
   document.title = `${picture.ready ? "" : "! "}${picture.name} @ ${picture.node}`;
-  const dead = picture.queues.filter(({ queue }) => queue === "dead").reduce((sum, { messages }) => sum + messages, 0);
+  const dead = picture.queues
+    .filter(({ queue }) => queue === "dead")
+    .reduce((sum, { messages }) => sum + messages, 0);
   say(deadCount, count(dead));
   deadCount.hidden = dead === 0;
   showReasons(picture);
 }
 
 function showReasons(picture) {
-  const lines = picture.reasons.map(({ reason, route, subject, ready }) =>
-    ({ text: [route, subject, reason].filter(Boolean).join(" · "), tone: ready ? "warn" : "bad" }));
+  const lines = picture.reasons.map(({ reason, route, subject, ready }) => ({
+    text: [route, subject, reason].filter(Boolean).join(" · "),
+    tone: ready ? "warn" : "bad",
+  }));
   if (picture.queues_away) lines.push({ text: `queues: ${picture.queues_away}`, tone: "bad" });
   lines.sort((a, b) => (a.tone > b.tone) - (a.tone < b.tone));
   const now = lines.map(({ text, tone }) => tone + text).join("\n");
@@ -87,8 +120,12 @@ let asking = false;
 export async function askToken() {
   if (asking) return;
   asking = true;
-  const answer = await ask({ title: "Token", lines: ["admin.token, or admin.read_token to look only. It stays in this tab; empty forgets it."],
-    fields: [{ name: "token", label: "Token", type: "password", value: api.token() }], confirm: "Use it" });
+  const answer = await ask({
+    title: "Token",
+    lines: ["admin.token, or admin.read_token to look only. It stays in this tab; empty forgets it."],
+    fields: [{ name: "token", label: "Token", type: "password", value: api.token() }],
+    confirm: "Use it",
+  });
   asking = false;
   if (!answer) return;
   api.setToken(answer.token);
@@ -96,21 +133,35 @@ export async function askToken() {
 }
 
 async function reload() {
-  const said = await attempt(() => api.reload(true), () => "");
+  const said = await attempt(
+    () => api.reload(true),
+    () => "",
+  );
   if (!said) return;
   const lines = said.lines ?? [];
   const body = el("pre", { class: "lines" }, lines.length ? lines.join("\n") : said.text);
-  if (await ask({ title: `Reload ${node}?`, lines: ["The file is read again, and all code; handlers are replaced one by one."], body, confirm: "Reload" })) {
+  if (
+    await ask({
+      title: `Reload ${node}?`,
+      lines: ["The file is read again, and all code; handlers are replaced one by one."],
+      body,
+      confirm: "Reload",
+    })
+  ) {
     await attempt(() => api.reload(false));
   }
 }
 
 async function recycleAll() {
-  const lines = ["Fresh processes one after another, without a rebalance. What is being executed ends first."];
-  if (await ask({ title: `Recycle every process of ${node}?`, lines, confirm: "Recycle all" })) await attempt(() => api.recyclePool(""));
+  const lines = [
+    "Fresh processes one after another, without a rebalance. What is being executed ends first.",
+  ];
+  if (await ask({ title: `Recycle every process of ${node}?`, lines, confirm: "Recycle all" }))
+    await attempt(() => api.recyclePool(""));
 }
 
 async function quiet() {
   const lines = [`${node} takes nothing new any more. There is no way back but a stop and a start.`];
-  if (await ask({ title: `Quiet ${node}?`, lines, confirm: "Quiet", danger: true })) await attempt(() => api.quiet());
+  if (await ask({ title: `Quiet ${node}?`, lines, confirm: "Quiet", danger: true }))
+    await attempt(() => api.quiet());
 }

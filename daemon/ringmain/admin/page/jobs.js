@@ -7,7 +7,8 @@ import { bar, button, el, panel, say } from "./dom.js";
 import { count, moment } from "./format.js";
 import { Table } from "./table.js";
 
-const BUSY_MS = 700, IDLE_MS = 10_000;
+const BUSY_MS = 700,
+  IDLE_MS = 10_000;
 const FEW = 5;
 const TONES = { running: "", done: "", cancelled: "warn", stopped: "warn", failed: "bad", died: "bad" };
 
@@ -16,9 +17,21 @@ let ran = false;
 
 /** The panel; `ended()` is called when a job has come to its end, `isOpen()` says whether anybody looks. */
 export function build(ended, isOpen) {
-  const table = new Table({ label: "Jobs", key: (job) => job.id, columns: columns(), empty: "no job was run on this node" });
+  const table = new Table({
+    label: "Jobs",
+    key: (job) => job.id,
+    columns: columns(),
+    empty: "no job was run on this node",
+  });
   let all = false;
-  const more = button("all", () => { all = !all; refresh(); }, { class: "text" });
+  const more = button(
+    "all",
+    () => {
+      all = !all;
+      refresh();
+    },
+    { class: "text" },
+  );
   const refresh = async () => {
     clearTimeout(timer);
     if (!isOpen()) return;
@@ -35,22 +48,65 @@ export function build(ended, isOpen) {
     if (ran && !runs) ended();
     ran = runs;
   };
-  document.addEventListener("ringmain:jobs", () => { ran = true; refresh(); });
+  document.addEventListener("ringmain:jobs", () => {
+    ran = true;
+    refresh();
+  });
   return { node: panel("Jobs", table.node, [more]), refresh };
 }
 
 function columns() {
   return [
-    { id: "what", title: "Job", heads: true, text: (job) => (job.topic ? `${job.action} to ${job.topic}` : job.action) },
+    {
+      id: "what",
+      title: "Job",
+      heads: true,
+      text: (job) => (job.topic ? `${job.action} to ${job.topic}` : job.action),
+    },
     { id: "state", title: "State", text: (job) => job.state, tone: (job) => TONES[job.state] ?? "warn" },
-    { id: "progress", title: "Done", kind: "num", make: (cell) => cell.append(el("span", { class: "n" }), bar()), fill: fillProgress },
-    { id: "failed", title: "Not", kind: "num", text: (job) => count(job.failed), fill: fillFailed, tone: (job) => (job.failed ? "bad" : "zero") },
-    { id: "again", title: "Dead again", kind: "num p2", text: (job) => count(job.dead_again), tone: (job) => (job.dead_again ? "warn" : "zero") },
-    { id: "filter", title: "Of", kind: "p2", text: (job) => Object.entries(job.filter).map(([name, value]) => `${name} ${[value].flat().join(", ")}`).join(" · ") || "everything" },
+    {
+      id: "progress",
+      title: "Done",
+      kind: "num",
+      make: (cell) => cell.append(el("span", { class: "n" }), bar()),
+      fill: fillProgress,
+    },
+    {
+      id: "failed",
+      title: "Not",
+      kind: "num",
+      text: (job) => count(job.failed),
+      fill: fillFailed,
+      tone: (job) => (job.failed ? "bad" : "zero"),
+    },
+    {
+      id: "again",
+      title: "Dead again",
+      kind: "num p2",
+      text: (job) => count(job.dead_again),
+      tone: (job) => (job.dead_again ? "warn" : "zero"),
+    },
+    {
+      id: "filter",
+      title: "Of",
+      kind: "p2",
+      text: (job) =>
+        Object.entries(job.filter)
+          .map(([name, value]) => `${name} ${[value].flat().join(", ")}`)
+          .join(" · ") || "everything",
+    },
     { id: "who", title: "Who", kind: "p3", text: (job) => `${job.who} @ ${job.host}` },
     { id: "began", title: "Began (UTC)", kind: "p2", text: (job) => moment(job.began_at) },
     { id: "note", title: "", kind: "p3", text: (job) => job.note },
-    { id: "acts", title: "", kind: "acts", make: (cell, job) => cell.append(button("cancel…", () => cancel(job()), { class: "text" })), fill: (cell, job) => { cell.firstChild.hidden = job.state !== "running"; } },
+    {
+      id: "acts",
+      title: "",
+      kind: "acts",
+      make: (cell, job) => cell.append(button("cancel…", () => cancel(job()), { class: "text" })),
+      fill: (cell, job) => {
+        cell.firstChild.hidden = job.state !== "running";
+      },
+    },
   ];
 }
 
@@ -66,9 +122,14 @@ function fillFailed(cell, job) {
 
 async function cancel(job) {
   const left = Math.max(0, job.total - job.acted - job.failed);
-  const lines = [`${count(job.acted)} are done and stay so; ${count(left)} are left as they are. It ends after its present batch.`];
+  const lines = [
+    `${count(job.acted)} are done and stay so; ${count(left)} are left as they are. It ends after its present batch.`,
+  ];
   if (await ask({ title: `Cancel this ${job.action}?`, lines, confirm: "Cancel the job" })) {
-    await attempt(() => api.cancelJob(job.id), () => "the job ends after its present batch");
+    await attempt(
+      () => api.cancelJob(job.id),
+      () => "the job ends after its present batch",
+    );
     document.dispatchEvent(new Event("ringmain:jobs"));
   }
 }

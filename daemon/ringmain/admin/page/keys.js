@@ -33,6 +33,8 @@ function isTyping(target) {
 }
 
 export function showKeys() {
-  const rows = known.map(({ key, what }) => el("tr", {}, el("td", {}, el("kbd", {}, key)), el("td", {}, what)));
+  const rows = known.map(({ key, what }) =>
+    el("tr", {}, el("td", {}, el("kbd", {}, key)), el("td", {}, what)),
+  );
   tell("Keys", el("table", { class: "keys" }, el("tbody", {}, rows)));
 }

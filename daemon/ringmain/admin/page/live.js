@@ -15,11 +15,26 @@ const parts = [];
 export function build(place) {
   const figures = buildFigures();
   const charts = el("div", { class: "charts", id: "charts" });
-  const [pool, queue, peer, partition, process] = [pools.build(), buildQueues(), buildPeers(), partitions.build(), processes.build()];
+  const [pool, queue, peer, partition, process] = [
+    pools.build(),
+    buildQueues(),
+    buildPeers(),
+    partitions.build(),
+    processes.build(),
+  ];
   parts.push(figures, pool, queue, peer, partition, process);
-  place.append(figures.node, charts, panel("Pools", pool.node),
+  place.append(
+    figures.node,
+    charts,
+    panel("Pools", pool.node),
     el("div", { class: "pair even" }, panel("Queues", queue.node), panel("Nodes", peer.node)),
-    el("div", { class: "pair" }, panel("Partitions", partition.node, partition.beside), panel("Processes", process.node)));
+    el(
+      "div",
+      { class: "pair" },
+      panel("Partitions", partition.node, partition.beside),
+      panel("Processes", process.node),
+    ),
+  );
   drawLater(charts);
   return { narrow: partition.narrow };
 }
@@ -31,7 +46,9 @@ export function show(picture) {
 
 /** PERF: the chart library is not on the way to the first picture. */
 async function drawLater(place) {
-  await new Promise((done) => { window.requestIdleCallback ? requestIdleCallback(done, { timeout: 500 }) : setTimeout(done, 100); });
+  await new Promise((done) => {
+    window.requestIdleCallback ? requestIdleCallback(done, { timeout: 500 }) : setTimeout(done, 100);
+  });
   const { Charts } = await import("./charts.js");
   const charts = new Charts(place);
   parts.push(charts);
@@ -39,7 +56,10 @@ async function drawLater(place) {
 }
 
 const sum = (all, of) => all.reduce((total, one) => total + of(one), 0);
-const total = (outcome) => ({ pools: all }) => sum(all, (pool) => pool.rates_per_s[outcome] ?? 0);
+const total =
+  (outcome) =>
+  ({ pools: all }) =>
+    sum(all, (pool) => pool.rates_per_s[outcome] ?? 0);
 
 const FIGURES = [
   ["Done/s", (picture) => rate(total("done")(picture))],
@@ -48,9 +68,30 @@ const FIGURES = [
   ["Executing", (picture) => count(sum(picture.pools, (pool) => pool.busy))],
   ["Lag", (picture) => count(sum(picture.partitions, ({ lag }) => Math.max(0, lag)))],
   ["Oldest", (picture) => oldest(picture)],
-  ["Fullest ring", (picture) => `${Math.round(100 * Math.max(0, ...picture.rings.map((ring) => ring.used_ratio)))} %`],
-  ["In queues", (picture) => count(sum(picture.queues.filter(({ queue }) => queue !== "dead"), ({ messages }) => messages))],
-  ["Dead", (picture) => count(sum(picture.queues.filter(({ queue }) => queue === "dead"), ({ messages }) => messages))],
+  [
+    "Fullest ring",
+    (picture) => `${Math.round(100 * Math.max(0, ...picture.rings.map((ring) => ring.used_ratio)))} %`,
+  ],
+  [
+    "In queues",
+    (picture) =>
+      count(
+        sum(
+          picture.queues.filter(({ queue }) => queue !== "dead"),
+          ({ messages }) => messages,
+        ),
+      ),
+  ],
+  [
+    "Dead",
+    (picture) =>
+      count(
+        sum(
+          picture.queues.filter(({ queue }) => queue === "dead"),
+          ({ messages }) => messages,
+        ),
+      ),
+  ],
 ];
 
 function oldest({ partitions: all }) {
@@ -60,22 +101,47 @@ function oldest({ partitions: all }) {
 
 function buildFigures() {
   const values = FIGURES.map(([title, , tone]) => ({ title, tone, value: el("dd") }));
-  const node = el("dl", { class: "figures" }, values.map(({ title, value }) => el("div", {}, el("dt", {}, title), value)));
-  const show = (picture) => FIGURES.forEach(([, text, tone], i) => {
-    say(values[i].value, text(picture));
-    values[i].value.dataset.tone = tone?.(picture) ?? "";
-  });
+  const node = el(
+    "dl",
+    { class: "figures" },
+    values.map(({ title, value }) => el("div", {}, el("dt", {}, title), value)),
+  );
+  const show = (picture) =>
+    FIGURES.forEach(([, text, tone], i) => {
+      say(values[i].value, text(picture));
+      values[i].value.dataset.tone = tone?.(picture) ?? "";
+    });
   return { node, show };
 }
 
 function buildQueues() {
-  const cell = (kind) => ({ id: kind, title: kind[0].toUpperCase() + kind.slice(1), kind: "num", text: (row) => text(row[kind]), tone: (row) => (row[kind]?.messages ? (kind === "dead" ? "warn" : "") : "zero") });
-  const text = (queue) => (!queue ? "–" : queue.oldest_s && queue.messages ? `${count(queue.messages)} · ${span(queue.oldest_s)}` : count(queue.messages));
-  const columns = [{ id: "pool", title: "Queues of", heads: true, text: (row) => row.pool }, ...KINDS.map(cell)];
-  const table = new Table({ label: "Queues", key: (row) => row.pool, columns, empty: "nothing is known of the queues yet" });
+  const cell = (kind) => ({
+    id: kind,
+    title: kind[0].toUpperCase() + kind.slice(1),
+    kind: "num",
+    text: (row) => text(row[kind]),
+    tone: (row) => (row[kind]?.messages ? (kind === "dead" ? "warn" : "") : "zero"),
+  });
+  const text = (queue) =>
+    !queue
+      ? "–"
+      : queue.oldest_s && queue.messages
+        ? `${count(queue.messages)} · ${span(queue.oldest_s)}`
+        : count(queue.messages);
+  const columns = [
+    { id: "pool", title: "Queues of", heads: true, text: (row) => row.pool },
+    ...KINDS.map(cell),
+  ];
+  const table = new Table({
+    label: "Queues",
+    key: (row) => row.pool,
+    columns,
+    empty: "nothing is known of the queues yet",
+  });
   const show = ({ queues }) => {
     const rows = new Map();
-    for (const queue of queues) rows.set(queue.pool, { ...(rows.get(queue.pool) ?? { pool: queue.pool }), [queue.queue]: queue });
+    for (const queue of queues)
+      rows.set(queue.pool, { ...(rows.get(queue.pool) ?? { pool: queue.pool }), [queue.queue]: queue });
     table.update([...rows.values()]);
   };
   return { node: table.node, show };
@@ -85,13 +151,23 @@ function buildPeers() {
   const columns = [
     { id: "node", title: "Node", heads: true, fill: fillPeer },
     { id: "owns", title: "Partitions", text: owned },
-    { id: "heard", title: "Heard", kind: "num", text: (row) => (row.self ? "this one" : row.heard_s === null ? "–" : `${span(row.heard_s)} ago`), tone: (row) => (row.heard_s > 30 ? "warn" : "") },
+    {
+      id: "heard",
+      title: "Heard",
+      kind: "num",
+      text: (row) => (row.self ? "this one" : row.heard_s === null ? "–" : `${span(row.heard_s)} ago`),
+      tone: (row) => (row.heard_s > 30 ? "warn" : ""),
+    },
   ];
   const table = new Table({ label: "Nodes", key: (row) => row.node, columns });
   const show = (picture) => {
     const own = {};
-    for (const { route, topic, partition } of picture.partitions) (own[route] ??= []).push(`${topic}/${partition}`);
-    table.update([{ node: picture.node, partitions: own, admin: "", heard_s: null, self: true }, ...picture.peers]);
+    for (const { route, topic, partition } of picture.partitions)
+      (own[route] ??= []).push(`${topic}/${partition}`);
+    table.update([
+      { node: picture.node, partitions: own, admin: "", heard_s: null, self: true },
+      ...picture.peers,
+    ]);
   };
   return { node: table.node, show };
 }
@@ -104,7 +180,11 @@ function fillPeer(cell, peer) {
 }
 
 function owned({ partitions: all }) {
-  return Object.entries(all).map(([route, list]) => `${route} ${count(list.length)}: ${runs(list)}`).join("   ") || "none";
+  return (
+    Object.entries(all)
+      .map(([route, list]) => `${route} ${count(list.length)}: ${runs(list)}`)
+      .join("   ") || "none"
+  );
 }
 
 /** `orders/0-3 7`: whole runs of numbers of a topic. */

@@ -36,7 +36,9 @@ async function watch() {
     live.show(picture);
     performance.mark("ringmain:picture");
   } catch (error) {
-    header.lost(error instanceof api.ApiError ? error : { message: "this page has failed; load it again", status: -1 });
+    header.lost(
+      error instanceof api.ApiError ? error : { message: "this page has failed; load it again", status: -1 },
+    );
     if (error.status === 401 && !api.token()) header.askToken();
     if (!(error instanceof api.ApiError)) throw error;
   } finally {
@@ -46,9 +48,15 @@ async function watch() {
 
 const isLive = () => view === "live";
 const isDead = () => view === "dead";
-onKey("l", "live view", () => { location.hash = "#live"; });
-onKey("d", "dead set", () => { location.hash = "#dead"; });
-onKey("/", "narrow the partitions, filter the dead set", () => (isLive() ? narrow : dead.filters.first).focus());
+onKey("l", "live view", () => {
+  location.hash = "#live";
+});
+onKey("d", "dead set", () => {
+  location.hash = "#dead";
+});
+onKey("/", "narrow the partitions, filter the dead set", () =>
+  (isLive() ? narrow : dead.filters.first).focus(),
+);
 onKey("j", "dead set: open the next message", () => dead.step(1), isDead);
 onKey("k", "dead set: open the one before", () => dead.step(-1), isDead);
 onKey("n", "dead set: next page", () => dead.turn(1), isDead);
@@ -57,12 +65,22 @@ onKey("x", "dead set: choose the opened message, or not", () => dead.choose(), i
 onKey("e", "dead set: edit the opened message and replay it", () => dead.pane.edit(), isDead);
 onKey("r", "dead set: replay what is chosen, open, or filtered", () => dead.act("replay"), isDead);
 onKey("D", "dead set: delete what is chosen, open, or filtered", () => dead.act("delete"), isDead);
-onKey("Escape", "dead set: close the opened message", () => dead.pane.close(), () => isDead() && dead.pane.id !== "");
+onKey(
+  "Escape",
+  "dead set: close the opened message",
+  () => dead.pane.close(),
+  () => isDead() && dead.pane.id !== "",
+);
 onKey("t", "token", () => header.askToken());
 listen();
 
 window.addEventListener("hashchange", open);
-document.addEventListener("ringmain:token", () => { watch(); if (view === "dead") dead.load(); });
-document.addEventListener("ringmain:again", () => { if (picture) live.show(picture); });
+document.addEventListener("ringmain:token", () => {
+  watch();
+  if (view === "dead") dead.load();
+});
+document.addEventListener("ringmain:again", () => {
+  if (picture) live.show(picture);
+});
 open();
 watch();

@@ -16,9 +16,17 @@ let again = () => {};
 
 /** The tree. */
 export function build() {
-  const table = new Table({ label: "Processes", key: (row) => row.key, columns: columns(), rowClass: (row) => `level-${row.level}` });
+  const table = new Table({
+    label: "Processes",
+    key: (row) => row.key,
+    columns: columns(),
+    rowClass: (row) => `level-${row.level}`,
+  });
   let last = null;
-  const show = (picture) => { last = picture; table.update(rows(picture)); };
+  const show = (picture) => {
+    last = picture;
+    table.update(rows(picture));
+  };
   again = () => last && show(last);
   return { node: table.node, show };
 }
@@ -29,13 +37,38 @@ function columns() {
     { id: "state", title: "State", text: (row) => row.state, fill: fillState, tone: (row) => row.tone },
     { id: "pid", title: "Pid", kind: "num p3", text: (row) => (row.pid ? String(row.pid) : "") },
     { id: "age", title: "Age", kind: "num", text: (row) => (row.pid ? span(row.age_s) : "") },
-    { id: "beat", title: "Beat", kind: "num p3", hint: "Since its last sign of life", text: (row) => (row.pid && row.level ? span(row.beat_s) : "") },
-    { id: "rss", title: "Memory", kind: "num p2", text: (row) => (row.rss_bytes ? bytes(row.rss_bytes) : "") },
+    {
+      id: "beat",
+      title: "Beat",
+      kind: "num p3",
+      hint: "Since its last sign of life",
+      text: (row) => (row.pid && row.level ? span(row.beat_s) : ""),
+    },
+    {
+      id: "rss",
+      title: "Memory",
+      kind: "num p2",
+      text: (row) => (row.rss_bytes ? bytes(row.rss_bytes) : ""),
+    },
     { id: "ring", title: "Ring", kind: "num p2", make: makeRing, fill: fillRing },
     { id: "calls", title: "Calls", kind: "num p2", text: (row) => (row.calls ? count(row.calls) : "") },
-    { id: "restarts", title: "Lost", kind: "num", hint: "Processes that this place has lost since the start", text: (row) => (row.level ? count(row.restarts) : ""),
-      tone: (row) => (row.restarts ? "warn" : "zero") },
-    { id: "acts", title: "", kind: "acts", make: makeActs, fill: (cell, row) => { cell.firstChild.hidden = row.level !== 2; } },
+    {
+      id: "restarts",
+      title: "Lost",
+      kind: "num",
+      hint: "Processes that this place has lost since the start",
+      text: (row) => (row.level ? count(row.restarts) : ""),
+      tone: (row) => (row.restarts ? "warn" : "zero"),
+    },
+    {
+      id: "acts",
+      title: "",
+      kind: "acts",
+      make: makeActs,
+      fill: (cell, row) => {
+        cell.firstChild.hidden = row.level !== 2;
+      },
+    },
   ];
 }
 
@@ -43,15 +76,33 @@ function columns() {
 function rows(picture) {
   const ringOf = new Map(picture.rings.map((ring) => [ring.feeder, ring]));
   const groups = Map.groupBy ? Map.groupBy(picture.processes, groupOf) : grouped(picture.processes);
-  const top = { key: "supervisor", level: 0, title: "supervisor", pid: picture.pid, age_s: picture.uptime_s, state: picture.state, tone: "", restarts: 0 };
-  return [top, ...[...groups].flatMap(([name, all]) => {
-    const unwell = all.filter((process) => !WELL.has(process.state));
-    const open = opened.get(name) ?? all.length <= FEW;
-    const single = all.length === 1 && !all[0].pool;
-    const seen = open || single ? all : unwell;
-    const lines = seen.map((process) => ({ ...process, key: process.title, level: 2, tone: toneOf(process), ring: ringOf.get(process.title) }));
-    return single ? lines : [headOf(name, all, unwell, open), ...lines];
-  })];
+  const top = {
+    key: "supervisor",
+    level: 0,
+    title: "supervisor",
+    pid: picture.pid,
+    age_s: picture.uptime_s,
+    state: picture.state,
+    tone: "",
+    restarts: 0,
+  };
+  return [
+    top,
+    ...[...groups].flatMap(([name, all]) => {
+      const unwell = all.filter((process) => !WELL.has(process.state));
+      const open = opened.get(name) ?? all.length <= FEW;
+      const single = all.length === 1 && !all[0].pool;
+      const seen = open || single ? all : unwell;
+      const lines = seen.map((process) => ({
+        ...process,
+        key: process.title,
+        level: 2,
+        tone: toneOf(process),
+        ring: ringOf.get(process.title),
+      }));
+      return single ? lines : [headOf(name, all, unwell, open), ...lines];
+    }),
+  ];
 }
 
 const NOUNS = { feed: "feeder", handle: "handler" };
@@ -64,14 +115,28 @@ function groupOf({ role, pool, source }) {
 /** For browsers without Map.groupBy. */
 function grouped(processes) {
   const groups = new Map();
-  for (const process of processes) groups.set(groupOf(process), [...(groups.get(groupOf(process)) ?? []), process]);
+  for (const process of processes)
+    groups.set(groupOf(process), [...(groups.get(groupOf(process)) ?? []), process]);
   return groups;
 }
 
 function headOf(name, all, unwell, open) {
   const sum = (field) => all.reduce((total, process) => total + process[field], 0);
-  return { key: `group ${name}`, group: name, level: 1, title: name, open, pid: 0, rss_bytes: sum("rss_bytes"), calls: sum("calls"), restarts: sum("restarts"),
-    state: unwell.length ? `${count(all.length - unwell.length)} of ${count(all.length)} ok` : `${count(all.length)} ok`, tone: unwell.length ? "warn" : "" };
+  return {
+    key: `group ${name}`,
+    group: name,
+    level: 1,
+    title: name,
+    open,
+    pid: 0,
+    rss_bytes: sum("rss_bytes"),
+    calls: sum("calls"),
+    restarts: sum("restarts"),
+    state: unwell.length
+      ? `${count(all.length - unwell.length)} of ${count(all.length)} ok`
+      : `${count(all.length)} ok`,
+    tone: unwell.length ? "warn" : "",
+  };
 }
 
 function toneOf({ state, pid }) {
@@ -80,7 +145,20 @@ function toneOf({ state, pid }) {
 }
 
 function makeTitle(cell, row) {
-  cell.append(el("button", { type: "button", class: "twist", on: { click: () => { opened.set(row().group, !row().open); again(); } } }), el("span"), el("span", { class: "dim" }));
+  cell.append(
+    el("button", {
+      type: "button",
+      class: "twist",
+      on: {
+        click: () => {
+          opened.set(row().group, !row().open);
+          again();
+        },
+      },
+    }),
+    el("span"),
+    el("span", { class: "dim" }),
+  );
 }
 
 function fillTitle(cell, row) {
@@ -92,12 +170,24 @@ function fillTitle(cell, row) {
   }
   say(title, row.title);
   const partitions = row.partitions ?? [];
-  say(more, partitions.length ? ` ${partitions.slice(0, 3).join(" ")}${partitions.length > 3 ? ` +${partitions.length - 3}` : ""}` : "");
+  say(
+    more,
+    partitions.length
+      ? ` ${partitions.slice(0, 3).join(" ")}${partitions.length > 3 ? ` +${partitions.length - 3}` : ""}`
+      : "",
+  );
   more.title = partitions.join(" ");
 }
 
 function fillState(cell, row) {
-  say(cell, row.detail ? `${row.state} · ${row.detail}` : row.executing ? `${row.state} · ${count(row.executing)} executing` : row.state);
+  say(
+    cell,
+    row.detail
+      ? `${row.state} · ${row.detail}`
+      : row.executing
+        ? `${row.state} · ${count(row.executing)} executing`
+        : row.state,
+  );
 }
 
 function makeActs(cell, row) {
@@ -105,6 +195,11 @@ function makeActs(cell, row) {
 }
 
 async function recycle(process) {
-  const lines = [process.executing ? `It is executing ${count(process.executing)} now; that ends first.` : "A fresh process takes its place."];
-  if (await ask({ title: `Recycle ${process.title}?`, lines, confirm: "Recycle" })) await attempt(() => api.recycleProcess(process.title));
+  const lines = [
+    process.executing
+      ? `It is executing ${count(process.executing)} now; that ends first.`
+      : "A fresh process takes its place.",
+  ];
+  if (await ask({ title: `Recycle ${process.title}?`, lines, confirm: "Recycle" }))
+    await attempt(() => api.recycleProcess(process.title));
 }

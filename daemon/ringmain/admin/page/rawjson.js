@@ -1,8 +1,13 @@
 // JSON as text: finds one member of a document, lays it out, takes its white space away. Never parses a number:
 // 12345678901234567890 and 1.0 stay what they are. Pure.
 
-const QUOTE = 34, BACKSLASH = 92, COMMA = 44, COLON = 58;
-const OPEN = new Set([91, 123]), CLOSE = new Set([93, 125]), SPACE = new Set([32, 9, 10, 13]);
+const QUOTE = 34,
+  BACKSLASH = 92,
+  COMMA = 44,
+  COLON = 58;
+const OPEN = new Set([91, 123]),
+  CLOSE = new Set([93, 125]),
+  SPACE = new Set([32, 9, 10, 13]);
 
 /** The text of the member `name` of the object that `text` is; null when there is none. */
 export function rawField(text, name) {
@@ -67,7 +72,10 @@ function wordEnd(text, at) {
 export function indented(text, limit = Infinity) {
   const parts = [];
   let [depth, length, before] = [0, 0, ""];
-  const put = (piece) => { parts.push(piece); length += piece.length; };
+  const put = (piece) => {
+    parts.push(piece);
+    length += piece.length;
+  };
   for (const piece of pieces(text)) {
     if (piece === "}" || piece === "]") {
       depth--;

@@ -5,7 +5,15 @@ import { el, say, dress } from "./dom.js";
 
 /** One live table; `update(rows)` is all that its owner calls. */
 export class Table {
-  #columns; #key; #rows = new Map(); #body; #heads = new Map(); #sort = null; #last = []; #classOf; #empty;
+  #columns;
+  #key;
+  #rows = new Map();
+  #body;
+  #heads = new Map();
+  #sort = null;
+  #last = [];
+  #classOf;
+  #empty;
 
   constructor({ label, columns, key, empty = "none", rowClass = () => "", onSort = null }) {
     this.#columns = columns;
@@ -29,7 +37,11 @@ export class Table {
       seen.add(key);
       this.#put(this.#shown(key, row), place);
     });
-    for (const [key, line] of this.#rows) if (!seen.has(key)) { line.tr.remove(); this.#rows.delete(key); }
+    for (const [key, line] of this.#rows)
+      if (!seen.has(key)) {
+        line.tr.remove();
+        this.#rows.delete(key);
+      }
     // A row that moved has lost the focus on its way.
     if (focused && focused !== document.activeElement && this.#body.contains(focused)) focused.focus();
     this.#empty.hidden = rows.length > 0;
@@ -53,7 +65,7 @@ export class Table {
     dress(line.tr, this.#classOf(row));
     this.#columns.forEach((column, i) => {
       if (column.fill) column.fill(line.cells[i], row);
-      else say(line.cells[i], column.text(row));
+      else if (column.text) say(line.cells[i], column.text(row));
       if (column.tone) line.cells[i].dataset.tone = column.tone(row);
     });
     return line.tr;
@@ -62,7 +74,10 @@ export class Table {
   #made() {
     const line = { row: null };
     line.cells = this.#columns.map((column) => {
-      const cell = el(column.heads ? "th" : "td", { class: classes(column), scope: column.heads ? "row" : null });
+      const cell = el(column.heads ? "th" : "td", {
+        class: classes(column),
+        scope: column.heads ? "row" : null,
+      });
       column.make?.(cell, () => line.row);
       return cell;
     });
@@ -73,8 +88,13 @@ export class Table {
   #head(column) {
     const th = el("th", { class: classes(column), scope: "col" });
     if (column.sort) {
-      th.append(el("button", { type: "button", class: "sort", title: column.hint,
-        on: { click: () => this.#sortBy(column) } }, column.title));
+      th.append(
+        el(
+          "button",
+          { type: "button", class: "sort", title: column.hint, on: { click: () => this.#sortBy(column) } },
+          column.title,
+        ),
+      );
     } else th.append(el("span", { title: column.hint }, column.title));
     this.#heads.set(column.id, th);
     return th;

@@ -12,8 +12,13 @@ const HEX_LINE = 16;
 
 /** What an entry's value is: its bytes, and its text where it is one. */
 export function valueOf(entry) {
-  const text = entry.value_encoding === "json" ? entry.raw : entry.value_encoding === "utf-8" ? entry.value : null;
-  return { encoding: entry.value_encoding, text, bytes: text === null ? fromBase64(entry.value) : new TextEncoder().encode(text) };
+  const text =
+    entry.value_encoding === "json" ? entry.raw : entry.value_encoding === "utf-8" ? entry.value : null;
+  return {
+    encoding: entry.value_encoding,
+    text,
+    bytes: text === null ? fromBase64(entry.value) : new TextEncoder().encode(text),
+  };
 }
 
 function fromBase64(text) {
@@ -22,7 +27,13 @@ function fromBase64(text) {
 }
 
 const VIEWS = {
-  json: { label: "JSON", fits: (value) => value.encoding === "json", of: (value, limit) => indented(value.text, limit), size: (value) => value.text.length, most: Infinity },
+  json: {
+    label: "JSON",
+    fits: (value) => value.encoding === "json",
+    of: (value, limit) => indented(value.text, limit),
+    size: (value) => value.text.length,
+    most: Infinity,
+  },
   text: { label: "Text", fits: () => true, of: asText, size: (value) => value.bytes.length, most: Infinity },
   hex: { label: "Hex", fits: () => true, of: asHex, size: (value) => value.bytes.length, most: HEX_MOST },
 };
@@ -32,7 +43,9 @@ export function show(value, filename) {
   const pre = el("pre", { class: "value", tabindex: "0", "aria-label": "Value" });
   const more = el("div", { class: "more" });
   const tabs = Object.entries(VIEWS).filter(([, view]) => view.fits(value));
-  const buttons = tabs.map(([name, view]) => button(view.label, () => open(name), { class: "tab", data: { view: name } }));
+  const buttons = tabs.map(([name, view]) =>
+    button(view.label, () => open(name), { class: "tab", data: { view: name } }),
+  );
   const open = (name, limit = CUT) => {
     const view = VIEWS[name];
     for (const one of buttons) one.setAttribute("aria-pressed", String(one.dataset.view === name));
@@ -41,14 +54,25 @@ export function show(value, filename) {
   };
   open(tabs[0][0]);
   const save = button("download", () => download(value.bytes, filename), { class: "text" });
-  const head = el("div", { class: "value-head" }, el("h3", {}, "Value"), buttons, el("span", { class: "dim" }, bytes(value.bytes.length)), save);
+  const head = el(
+    "div",
+    { class: "value-head" },
+    el("h3", {}, "Value"),
+    buttons,
+    el("span", { class: "dim" }, bytes(value.bytes.length)),
+    save,
+  );
   return el("div", {}, head, pre, more);
 }
 
 function rest(view, value, limit, showAll) {
   const size = view.size(value);
   if (size <= limit) return [];
-  if (limit < view.most) return [el("span", {}, `the first ${bytes(limit)} of ${bytes(size)}`), button(view.most < size ? `show ${bytes(view.most)}` : "show all", showAll)];
+  if (limit < view.most)
+    return [
+      el("span", {}, `the first ${bytes(limit)} of ${bytes(size)}`),
+      button(view.most < size ? `show ${bytes(view.most)}` : "show all", showAll),
+    ];
   return [el("span", {}, `the first ${bytes(limit)} of ${bytes(size)}; the file has all`)];
 }
 
@@ -59,7 +83,8 @@ function asText(value, limit) {
 
 function asHex(value, limit) {
   const lines = [];
-  for (let at = 0; at < Math.min(value.bytes.length, limit); at += HEX_LINE) lines.push(hexLine(value.bytes.subarray(at, at + HEX_LINE), at));
+  for (let at = 0; at < Math.min(value.bytes.length, limit); at += HEX_LINE)
+    lines.push(hexLine(value.bytes.subarray(at, at + HEX_LINE), at));
   return lines.join("\n");
 }
 
