@@ -126,7 +126,7 @@ class RabbitControl:
         exchange = names.control(self._app)
         queue = names.control_queue(self._app, uuid.uuid4().hex[:12])
         for method in (
-            spec.Exchange.Declare(exchange=exchange, exchange_type="fanout", durable=True),
+            spec.Exchange.Declare(exchange=exchange, type="fanout", durable=True),
             spec.Queue.Declare(queue=queue, exclusive=True, auto_delete=True, arguments=_ARGUMENTS),
             spec.Queue.Bind(queue=queue, exchange=exchange, routing_key=""),
             spec.Basic.Consume(queue=queue, consumer_tag=queue, no_ack=True, exclusive=True),
