@@ -135,11 +135,13 @@ cdef class Overseer:
         cdef FeederHead *fh = self.ring.feeder(seat)
         cdef uint32_t i, blocks = load_relaxed_32(&fh.blocks), used = load_relaxed_32(&fh.used_slots)
         cdef uint64_t head, unclaimed = 0
+        cdef double of_slots = used, of_blocks = load_relaxed_32(&fh.used_blocks)
+        of_slots = of_slots / self.h.slots
+        of_blocks = of_blocks / blocks if blocks else 0.0
         for i in range(RINGS):
             head = load_acquire_64(&fh.heads[i])    # ORDER: before the tail, so that it is never ahead of it
             unclaimed += load_acquire_64(&fh.tails[i]) - head
-        ratio = max(used / self.h.slots, load_relaxed_32(&fh.used_blocks) / blocks if blocks else 0.0)
-        return self.h.slots, used, ratio, min(unclaimed, <uint64_t>self.h.slots)
+        return self.h.slots, used, max(of_slots, of_blocks), min(unclaimed, <uint64_t>self.h.slots)
 
     # -- gates -------------------------------------------------------------------------------------------
     @property
