@@ -107,7 +107,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """What is no HTTP gets a JSON answer like everything else."""
         status, reason = refusals.of(exc)
-        if status >= 500:
+        if status == 500:
             _log.error("a request could not be answered", exc_info=exc)
         try:
             client.settimeout(READ_S)
@@ -177,10 +177,10 @@ class Master(Arbiter):  # type: ignore[misc]
 
     def manage_workers(self) -> None:
         """Each round of gunicorn's loop, about once a second."""
-        super().manage_workers()
         if not self._titled:  # gunicorn has just taken one of its own
             self._titled = True
             _take_title(self._seat, "")
+        super().manage_workers()
         self._seat.board.beat(self._seat.beat)
         orders = self._seat.link.receive()
         if self._seat.link.closed or any(isinstance(order, Stop | Retire) for order in orders):
