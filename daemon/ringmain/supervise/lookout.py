@@ -36,7 +36,8 @@ class Lookout:
         self.node: control.Node | None = None
         """What was seen last."""
         self.is_up = False
-        """The first children of every post have come to work."""
+        """The first children of every post have come to work, or have tried: a start that waited for one who dies
+        again and again would be a start that never ends."""
 
     def turn(self, now_s: float) -> float:
         """One look a second, so that what lasts is known to last."""
@@ -66,7 +67,7 @@ class Lookout:
         sights, samples = self._sights, self._samples
         places = Places(sights, samples, now_s)
         facts, processes = places.facts(), places.processes()
-        self.is_up = self.is_up or all(place.booted for place in facts)
+        self.is_up = self.is_up or all(place.booted or place.last for place in facts)
         pools = Pools(sights, samples, now_s)
         seen = pools.pools()
         return View(
