@@ -36,7 +36,7 @@ class Notify:
         self._watchdog_due_s = 0.0 if math.isfinite(self._watchdog_s) else math.inf
         self._status_due_s = 0.0
         self._is_ready = False
-        self._status = ""
+        self._status, self._was_well = "", False
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
 
     # -- at each turn ------------------------------------------------------------------------------------
@@ -47,9 +47,10 @@ class Notify:
         if lookout.is_up and not self._is_ready:
             self._is_ready = True
             self._say("READY=1")
-        if now_s >= self._status_due_s and lookout.node is not None:
-            self._status_due_s = now_s + STATUS_S
-            self._say_status(lookout.node)
+        node = lookout.node
+        if node is not None and (now_s >= self._status_due_s or node.ready is not self._was_well):
+            self._status_due_s, self._was_well = now_s + STATUS_S, node.ready
+            self._say_status(node)
         if now_s >= self._watchdog_due_s and not any(hangs(one.killed_s, now_s) for one in children):
             self._watchdog_due_s = now_s + self._watchdog_s
             self._say("WATCHDOG=1")

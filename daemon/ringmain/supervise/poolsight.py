@@ -47,9 +47,7 @@ class Pools:
 
     def _pool_facts(self, pool: Pool, overseer: Overseer, ended: int) -> PoolFacts:
         handlers = [one for one in self._sights.nursery.children.of("handle", pool.key) if one.booted]
-        waiting = sum(
-            overseer.feeder_counters(feeder.index)["unclaimed"] for feeder in self._feeders_of(pool.key)
-        )
+        waiting = sum(self._use(feeder)[3] for feeder in self._feeders if feeder.post.pool == pool.key)
         paused = self._paused(pool.key)
         moves = (ended, waiting > 0, bool(handlers), any(one.partition is None for one in paused))
         still_s = self._samples.unchanged_s(("pool", pool.key), self._now_s, moves)
@@ -65,9 +63,6 @@ class Pools:
             timeout_s=pool.settings.timeout_s,
             paused=paused,
         )
-
-    def _feeders_of(self, pool: str) -> list[Child]:
-        return [feeder for feeder in self._feeders if feeder.post.pool == pool]
 
     def _paused(self, pool: str) -> list[PausedBy]:
         asked = [one for say in self._sights.paused_by for one in say(pool)]

@@ -79,7 +79,7 @@ def test_the_order_of_a_stop_is_handlers_feeders_courier(start: Start) -> None:
     told = {role: min(e.at_s for e in daemon.journal(role, "Stop")) for role in ("handle", "feed", "courier")}
     left = {role: max(e.at_s for e in daemon.journal(role, "left")) for role in ("handle", "feed")}
     assert told["handle"] < left["handle"] < told["feed"] < left["feed"] < told["courier"]
-    assert [line["phase"] for line in daemon.log("stop phase done")] == ["handle", "feed", "courier"]
+    assert [line["phase"] for line in daemon.log("stop phase done")][:3] == ["handle", "feed", "courier"]
 
 
 def test_a_child_that_never_leaves_is_killed_at_the_deadline(start: Start) -> None:

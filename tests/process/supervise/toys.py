@@ -16,6 +16,7 @@ from ringmain.lifecycle import Assigned, Booted, KillHandler, Probed, Retire, Sc
 from ringmain.seat import Seat
 
 V_DEAD = 4
+SLOW_CALL_NS = 10_000_000
 
 
 def note(seat: Seat, event: str, *details: object) -> None:
@@ -208,6 +209,7 @@ def placing(seat: Seat) -> int:
             if isinstance(order, Stop):
                 return lifecycle.OK
         side.settle()
+        side.take_back(SLOW_CALL_NS)
         for dead in side.dead_seats():
             slots, executing, cause, detail = side.resolve(dead)
             note(seat, "buried", dead, cause, executing, detail.decode().replace(" ", "_"))
