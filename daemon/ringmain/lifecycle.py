@@ -202,7 +202,7 @@ class _End(Generic[Sent, Received]):
         self.closed = False
 
     def send(self, message: Sent) -> bool:
-        """Send one packet; False when the other end is gone or too far behind to take it, or it is too large."""
+        """Send one packet; False when the other end is gone or too far behind, or the packet is too large."""
         try:
             self._socket.send(self._encoder.encode(message))
         except BlockingIOError:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -30,10 +31,16 @@ def listening(control: Control) -> Control:
     return control
 
 
-def quiet(control: Control) -> None:
-    """Hear out what was said before."""
-    control.send(b"that is all")
-    eventually(lambda: b"that is all" in heard_by(control), SOON_S)
+def quiet(speaker: Control, *others: Control) -> None:
+    """Let all hear out what was said before."""
+    last = uuid4().bytes
+    assert speaker.send(last)
+    for control in (speaker, *others):
+        until_heard(control, last)
+
+
+def until_heard(control: Control, word: bytes) -> None:
+    eventually(lambda: word in heard_by(control), SOON_S)
 
 
 def heard_by(control: Control) -> list[bytes]:
@@ -53,6 +60,14 @@ def hears(control: Control, *words: bytes) -> Callable[[], bool]:
     return heard
 
 
+def until_away(control: Control) -> None:
+    def away() -> bool:
+        control.pump()
+        return control.away() is not None
+
+    eventually(away, SOON_S)
+
+
 def counted(control: Control) -> dict[str, int]:
     """One whole count."""
     control.count()
@@ -62,19 +77,20 @@ def counted(control: Control) -> dict[str, int]:
         found = control.counted()
         return [] if found is None else [{queue: depth.messages for queue, depth in found.items()}]
 
-    return eventually(done, SOON_S)[0]
+    found: dict[str, int] = eventually(done, SOON_S)[0]
+    return found
 
 
 def test_all_who_listen_hear_each_word_once_and_in_order(queues: Queues) -> None:
     with closing(queues.control()) as one, closing(queues.control()) as other:
         listening(one)
         listening(other)
-        quiet(one)
+        quiet(other, one)
         assert one.send(b"first")
         assert one.send(b"second")
         eventually(hears(other, b"first", b"second"), SOON_S)
         eventually(hears(one, b"first", b"second"), SOON_S, "the speaker as well")
-        never(lambda: heard_by(one) or heard_by(other), 0.3)
+        never(lambda: heard_by(one) or heard_by(other), 1.2)
 
 
 def test_a_word_may_be_long_and_any_bytes(queues: Queues) -> None:
@@ -127,7 +143,7 @@ def test_a_count_is_what_depths_tell(queues: Queues) -> None:
         assert {queue: depth.messages for queue, depth in queues.depths().items()} == counted(control)
 
 
-def test_a_count_makes_no_queue_and_no_word_is_left_behind(rabbit: RabbitServer, request: pytest.FixtureRequest) -> None:
+def test_a_count_makes_no_queue_and_no_word_is_left_behind(rabbit: RabbitServer) -> None:
     queues = RABBIT["rabbitmq"](rabbit.url)
     assert isinstance(queues, RabbitQueues)
     queues.delete()
@@ -178,11 +194,12 @@ def test_a_control_comes_back_by_itself(brittle_rabbit: RabbitServer) -> None:
         listening(other)
         brittle_rabbit.kill()
         for control in (one, other):
-            eventually(lambda control=control: control.pump() or control.away(), SOON_S)
+            until_away(control)
             assert not control.send(b"said into the void")
         brittle_rabbit.start()
         listening(one)
         listening(other)
+        quiet(one, other)
         one.send(b"again")
         eventually(hears(other, b"again"), SOON_S)
 

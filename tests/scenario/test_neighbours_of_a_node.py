@@ -54,6 +54,10 @@ def is_paused(scenario: Scenario, node: str) -> bool:
     return any(paused.cause == "operator" for paused in pool.paused)
 
 
+def until_said(daemon: Daemon, event: str) -> None:
+    eventually(lambda: daemon.log(event), HEARD_S, event)
+
+
 def both_joined(scenario: Scenario) -> tuple[Daemon, Daemon]:
     first, second = start_node(scenario, "first"), start_node(scenario, "second")
     eventually(lambda: len(partitions_of(first)) + len(partitions_of(second)) == PARTITIONS, JOINED_S)
@@ -120,8 +124,8 @@ def test_what_dies_at_one_node_is_counted_at_another(scenario: Scenario, queues:
     scenario.wait_for_settled(JOINED_S)
 
     def counted(node: str) -> int:
-        found = [one.messages for one in look(scenario, node).queues if (one.pool, one.queue) == (ROUTE, "dead")]
-        return found[0] if found else 0
+        queues = look(scenario, node).queues
+        return sum(one.messages for one in queues if (one.pool, one.queue) == (ROUTE, "dead"))
 
     eventually(lambda: counted("worker") == 7, HEARD_S)
     eventually(lambda: counted("onlooker") == 7, HEARD_S)
@@ -150,13 +154,13 @@ def test_a_broker_that_was_away_costs_no_word_in_the_end(
     first, second = both_joined(scenario)
     own_rabbit.kill()
     for node in (first, second):
-        eventually(lambda node=node: node.log("other nodes are not heard"), HEARD_S)
+        until_said(node, "other nodes are not heard")
     told(scenario, "first", control.Pause(ROUTE))
     never(lambda: is_paused(scenario, "second"), 2.0)
     own_rabbit.start()
     eventually(lambda: is_paused(scenario, "second"), HEARD_S)
     for node in (first, second):
-        eventually(lambda node=node: node.log("other nodes are heard again"), HEARD_S)
+        until_said(node, "other nodes are heard again")
         assert len(node.log("other nodes are not heard")) == 1
         assert not [line for line in node.log("child ended") if line["child"] == "herald"]
         node.stop()

@@ -1,4 +1,4 @@
-"""Depths of single queues become what an operator looks at: ready, delay, dead, overflow of each pool. Pure."""
+"""Depths of queues become what an operator looks at: ready, delay, dead, overflow of each pool. Pure."""
 
 from collections.abc import Iterator, Mapping
 

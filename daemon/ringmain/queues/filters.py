@@ -102,7 +102,7 @@ def short_class(error_class: str) -> str:
 
 
 def asked_class(error: str) -> str:
-    """The class as it is kept: one of Python's own has no module there, whatever a traceback elsewhere says."""
+    """The class as it is kept: one of Python's own has no module there, whatever is said elsewhere."""
     return error.removeprefix("builtins.")
 
 

@@ -1,4 +1,4 @@
-"""This node among the others of its name: says hello, hears theirs, passes requests on, keeps the queues' depths.
+"""This node among the others of its name: says hello, hears theirs, passes requests on, keeps queue depths.
 
 The loop enters with what heralds and couriers report and at every turn; live control with what others should
 do or know. A word goes to the herald, which says it if it can: what cannot be said now is not said later, a
@@ -155,7 +155,7 @@ class Neighbours:
         return min([self._hello_due_s, *waiting])
 
     def part(self) -> None:
-        """This node stops: others need not wait until it is silent for long, and nobody waits for the herald."""
+        """This node stops: others need not wait until it is silent for long, and nobody for the herald."""
         self._say(Farewell(self._sender))
         self._parted = True
         until_s = clock.monotonic_s() + PARTING_S

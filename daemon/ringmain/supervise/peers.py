@@ -48,11 +48,7 @@ class Peers:
         """Another node says where it is; True when it is new here, or has begun anew."""
         before = self._known.get(hello.sender.node)
         self._known[hello.sender.node] = Known(hello, now_s)
-        return (
-            before is None
-            or before.instance != hello.sender.instance
-            or now_s - before.heard_s > SILENT_S
-        )
+        return before is None or before.instance != hello.sender.instance or now_s - before.heard_s > SILENT_S
 
     def part(self, sender: Sender) -> bool:
         """Another node stops; True when it was known. One that runs under its name meanwhile stays."""

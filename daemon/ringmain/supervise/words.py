@@ -1,4 +1,4 @@
-"""What the nodes of a name say to each other, as it travels: packed and read, never believed further than that.
+"""What the nodes of a name say to each other, as it travels: packed, read, and not believed any further.
 
 neighbours.py enters. Anybody who may use the queues can put anything on the exchange: what is not one of
 these words, or is about another name, is None here. Pure.

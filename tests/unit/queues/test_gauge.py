@@ -1,5 +1,7 @@
 """A queue that is not there is asked for ever more rarely, until somebody says that it was used."""
 
+import itertools
+
 from ringmain.queues import names
 from ringmain.queues.rabbit.gauge import FIRST_DELAYED_S, FIRST_S, LONGEST_S, Missing
 
@@ -19,7 +21,7 @@ def times_asked(missing: Missing, queue: str, seconds: int) -> list[int]:
 def test_the_pauses_double_up_to_an_hour() -> None:
     asked = times_asked(Missing(), DEAD, 8 * 3600)
     assert asked[:5] == [0, 5, 15, 35, 75]
-    assert max(later - before for before, later in zip(asked, asked[1:], strict=False)) == LONGEST_S
+    assert max(later - before for before, later in itertools.pairwise(asked)) == LONGEST_S
     assert len(asked) < 20
 
 

@@ -35,16 +35,17 @@ def test_garbage_is_no_word(body: bytes) -> None:
     assert read(body, "shop") is None
 
 
+FROM = {"sender": {"name": "shop", "node": "n", "instance": "a"}}
 FOREIGN = [
     {"type": "hello"},
     {"type": "hello", "sender": {"name": "shop", "node": "n" * 256, "instance": "a"}},
-    {"type": "hello", "sender": {"name": "shop", "node": "n", "instance": "a"}, "partitions": {"r": {"t": [-1]}}},
-    {"type": "hello", "sender": {"name": "shop", "node": "n", "instance": "a"}, "pauses": 3},
-    {"type": "ask", "sender": {"name": "shop", "node": "n", "instance": "a"}, "ticket": 1,
+    {"type": "hello", **FROM, "partitions": {"r": {"t": [-1]}}},
+    {"type": "hello", **FROM, "pauses": 3},
+    {"type": "ask", **FROM, "ticket": 1,
      "request": {"type": "stop"}},
-    {"type": "ask", "sender": {"name": "shop", "node": "n", "instance": "a"}, "ticket": 1,
+    {"type": "ask", **FROM, "ticket": 1,
      "request": {"type": "seek", "route": "r", "partition": "0", "to": "1"}},
-    {"type": "obey", "sender": {"name": "shop", "node": "n", "instance": "a"}},
+    {"type": "obey", **FROM},
     [[[[]]]],
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The nodes of an app among themselves: a fanout exchange, and for each who listens a queue that goes with it.
+"""The nodes of an app among themselves: a fanout exchange, and for each listener a queue that goes with it.
 
 The herald holds one. Nothing of the others is ever declared, changed or removed here. The queue has a name
 that nobody else has: one of a connection that the broker still believes in would be locked.

@@ -21,7 +21,7 @@ DELIVERY_LIMIT = 1_000_000
 """In effect none. LOSS: without the argument RabbitMQ 4 drops a message that was given back 20 times."""
 
 _QUORUM_SINCE = (3, 8)
-_NO_QUORUM_REMEDY = "take RabbitMQ 3.8 or later, or set queues.type = \"classic\" before the first message"
+_NO_QUORUM_REMEDY = 'take RabbitMQ 3.8 or later, or set queues.type = "classic" before the first message'
 _FLAG_DISABLED = re.compile(r"'quorum'.*feature flag is disabled")
 _TOO_LARGE = re.compile(r"larger than.*?(\d+)\D*$")
 
@@ -113,11 +113,11 @@ _WORD_OF: Mapping[int, str] = {403: "ACCESS_REFUSED", 404: "NOT_FOUND", 406: "PR
 
 
 def no_quorum_queues(text: str) -> str:
-    """What a broker means that ends the connection over a quorum queue; "" when it is about something else."""
+    """What a broker means that ends the connection over a quorum queue; "" when it means something else."""
     if not _FLAG_DISABLED.search(text):
         return ""
     flag = "enable its feature flag quorum_queue"
-    return f"RabbitMQ has quorum queues switched off: {flag}, or set queues.type = \"classic\""
+    return f'RabbitMQ has quorum queues switched off: {flag}, or set queues.type = "classic"'
 
 
 def message_limit(close: spec.Channel.Close) -> int | None:

@@ -1,7 +1,7 @@
 """The nodes of an app among themselves, on one machine: a small table that each of them reads every second.
 
 The herald holds one. The table is made when it is first needed, so a file of an earlier ringmain has it as
-well. Words are kept for an hour, for whoever wants to see what was said, and are told once to each who listens.
+well. Words are kept for an hour, for whoever wants to see what was said, and told once to each who listens.
 """
 
 import sqlite3
