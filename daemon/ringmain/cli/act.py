@@ -60,7 +60,7 @@ def resume(config: str, overrides: tuple[str, ...], as_json: bool, **options: An
 @click.command(epilog=examples("ringmain scale billing orders 8", "ringmain scale billing orders.review 2"))
 @asking_options
 @click.argument("pool", metavar="ROUTE[.CHANNEL]")
-@click.argument("handlers", metavar="N", type=click.IntRange(1, MOST_HANDLERS))
+@click.argument("handlers", metavar="N", type=click.IntRange(0, MOST_HANDLERS))
 @json_option
 def scale(config: str, overrides: tuple[str, ...], as_json: bool, pool: str, handlers: int) -> None:
     """So many handler processes for a route or a channel on this node, over restarts."""

@@ -12,7 +12,7 @@ PIPE_WIDTH = 160
 
 
 @click.command(epilog=examples(
-    "ringmain status billing", "ringmain status http://web-1:8100 --json | jq .ready",
+    "ringmain status billing", "ringmain status http://web-1:8100 --json",
 ))  # fmt: skip
 @asking_options
 @click.option(

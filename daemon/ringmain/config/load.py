@@ -54,9 +54,19 @@ def load_for_queues(
 def load_to_ask(
     path: str | os.PathLike[str], overrides: Iterable[str] = (), *, also: Iterable[str] = ()
 ) -> Config:
-    """The same where only what tells a node's address is resolved (and the top-level keys `also`): who asks a
-    running node does not have its secrets."""
-    return _read(str(path), overrides, partial(_fill_some, (*OF_WHERE_IT_LISTENS, *also)), no_judge)
+    """What tells a node's address: only that is resolved (and the top-level keys `also`), and only that must
+    be right. Who asks a running node has not its secrets, and stops it although the file is broken by now.
+    """
+    needed = (*OF_WHERE_IT_LISTENS, *also)
+    report = Report(Source(str(path), os.path.dirname(os.path.abspath(path))))
+    tree = parse(_text(str(path)), report)
+    report.close()
+    override(tree, overrides, report)
+    filled = _fill_some(needed, tree, report)
+    config = complete(build(filled, report), filled, os.environ)
+    report.keep(needed)
+    report.close()
+    return replace(config, path=os.path.abspath(path))
 
 
 def load_without_environment(

@@ -264,6 +264,31 @@ def test_no_secret_of_the_config_is_needed_to_ask_a_running_node(
     assert here.picture == node()
 
 
+def test_a_file_that_is_broken_by_now_does_not_keep_anybody_from_stopping_its_node(
+    call: Ringmain, folder: Path, here: Standing
+) -> None:
+    config = folder / "shop.toml"
+    broken = config.read_text().replace('order = "none"', 'oder = "nonne"').replace("[queues]", "[qeues]")
+    config.write_text(broken)
+    assert call("check", "shop.toml").returncode == 3
+    assert call("stop", "shop.toml", *HERE).returncode == 0
+    assert here.acts
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key"), [("name = 7", "name"), ("runtime_dir = 7", "runtime_dir"), ("node = ''", "node")]
+)
+def test_what_hides_the_nodes_address_is_a_config_error(
+    wrong: str, key: str, call: Ringmain, folder: Path
+) -> None:
+    config = folder / "shop.toml"
+    kept = [line for line in config.read_text().splitlines() if not line.startswith(f"{key} =")]
+    config.write_text("\n".join([wrong, *kept]))
+    done = call("status", "shop.toml")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert f"shop.toml:1: {key}" in done.stderr
+
+
 def test_what_another_has_said_does_not_write_to_the_terminal(call: Ringmain, here: Standing) -> None:
     hostile = msgspec.structs.replace(unwell().reasons[0], reason="\x1b[2Jgone [red]x[/red]")
     here.picture = msgspec.structs.replace(unwell(), reasons=[hostile])
