@@ -10,16 +10,31 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from ringmain.control import Source
+from ringmain.queues.entry import ValueEncoding
 
 MOST_BYTES = 16 << 20
 Body = TypeVar("Body")
 Text = Annotated[str, Meta(max_length=1000)]
 Name = Annotated[str, Meta(max_length=249)]
+Some = Annotated[list[Text], Meta(min_length=1, max_length=100_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Number = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
-MOMENT = r"^\s*\d+(\.\d+)?\s*(s|m|h|d|w)\s*$|^\d{4}-"
-Moment = Annotated[str, Meta(max_length=64, description="ISO 8601, or how long ago: 30s, 15m, 2h, 7d")]
-Condition = Annotated[str, Meta(max_length=1000, pattern="^[^=.]+(\\.[^=.]+)*=", description="path=value")]
+MOMENT = (
+    r"^([1-9][0-9]{0,3}(s|m|h|d)|20[0-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
+    r"(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)?)$"
+)
+"""What the document promises; more spellings are understood."""
+Moment = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        description="ISO 8601, or how long ago: 30s, 15m, 2h, 7d",
+        extra_json_schema={"pattern": MOMENT},
+    ),
+]
+Condition = Annotated[
+    str, Meta(max_length=1000, pattern=r"^[^=.]+(\.[^=.]+)*=", description="path=value over the JSON value")
+]
 
 
 class Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -83,24 +98,24 @@ class StopBody(Fields, frozen=True, kw_only=True):
 class FilterBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which dead messages: all conditions must hold."""
 
-    id: list[Text] = []
-    route: Name | None = None
-    channel: Name | None = None
-    topic: Name | None = None
-    partition: Annotated[int, Meta(ge=-1, le=(1 << 31) - 1)] | None = None
-    error: Text | None = None
-    text: Text | None = None
-    key: Text | None = None
-    where: list[Condition] = []
-    since: Moment | None = None
-    until: Moment | None = None
+    id: Some | UnsetType = UNSET
+    route: Name | UnsetType = UNSET
+    channel: Name | UnsetType = UNSET
+    topic: Name | UnsetType = UNSET
+    partition: Annotated[int, Meta(ge=-1, le=(1 << 31) - 1)] | UnsetType = UNSET
+    error: Text | UnsetType = UNSET
+    text: Text | UnsetType = UNSET
+    key: Text | UnsetType = UNSET
+    where: Annotated[list[Condition], Meta(min_length=1)] | UnsetType = UNSET
+    since: Moment | UnsetType = UNSET
+    until: Moment | UnsetType = UNSET
 
 
 class BulkBody(Fields, frozen=True, kw_only=True):
-    """Which, by `ids` or `filter` or `all`, and how fast."""
+    """Which, by `ids`, `filter` or `all`, and how fast."""
 
-    ids: list[Text] = []
-    filter: FilterBody | None = None
+    ids: Some | UnsetType = UNSET
+    filter: FilterBody | UnsetType = UNSET
     all: bool = False
     limit: Count | None = None
     rate: Annotated[float, Meta(gt=0, le=1e9)] | None = None
@@ -113,7 +128,7 @@ class ReplayBody(BulkBody, frozen=True, kw_only=True):
     topic: Name = ""
     max_failed: Count | None = None
     value: Raw | UnsetType = UNSET
-    value_encoding: Annotated[str, Meta(pattern="^(json|utf-8|base64)$")] = "json"
+    value_encoding: ValueEncoding = "json"
 
 
 def read(req: falcon.Request, kind: type[Body]) -> Body:
@@ -122,9 +137,23 @@ def read(req: falcon.Request, kind: type[Body]) -> Body:
     if raw.strip() and "json" not in (req.content_type or ""):
         raise falcon.HTTPUnsupportedMediaType(description="a body is application/json")
     try:
-        return msgspec.json.decode(raw if raw.strip() else b"{}", type=kind)
+        fields = msgspec.json.decode(raw if raw.strip() else b"{}", type=dict[str, Raw])
+        return msgspec.convert({name: _plain(name, value) for name, value in fields.items()}, kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise falcon.HTTPBadRequest(description=f"the body does not fit: {error}") from None
+
+
+def _plain(name: str, value: Raw) -> Any:
+    """A value of a message stays as it is written; elsewhere 3.0 is 3: JSON has one kind of number."""
+    return value if name == "value" else _whole(msgspec.json.decode(value))
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _whole(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _raw(req: falcon.Request) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import falcon
 import msgspec
+from msgspec import UNSET
 
 from ringmain.admin.bodies import FilterBody
 from ringmain.clerk.acting import stranger
@@ -118,16 +119,16 @@ def filter_of_query(req: falcon.Request) -> Filter:
 def filter_of(body: FilterBody, ids: Sequence[str] = ()) -> Filter:
     """The filter, with its times as of now."""
     now_ms = wall_ms()
-    fields = msgspec.structs.asdict(body)
-    del fields["id"]
+    said = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
+    named = [*said.pop("id", ()), *ids]
     try:
-        fields["where"] = tuple(map(filters.parse_where, body.where))
-        fields["since_ms"] = _moment(fields.pop("since"), now_ms)
-        fields["until_ms"] = _moment(fields.pop("until"), now_ms)
+        where = tuple(map(filters.parse_where, said.pop("where", ())))
+        times = {f"{name}_ms": _moment(said.pop(name, None), now_ms) for name in ("since", "until")}
     except ValueError as error:
         raise falcon.HTTPBadRequest(description=f"the filter does not fit: {error}") from None
-    fields["key"] = None if body.key is None else body.key.encode(errors="surrogateescape")
-    return Filter(ids=(*body.id, *ids), **fields)
+    if "key" in said:
+        said["key"] = said["key"].encode(errors="surrogateescape")
+    return Filter(ids=tuple(named), where=where, **times, **said)
 
 
 def axes_of(req: falcon.Request) -> list[str]:

@@ -58,7 +58,7 @@ class Endpoint:
 _TEXT = {"type": "string", "maxLength": 1000}
 _LIST = {"type": "array", "items": _TEXT}
 _PARTITION = {"type": "integer", "minimum": -1, "maximum": (1 << 31) - 1}
-_MOMENT = {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,3})(s|m|h|d)$", "maxLength": 64}
+_MOMENT = {"type": "string", "pattern": bodies.MOMENT, "maxLength": 64}
 FILTER = (
     Query("id", _LIST, "these entries"),
     Query("route", _TEXT),

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ringmain.admin.bodies import BulkBody, ReplayBody
 from ringmain.admin.endpoints import ENDPOINTS, Endpoint, Query
 from ringmain.admin.refusals import JSON, Refusal
 from ringmain.admin.release import release
@@ -17,17 +18,43 @@ from ringmain.types import Mode
 _PLACE = re.compile(r"{(\w+)}")
 _REF = "#/components/schemas/{name}"
 Tree = dict[str, Any]
+_BULK = (BulkBody, ReplayBody)
 
 
-def document(modes: Iterable[Mode]) -> Tree:
-    """OpenAPI 3.1 of a node with these modes."""
+def _encoded(encoding: str, schema: Tree) -> Tree:
+    condition = {"required": ["value_encoding"], "properties": {"value_encoding": {"const": encoding}}}
+    return {"if": condition, "then": {"properties": {"value": schema}}}
+
+
+_NOT_ALL: Tree = {"all": {"const": False}}
+_WHICH: list[Tree] = [
+    {"required": ["ids"], "properties": {**_NOT_ALL, "filter": False}},
+    {"required": ["filter"], "properties": {**_NOT_ALL, "filter": {"minProperties": 1}, "ids": False}},
+    {"required": ["all"], "properties": {"all": {"const": True}, "ids": False, "filter": False}},
+]
+"""Of a bulk call: either ids, or a filter that says something, or all."""
+_EDIT: list[Tree] = [
+    {"if": {"required": ["value"]}, "then": {"required": ["ids"], "properties": {"ids": {"maxItems": 1}}}},
+    _encoded("utf-8", {"type": "string"}),
+    _encoded("base64", {"type": "string", "pattern": "^([A-Za-z0-9+/]{4})*$"}),
+]
+"""Of a replay with another value."""
+
+
+def document(modes: Iterable[Mode], secured: bool) -> Tree:
+    """OpenAPI 3.1 of a node with these modes; `secured` = it has tokens."""
     there = [one for one in ENDPOINTS if one.mode is None or one.mode in modes]
     kinds = _kinds(there)
     schemas, components = msgspec.json.schema_components(kinds, schema_hook=_any, ref_template=_REF)
     schema_of = dict(zip(map(id, kinds), schemas, strict=True))
+    for kind in _BULK:
+        if kind.__name__ in components:
+            components[kind.__name__] |= {"oneOf": _WHICH, "allOf": _EDIT if kind is ReplayBody else []}
     paths: dict[str, Tree] = {}
     for one in there:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, schema_of)
+        if secured and one.token:
+            paths[one.path][one.method.lower()]["security"] = [{"token": []}]
     return {
         "openapi": "3.1.0",
         "info": {"title": "ringmain admin", "version": release()},
@@ -63,10 +90,14 @@ def _operation(one: Endpoint, schema_of: Mapping[int, Tree]) -> Tree:
         "summary": one.summary,
         "parameters": [*places, *map(_parameter, one.query)],
         "responses": {**answers, "default": _answer(Refusal, schema_of, "why there is no other answer")},
-        "security": [{"token": []}] if one.token else [],
+        "security": [],
     }
     if one.body is not None:
-        operation["requestBody"] = {"content": {JSON: {"schema": schema_of[id(one.body)]}}}
+        required = one.body in _BULK or any(each.required for each in msgspec.structs.fields(one.body))
+        operation["requestBody"] = {
+            "required": required,
+            "content": {JSON: {"schema": schema_of[id(one.body)]}},
+        }
     return operation
 
 

@@ -48,7 +48,7 @@ class Site:
         self._desk = DeadDesk(config)
         self._counters = Counters(config, seat.segments)
         self._shown = msgspec.json.encode(render(config))
-        self._document = msgspec.json.encode(openapi.document(config.modes))
+        self._document = msgspec.json.encode(openapi.document(config.modes, not self.gate.is_open))
 
     def ping(self, _req: falcon.Request, resp: falcon.Response, _places: Places) -> None:
         """This server answers."""
@@ -232,7 +232,7 @@ def _say_error(
         resp.status = falcon.HTTP_409
         _refuse(resp, Refusal(printable(str(error)), 409, Busy(error.who, error.host, error.since)))
         return
-    status = 503 if isinstance(error, QueuesAway | NoAnswer) else 400
+    status = 503 if isinstance(error, QueuesAway | NoAnswer) else 400 if isinstance(error, JobRefused) else 409
     resp.status = falcon.code_to_http_status(status)
     _refuse(resp, Refusal(printable(str(error)), status))
 

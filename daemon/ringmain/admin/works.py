@@ -6,21 +6,21 @@ two batches.
 """
 
 import base64
-import binascii
 import logging
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Timeout
 from contextlib import closing
 
+import falcon
 import msgspec
 from msgspec import UNSET
 
 from ringmain.admin.bodies import BulkBody, FilterBody, ReplayBody
 from ringmain.admin.deadset import filter_of
-from ringmain.clerk.acting import acting, stranger, with_edit
+from ringmain.clerk.acting import acting, stranger
 from ringmain.clerk.job import Task, Watcher, carry_out, counted
-from ringmain.clerk.orders import Action, Edit, Order, check
+from ringmain.clerk.orders import Action, Edit, Order
 from ringmain.clerk.records import Ledger, Record
 from ringmain.clock import monotonic_s
 from ringmain.config.schema import Config
@@ -70,10 +70,8 @@ class Worker(threading.Thread, Watcher):
         with closing(connect(self._config).dead_set()) as dead_set:
             order = self._order
             if said := stranger(self._config, dead_set, order.chosen):
-                raise JobRefused(said)
+                raise falcon.HTTPNotFound(description=said)
             mark, total = dead_set.mark(), counted(dead_set, order)
-            if order.edit is not None:
-                order = with_edit(order, dead_set, lambda _dead: self._order.edit)
             if self._dry_run or not total:
                 self.begun.set_result(Bulk(order.action, total, self._dry_run, None))
                 return
@@ -139,7 +137,10 @@ class Works:
 
 def order_of(action: Action, body: BulkBody, who: str) -> Order:
     """What is asked for; JobRefused when neither ids nor filter nor all are given, or several of them."""
-    chosen = filter_of(body.filter or FilterBody(), body.ids)
+    given = [body.ids is not UNSET, body.filter is not UNSET, body.all]
+    if sum(given) > 1:
+        raise JobRefused("ids, filter and all exclude each other: give one of them")
+    chosen = filter_of(body.filter or FilterBody(), body.ids or ())
     replay = body if isinstance(body, ReplayBody) else ReplayBody()
     order = Order(
         action=action, chosen=chosen, who=who, topic=replay.topic, limit=body.limit, rate=body.rate,
@@ -147,7 +148,8 @@ def order_of(action: Action, body: BulkBody, who: str) -> Order:
     )  # fmt: skip
     if not body.all and chosen == Filter():
         raise JobRefused(f"neither ids nor a filter: to {action} everything say all: true")
-    check(order, body.all)
+    if order.edit is not None and len(chosen.ids) != 1:
+        raise JobRefused("a value is for exactly one message: give its id in ids")
     return order
 
 
@@ -163,5 +165,5 @@ def _edit(body: ReplayBody) -> Edit | None:
         if body.value_encoding == "utf-8":
             return Edit(text.encode())
         return Edit(base64.b64decode(text, validate=True))
-    except (msgspec.MsgspecError, binascii.Error, UnicodeEncodeError) as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise JobRefused(f"the value is not {body.value_encoding}: {error}") from None

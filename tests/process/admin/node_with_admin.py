@@ -83,16 +83,16 @@ class AdminNode:
         found = [json.loads(line) for line in lines if line.startswith("{")]
         return [line for line in found if event in ("", line["event"])]
 
-    def until_up(self) -> "AdminNode":
+    def until_up(self, token: str = "") -> "AdminNode":
         """Until it answers with a picture."""
-        eventually(self._answers, START_S, "an admin that answers")
+        eventually(lambda: self._answers(token), START_S, "an admin that answers")
         return self
 
-    def _answers(self) -> bool:
+    def _answers(self, token: str) -> bool:
         if self.process.poll() is not None:
             raise RuntimeError("it ended: " + (self.folder / "log").read_text()[-3000:])
         try:
-            return self.ask("GET", "/api/status").status == 200
+            return self.get("/api/status", Authorization=f"Bearer {token}").status == 200
         except OSError:
             return False
 

@@ -196,6 +196,7 @@ def test_an_edited_value_goes_out_as_it_was_written(
 @pytest.mark.parametrize(
     "body",
     [{"all": True, "value": 1}, {"ids": ["x"], "value": 1, "value_encoding": "base64"}, {"ids": ["x"], "value": "%", "value_encoding": "base64"},
+     {"ids": ["x"], "value": "\x84", "value_encoding": "base64"}, {"ids": ["x"], "filter": {"key": "k"}},
      {"ids": ["x"], "value": 1, "value_encoding": "rot13"}],
 )  # fmt: skip
 def test_an_edit_is_of_one_message_and_readable(client: Client, body: dict[str, Any]) -> None:
