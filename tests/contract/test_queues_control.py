@@ -19,12 +19,13 @@ SOON_S = 15.0
 
 
 def listening(control: Control) -> Control:
-    """Once a word of its own comes back to it."""
+    """Once a word that it says now comes back to it."""
+    word = uuid4().bytes
 
     def heard() -> bool:
         control.pump()
-        control.send(b"is anybody here?")
-        return bool(control.take())
+        control.send(word)
+        return word in control.take()
 
     eventually(heard, SOON_S)
     quiet(control)

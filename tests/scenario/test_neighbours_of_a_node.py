@@ -8,6 +8,7 @@ import pytest
 
 from ringmain import control
 from ringmain.asking import ask
+from ringmain.errors import NoAnswer
 from support.kafka_server import KafkaServer
 from support.leftovers import Leftovers
 from support.nodes import APP, partitions_of, start_node
@@ -33,7 +34,10 @@ def socket_of(scenario: Scenario, node: str) -> str:
 
 def look(scenario: Scenario, node: str) -> control.Node:
     """The picture that a node gives of itself."""
-    picture = ask(socket_of(scenario, node), control.Look())
+    try:
+        picture = ask(socket_of(scenario, node), control.Look())
+    except NoAnswer as not_yet:
+        raise AssertionError(str(not_yet)) from None
     assert isinstance(picture, control.Node)
     return picture
 
