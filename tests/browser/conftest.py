@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.chromium import Browser
-from support.sources import CHECKOUT
+from support.chromium import ALBUM, Browser
 
 
 @pytest.fixture
@@ -20,4 +19,4 @@ def browser(chromium: Browser) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def album() -> Path:
     """Where what was seen is kept, for people to look at."""
-    return CHECKOUT / ".cache" / "pictures"
+    return ALBUM

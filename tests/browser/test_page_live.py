@@ -72,7 +72,7 @@ def test_a_node_that_is_well_is_told_at_a_glance(page: Browser) -> None:
     assert page.see("header .name").text == "billing @ web-1"
     assert "up 3 h 05 m" in page.see("header .facts").text
     figures = page.see(".figures").text.split("\n")
-    assert figures[figures.index("Done/s") + 1] == "24,690" or figures[figures.index("Done/s") + 1] == "12,345"
+    assert figures[figures.index("Done/s") + 1] == "12,345"
     assert figures[figures.index("Lag") + 1] == "7,680"
     assert not page.all("#reasons")
 
@@ -80,7 +80,7 @@ def test_a_node_that_is_well_is_told_at_a_glance(page: Browser) -> None:
 def test_each_partition_is_told_with_lag_age_rate_and_eta(page: Browser) -> None:
     rows = page.rows("Partitions")
     assert len(rows) == 64
-    assert rows[0][:7] == ["orders/0", "running", "120", "0.4 s", "3,000", "0.0 s", "11 %"]
+    assert rows[0][:7] == ["orders/0", "running", "120", "0.4 s", "3,000", "0 s", "11 %"]
 
 
 def test_what_is_wrong_is_said_first(page: Browser, stage: Stage) -> None:
@@ -109,10 +109,10 @@ def test_a_large_group_of_processes_is_one_line_until_it_is_opened(page: Browser
     def names() -> list[str]:
         return [cells[0] for cells in page.rows("Processes")]
 
-    assert "feed orders/63" not in names()
+    assert "feeder orders/63" not in names()
     assert "handler orders/3" in names()
     page.press("", 'table[aria-label="Processes"] tbody tr:nth-child(3)')
-    page.wait(lambda: "feed orders/63" in names(), "the group is open")
+    page.wait(lambda: "feeder orders/63" in names(), "the group is open")
 
 
 def test_a_pause_of_a_route_says_where_and_why(page: Browser, stage: Stage) -> None:
@@ -276,6 +276,6 @@ def test_it_is_readable_at_any_size(
     stage.supervisor.picture = UNWELL
     browser.open(stage.url, size, scheme)
     browser.see("tr.alarm")
-    browser.wait(lambda: len(browser.all("figure.chart canvas")) == 3 or size == PHONE, "charts")
+    browser.wait(lambda: len(browser.all("figure.chart canvas")) == 3, "charts")
     browser.picture(album / f"live-{size[0]}-{scheme}.png")
     assert browser.script("return document.documentElement.scrollWidth <= window.innerWidth")

@@ -43,10 +43,9 @@ state_dir = "{folder}/state"
 admin.bind = "127.0.0.1:{port}"
 {more}
 kafka."bootstrap.servers" = "127.0.0.1:1"
-kafka."group.id" = "billing"
 queues.backend = "sqlite"
 queues.path = "{folder}/queues.db"
-routes.orders = {{ topics = ["orders"], order = "none", handlers = 4, channels.review.handlers = 1 }}
+routes.orders = {{ topics = ["orders"], order = "none", handlers = 4, channels.review.handlers = 1, kafka."group.id" = "orders" }}
 routes.refunds = {{ topics = ["refunds"], order = "key", kafka."group.id" = "refunds" }}
 """
 
@@ -135,7 +134,7 @@ def staged(folder: Path, picture: Node, more: str = "") -> Iterator[Stage]:
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=child_environment(PYTHONPATH=_paths()),
         )  # fmt: skip
     try:
-        eventually(lambda: _answers(config), 30, (folder / "admin.log").read_text())
+        eventually(lambda: _answers(config, folder / "admin.log"), 30)
         yield Stage(config, supervisor)
     finally:
         admin.terminate()
@@ -154,13 +153,13 @@ def _free_port() -> int:
         return port
 
 
-def _answers(config: Config) -> bool:
+def _answers(config: Config, log: Path) -> bool:
     try:
         with closing(http.client.HTTPConnection(config.admin.bind, timeout=5)) as connection:
             connection.request("GET", "/ping")
             return connection.getresponse().status == 200
     except OSError:
-        return False
+        raise AssertionError(f"its log: {log.read_text()}") from None
 
 
 def main() -> int:

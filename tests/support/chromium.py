@@ -19,10 +19,14 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from support.kafka_jars import ServerUnavailable
+from support.sources import CHECKOUT
 from support.waiting import eventually
 
 T = TypeVar("T")
 DEADLINE_S = 20.0
+ALBUM = CHECKOUT / ".cache" / "pictures"
+FAILED = ALBUM / "failed.png"
+"""What was to be seen when a test had waited in vain."""
 WIDE, PHONE = (1440, 900), (390, 844)
 
 
@@ -164,7 +168,11 @@ class Browser:
             except StaleElementReferenceException:
                 return None
 
-        found = eventually(settled, DEADLINE_S, what)
+        try:
+            found = eventually(settled, DEADLINE_S, what)
+        except AssertionError:
+            self.picture(FAILED)
+            raise
         assert found is not None
         return found
 

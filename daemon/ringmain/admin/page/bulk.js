@@ -15,7 +15,7 @@ const JOB_FIELDS = [
   },
   {
     name: "rate",
-    label: "A second",
+    label: "Per second",
     type: "number",
     min: 0.1,
     step: "any",

@@ -5,7 +5,8 @@ import uPlot from "./vendor/uPlot.esm.js";
 import { el, say } from "./dom.js";
 import { count, rate, short } from "./format.js";
 
-const KEPT_S = 600;
+const KEPT_S = 600,
+  LEAST_S = 60;
 const HEIGHT = 132;
 const MOST_LINES = 6;
 
@@ -156,11 +157,11 @@ class Chart {
       cursor: { sync: { key: "ringmain" }, drag: { setScale: false }, y: false },
       hooks: { setCursor: [(plot) => this.#tell(plot.cursor.idx ?? this.#times.length - 1)] },
       scales: {
-        x: { range: (_, least, most) => [Math.min(least, most - 60), most] },
+        x: { range: () => this.#span() },
         y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
       },
       axes: [
-        { ...axis, space: 70, size: 22 },
+        { ...axis, space: 70, size: 22, values: (_, splits) => splits.map(clock) },
         { ...axis, size: 44, space: 26, values: (_, splits) => splits.map(short) },
       ],
       series: [
@@ -173,6 +174,12 @@ class Chart {
         })),
       ],
     };
+  }
+
+  /** A minute at least, so that the first points do not fly about. */
+  #span() {
+    const last = this.#times.at(-1);
+    return [Math.min(this.#times[0], last - LEAST_S), last];
   }
 
   #data() {
@@ -188,6 +195,12 @@ class Chart {
       );
     }
   }
+}
+
+/** UTC, like every time on the page. */
+function clock(seconds) {
+  const text = new Date(seconds * 1000).toISOString();
+  return seconds % 60 ? text.slice(11, 19) : text.slice(11, 16);
 }
 
 /** Outcomes have colours of their own; routes take them in turn. */

@@ -12,7 +12,7 @@ import * as jobs from "./jobs.js";
 import { Table } from "./table.js";
 
 const PAGE = 50;
-const FEW_GROUPS = 12;
+const FEW_GROUPS = 6;
 const AXES = [
   ["route,error", "route, error"],
   ["error", "error"],
@@ -33,10 +33,7 @@ export class DeadView {
   #open = false;
 
   constructor(place) {
-    this.filters = new Filters((filter) => {
-      location.hash = toHash(filter);
-      this.load();
-    });
+    this.filters = new Filters((filter) => this.#go(filter));
     this.pane = new EntryPane(
       (id) => this.#gone(id),
       () => this.list.update(this.#page.entries),
@@ -70,9 +67,9 @@ export class DeadView {
           "div",
           { class: "dead-list" },
           this.#acts(),
-          panel("Messages", this.list.node, [this.where, this.back, this.on]),
-          panel("Counts", this.counts, [this.axes]),
           this.jobs.node,
+          panel("Counts", this.counts, [this.axes]),
+          panel("Messages", this.list.node, [this.where, this.back, this.on]),
         ),
         this.pane.node,
       ),
@@ -307,7 +304,14 @@ export class DeadView {
       if (axis === "hour") Object.assign(more, hourOf(group.hour));
       else if (group[axis]) more[axis] = group[axis];
     }
-    location.hash = toHash({ ...this.#filter, ...more });
+    this.#go({ ...this.#filter, ...more });
+  }
+
+  /** To this filter: by the address, whose change loads; the same again is loaded anew. */
+  #go(filter) {
+    const hash = toHash(filter);
+    if (location.hash === hash) this.load();
+    else location.hash = hash;
   }
 }
 

@@ -34,14 +34,14 @@ export function button(label, act, properties = {}) {
   return el("button", { type: "button", title: hint, on: { click: act }, ...rest }, label);
 }
 
-/** A labelled bar of how full something is; `fill(ratio)` moves it. */
-export function bar() {
+/** A bar of how full something is; `fill(ratio)` moves it. From `alarm` on it has the colour of trouble. */
+export function bar(alarm = 2) {
   const inner = el("i");
   const node = el("span", { class: "bar", "aria-hidden": "true" }, inner);
   node.fill = (ratio) => {
     const percent = Math.max(0, Math.min(100, Math.round(ratio * 100)));
     inner.style.setProperty("width", `${percent}%`);
-    dress(node, percent >= 90 ? "bar full" : "bar");
+    dress(node, ratio >= alarm ? "bar full" : "bar");
   };
   return node;
 }

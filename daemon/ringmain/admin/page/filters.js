@@ -4,29 +4,29 @@
 import { button, el } from "./dom.js";
 
 const FIELDS = [
-  ["route", "Route", { list: "routes", size: 12 }],
-  ["channel", "Channel", { size: 10, title: "a channel's name" }],
-  ["error", "Error", { list: "errors", size: 18, title: "the class, with or without its module" }],
-  ["text", "Text", { size: 16, title: "in the error, traceback, key, headers or value" }],
-  ["key", "Key", { size: 12 }],
+  ["route", "Route", { list: "routes", size: 9 }],
+  ["channel", "Channel", { size: 8, title: "a channel's name" }],
+  ["error", "Error", { list: "errors", size: 14, title: "the class, with or without its module" }],
+  ["text", "Text", { size: 11, title: "in the error, traceback, key, headers or value" }],
+  ["key", "Key", { size: 8 }],
   [
     "where",
     "Where",
     {
-      size: 20,
+      size: 14,
       placeholder: "customer.id=7",
       title: "path=value of the JSON value; several apart by a space-comma-space: a.b=1 , c=2",
     },
   ],
-  ["topic", "Topic", { size: 12 }],
-  ["partition", "Partition", { size: 5, inputmode: "numeric" }],
+  ["topic", "Topic", { size: 9 }],
+  ["partition", "Partition", { size: 4, inputmode: "numeric" }],
   [
     "since",
     "Since",
-    { size: 12, placeholder: "2h", title: "died since: 30s 15m 2h 7d ago, or 2026-01-31T12:00:00Z" },
+    { size: 8, placeholder: "2h", title: "died since: 30s 15m 2h 7d ago, or 2026-01-31T12:00:00Z" },
   ],
-  ["until", "Until", { size: 12, placeholder: "30m", title: "died before" }],
-  ["id", "Id", { size: 14, title: "one or more, apart by spaces" }],
+  ["until", "Until", { size: 8, placeholder: "30m", title: "died before" }],
+  ["id", "Id", { size: 8, title: "one or more, apart by spaces" }],
 ];
 const SEVERAL = { where: " , ", id: " " };
 

@@ -37,6 +37,7 @@ export function duration(seconds) {
 /** How long: `4.2 s`, `3 m 12 s`, `4 h 05 m`, `3 d 04 h`; two units, no more. */
 export function span(seconds) {
   if (seconds === null || seconds === undefined || seconds < 0) return NONE;
+  if (seconds < 0.05) return "0 s";
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const s = Math.round(seconds);
   if (s < 60) return `${s} s`;

@@ -9,7 +9,7 @@ import { Table } from "./table.js";
 
 const BUSY_MS = 700,
   IDLE_MS = 10_000;
-const FEW = 5;
+const FEW = 3;
 const TONES = { running: "", done: "", cancelled: "warn", stopped: "warn", failed: "bad", died: "bad" };
 
 let timer = 0;
@@ -32,6 +32,8 @@ export function build(ended, isOpen) {
     },
     { class: "text" },
   );
+  const node = panel("Jobs", table.node, [more]);
+  node.hidden = true;
   const refresh = async () => {
     clearTimeout(timer);
     if (!isOpen()) return;
@@ -42,6 +44,7 @@ export function build(ended, isOpen) {
   const show = (jobs) => {
     const newest = [...jobs].reverse();
     table.update(all ? newest : newest.slice(0, FEW));
+    node.hidden = jobs.length === 0;
     more.hidden = jobs.length <= FEW;
     say(more, all ? "fewer" : `all ${count(jobs.length)}`);
     const runs = jobs.some(({ state }) => state === "running");
@@ -52,7 +55,7 @@ export function build(ended, isOpen) {
     ran = true;
     refresh();
   });
-  return { node: panel("Jobs", table.node, [more]), refresh };
+  return { node, refresh };
 }
 
 function columns() {

@@ -13,6 +13,7 @@ const views = { live: document.getElementById("view-live"), dead: document.getEl
 let view = "";
 let picture = null;
 let timer = 0;
+let round = 0;
 
 header.build(document.getElementById("header"));
 const { narrow } = live.build(views.live);
@@ -28,21 +29,26 @@ function open() {
   if (picture) live.show(picture);
 }
 
+/** One round; the next one is due a second after it. Another token begins anew, and the older round is forgotten. */
 async function watch() {
   clearTimeout(timer);
+  const mine = ++round;
   try {
-    picture = await api.picture();
+    const seen = await api.picture();
+    if (mine !== round) return;
+    picture = seen;
     header.show(picture);
     live.show(picture);
     performance.mark("ringmain:picture");
   } catch (error) {
+    if (mine !== round) return;
     header.lost(
       error instanceof api.ApiError ? error : { message: "this page has failed; load it again", status: -1 },
     );
     if (error.status === 401 && !api.token()) header.askToken();
     if (!(error instanceof api.ApiError)) throw error;
   } finally {
-    timer = setTimeout(watch, EACH_MS);
+    if (mine === round) timer = setTimeout(watch, EACH_MS);
   }
 }
 

@@ -8,6 +8,7 @@ import { count, rate, span, visibleLine } from "./format.js";
 import { resume } from "./pools.js";
 import { Table } from "./table.js";
 
+const NEARLY_FULL = 0.9;
 const TONES = { running: "", paused: "warn", waiting: "warn", standing: "bad" };
 const place = ({ topic, partition }) => `${topic}/${partition}`;
 
@@ -39,6 +40,7 @@ export function build() {
     const rows = picture.partitions.filter((row) =>
       `${row.route} ${place(row)} ${row.state}`.toLowerCase().includes(word),
     );
+    rows.sort((a, b) => (b.state === "standing") - (a.state === "standing"));
     table.update(rows.map((row) => ({ ...row, ring: ringOf.get(row.owner) })));
     say(
       total,
@@ -148,12 +150,12 @@ function eta(row) {
 }
 
 /** Percent and a bar, for a cell. */
-export function makeRing(cell) {
-  cell.append(el("span", { class: "n" }), bar());
+function makeRing(cell) {
+  cell.append(el("span", { class: "n" }), bar(NEARLY_FULL));
 }
 
 /** `row.ring` in such a cell. */
-export function fillRing(cell, { ring }) {
+function fillRing(cell, { ring }) {
   say(cell.firstChild, ring ? `${Math.round(ring.used_ratio * 100)} %` : "");
   cell.lastChild.fill(ring?.used_ratio ?? 0);
   cell.lastChild.hidden = !ring;

@@ -5,7 +5,6 @@ import * as api from "./api.js";
 import { ask, attempt } from "./dialog.js";
 import { button, el, say } from "./dom.js";
 import { bytes, count, span } from "./format.js";
-import { fillRing, makeRing } from "./partitions.js";
 import { Table } from "./table.js";
 
 const FEW = 12;
@@ -50,8 +49,8 @@ function columns() {
       kind: "num p2",
       text: (row) => (row.rss_bytes ? bytes(row.rss_bytes) : ""),
     },
-    { id: "ring", title: "Ring", kind: "num p2", make: makeRing, fill: fillRing },
-    { id: "calls", title: "Calls", kind: "num p2", text: (row) => (row.calls ? count(row.calls) : "") },
+    { id: "ring", title: "Ring", kind: "num p3", text: ringText },
+    { id: "calls", title: "Calls", kind: "num p3", text: (row) => (row.calls ? count(row.calls) : "") },
     {
       id: "restarts",
       title: "Lost",
@@ -66,43 +65,37 @@ function columns() {
       kind: "acts",
       make: makeActs,
       fill: (cell, row) => {
-        cell.firstChild.hidden = row.level !== 2;
+        cell.firstChild.hidden = row.group || row.level === 0;
       },
     },
   ];
 }
 
-/** Supervisor, then each group, then those of its processes that are to be seen. */
+/** Supervisor, those that are alone in their role, then each group with those of its processes that are to be seen. */
 function rows(picture) {
   const ringOf = new Map(picture.rings.map((ring) => [ring.feeder, ring]));
-  const groups = Map.groupBy ? Map.groupBy(picture.processes, groupOf) : grouped(picture.processes);
-  const top = {
-    key: "supervisor",
-    level: 0,
-    title: "supervisor",
-    pid: picture.pid,
-    age_s: picture.uptime_s,
-    state: picture.state,
-    tone: "",
-    restarts: 0,
-  };
-  return [
-    top,
-    ...[...groups].flatMap(([name, all]) => {
+  const line = (process, level) => ({
+    ...process,
+    key: process.title,
+    level,
+    tone: toneOf(process),
+    ring: ringOf.get(process.title),
+  });
+  const groups = [...grouped(picture.processes)];
+  const isAlone = ([, all]) => all.length === 1 && !all[0].pool;
+  const alone = groups.filter(isAlone).map(([, [process]]) => line(process, 1));
+  const others = groups
+    .filter((group) => !isAlone(group))
+    .flatMap(([name, all]) => {
       const unwell = all.filter((process) => !WELL.has(process.state));
       const open = opened.get(name) ?? all.length <= FEW;
-      const single = all.length === 1 && !all[0].pool;
-      const seen = open || single ? all : unwell;
-      const lines = seen.map((process) => ({
-        ...process,
-        key: process.title,
-        level: 2,
-        tone: toneOf(process),
-        ring: ringOf.get(process.title),
-      }));
-      return single ? lines : [headOf(name, all, unwell, open), ...lines];
-    }),
-  ];
+      return [headOf(name, all, unwell, open), ...(open ? all : unwell).map((process) => line(process, 2))];
+    });
+  return [topOf(picture), ...alone, ...others];
+}
+
+function topOf({ pid, uptime_s: age_s, state }) {
+  return { key: "supervisor", level: 0, title: "supervisor", pid, age_s, state, tone: "", restarts: 0 };
 }
 
 const NOUNS = { feed: "feeder", handle: "handler" };
@@ -112,11 +105,12 @@ function groupOf({ role, pool, source }) {
   return [pool, source === "queue" ? `queue ${noun}` : noun].filter(Boolean).join(" · ");
 }
 
-/** For browsers without Map.groupBy. */
 function grouped(processes) {
   const groups = new Map();
-  for (const process of processes)
-    groups.set(groupOf(process), [...(groups.get(groupOf(process)) ?? []), process]);
+  for (const process of processes) {
+    const name = groupOf(process);
+    groups.set(name, [...(groups.get(name) ?? []), process]);
+  }
   return groups;
 }
 
@@ -163,8 +157,8 @@ function makeTitle(cell, row) {
 
 function fillTitle(cell, row) {
   const [twist, title, more] = cell.children;
-  twist.hidden = row.level !== 1;
-  if (row.level === 1) {
+  twist.hidden = !row.group;
+  if (row.group) {
     twist.setAttribute("aria-expanded", String(row.open));
     twist.setAttribute("aria-label", `${row.open ? "Close" : "Open"} ${row.title}`);
   }
@@ -177,6 +171,10 @@ function fillTitle(cell, row) {
       : "",
   );
   more.title = partitions.join(" ");
+}
+
+function ringText({ ring }) {
+  return ring ? `${Math.round(ring.used_ratio * 100)} %` : "";
 }
 
 function fillState(cell, row) {
