@@ -6,7 +6,6 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-
 from rig import Rig, opened, rig, serve_all
 
 from ringmain._fastpath import Drain, Intake, PartitionQueue

@@ -103,7 +103,9 @@ def test_a_feeder_that_dies_while_its_partition_is_paused_comes_back_paused(scen
     daemon.stop()
 
 
-def test_kafka_paused_lets_retries_through_and_the_queues_paused_lets_kafka_through(scenario: Scenario) -> None:
+def test_kafka_paused_lets_retries_through_and_the_queues_paused_lets_kafka_through(
+    scenario: Scenario,
+) -> None:
     operator = given(scenario)
     daemon = scenario.start()
     operator.wait_until_owned(PARTITIONS)

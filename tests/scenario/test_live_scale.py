@@ -1,4 +1,4 @@
-"""Pools grow and shrink under load and keep their size; fresh processes take over from old ones, unnoticed."""
+"""Pools grow and shrink under load and keep their size; fresh processes take over from old ones, unseen."""
 
 import time
 

@@ -91,9 +91,8 @@ def test_sent_forward_it_leaves_out_exactly_that(scenario: Scenario) -> None:
 def test_sent_to_a_time_it_goes_on_with_the_first_message_since_then(scenario: Scenario) -> None:
     operator = given(scenario)
     begin_ms = int(time.time() * 1000) - 1_000_000
-    scenario.produce(
-        [{"value": b"%d" % number, "timestamp": begin_ms + 1000 * number} for number in range(100)], partition=0
-    )
+    stamped = [{"value": b"%d" % number, "timestamp": begin_ms + 1000 * number} for number in range(100)]
+    scenario.produce(stamped, partition=0)
     scenario.wait_for("done", 100)
     since_s = begin_ms / 1000 + 60
     iso = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since_s)) + f".{int(since_s * 1000) % 1000:03d}Z"

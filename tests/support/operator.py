@@ -5,6 +5,7 @@ tests/scenario/test_live_*.py enter. Whatever is asked goes over the real socket
 
 from ringmain import asking, control
 from ringmain.control import Node, Partition, Reply, Request
+from ringmain.errors import NoAnswer
 from support.scenario import Daemon, Scenario
 from support.waiting import eventually
 
@@ -48,7 +49,14 @@ class Operator:
 
     def wait_until_owned(self, partitions: int, deadline_s: float = PATIENCE_S) -> None:
         """Until so many partitions are seen."""
-        eventually(lambda: len(self.look().partitions) == partitions, deadline_s)
+
+        def owned() -> bool:
+            try:
+                return len(self.look().partitions) == partitions
+            except NoAnswer as not_yet:
+                raise AssertionError(str(not_yet)) from None
+
+        eventually(owned, deadline_s)
 
 
 def kafka_feeders(daemon: Daemon) -> list[int]:

@@ -156,7 +156,9 @@ class Partitions:
         if not self._quiet and not self._kafka.problem:
             for pair, end in self._kafka.end_offsets().items():
                 owned = self._owned.get(pair)
-                if owned and not owned.stalled and not owned.held and 0 <= self._side.position(owned.index) < end:
+                if owned is None or owned.stalled or owned.held:
+                    continue
+                if 0 <= self._side.position(owned.index) < end:
                     behind[pair] = self._side.position(owned.index)
         for topic, partition in self._standstill.overdue(behind, now_s):
             raise FatalKafkaError(
@@ -252,7 +254,7 @@ class Partitions:
         before, late = self._side.close_partition(owned.index)
         self._side.open_partition(owned.index, offset)
         stands = self._kafka.commit_now({pair: offset}, _LAST_COMMIT_S)
-        owned.asked = owned.committed = offset if stands else UNKNOWN  # unknown: the next commit says it again
+        owned.asked = owned.committed = offset if stands else UNKNOWN  # or the next commit says it again
         self._hold(owned, self._is_paused(*pair))
         self._tell_facts()
         said = {"topic": pair[0], "partition": pair[1], "before": before, "offset": offset, "late": late}

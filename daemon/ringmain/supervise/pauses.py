@@ -1,7 +1,7 @@
 """Which parts of which routes operators have paused: a map that nodes merge, the last word wins.
 
-Pausing enters with its own operators' words and with those of other nodes. Pure: no gate, no file, no clock. What
-was resumed stays in the map, so that an older pause from a node that was away does not come back.
+Pausing enters with its own operators' words and with those of other nodes. Pure: no gate, no file, no clock.
+What was resumed stays in the map, so that an older pause from a node that was away does not come back.
 """
 
 from collections.abc import Iterable

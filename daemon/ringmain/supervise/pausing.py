@@ -1,8 +1,8 @@
 """Carries out what operators have paused: gates, orders to Kafka feeders, the queue feeders' posts.
 
-The loop enters at its start and at every turn, an operator with pause and resume, the herald with what other
-nodes know. At each turn what is and what should be are compared, so a new feeder, a new ring and an order that
-could not be delivered need no thought of their own. Partitions stay assigned: a pause is no rebalance.
+The loop enters at its start and at every turn, an operator with pause and resume, the herald with what
+other nodes know. At each turn what is and what should be are compared, so a new feeder, a new ring and an
+order that could not be delivered need no thought of their own. Partitions stay assigned: no rebalance.
 """
 
 import logging
@@ -143,7 +143,7 @@ class Pausing:
         return self._pauses.encoded()
 
     def merge(self, encoded: bytes) -> bool:
-        """Take in what another node knows; whether it was news. Raises what msgspec does where it is no map."""
+        """Take in what another node knows; whether it was news. Raises what msgspec does if it is no map."""
         if not self._pauses.merge(encoded):
             return False
         _log.info("another node knew of a pause or its end")
@@ -212,7 +212,7 @@ class Pausing:
 
 
 def _gives_up_queue(words: list[Word], now_ms: int) -> bool:
-    """What is in hand of the queues goes back: at once when they are meant, later when the route is paused."""
+    """What is in hand of the queues goes back: at once when they are meant, later when all is paused."""
     return any(word.source == "queue" or (word.whole and now_ms - word.at_ms > GIVEN_UP_MS) for word in words)
 
 

@@ -1,9 +1,9 @@
 """Fresh processes for old ones, one after another, under load: a rolling replacement.
 
-An operator's `recycle` and a reload enter. Of a handler the fresh one comes to work FIRST, in a spare seat; then
-the old one finishes what it has claimed and leaves: one at a time in each pool, and none is missed. Who can have
-no second beside it (a feeder, the courier) leaves and is followed at once: one at a time on the node. When a
-fresh one does not come to work the rest stays as it is.
+An operator's `recycle` and a reload enter. Of a handler the fresh one comes to work FIRST, in a spare seat;
+then the old one finishes what it has claimed and leaves: one at a time in each pool, and none is missed. Who
+can have no second beside it (a feeder, the courier) leaves and is followed at once: one at a time on the
+node. When a fresh one does not come to work the rest stays as it is.
 """
 
 import logging
@@ -141,7 +141,7 @@ class Recycle:
 
     def _seat(self, old: Child, fresh: Child) -> None:
         place = self._roster.place(fresh.post)
-        if place is None or place.child not in (None, old):  # scaled down, or it died and was followed meanwhile
+        if place is None or place.child not in (None, old):  # scaled down, or died and was followed
             self._ending.retire(fresh)
             return
         place.child = fresh

@@ -1,8 +1,8 @@
 """How many handlers each pool has when an operator has said so: live, and over restarts.
 
-The loop enters at its start, an operator with `scale`, a reload with what the file says now. The last word wins:
-a number that the config file gives anew is a later word than what was said before. Nothing is forked here, posts
-are put on the roster or taken off.
+The loop enters at its start, an operator with `scale`, a reload with what the file says now. The last word
+wins: a number that the config file gives anew is a later word than what was said before. Nothing is forked
+here, posts are put on the roster or taken off.
 """
 
 import logging

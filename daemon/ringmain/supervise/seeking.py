@@ -1,7 +1,7 @@
 """Sends a partition elsewhere: to its owner here, or, when another node owns it, over to that one.
 
-An operator enters with `seek`, the herald with a seek that another node was asked for, a feeder with its answer.
-How it is done is the feeder's; nothing here knows an offset before it is told.
+An operator enters with `seek`, the herald with a seek that another node was asked for, a feeder with its
+answer. How it is done is the feeder's; nothing here knows an offset before it is told.
 """
 
 import logging
@@ -50,7 +50,8 @@ class Seeking:
             return control.Refused(reason, unknown=request.route not in self._memory.config.routes)
         order = order_of(topic, request.partition, request.to)
         if order is None:
-            return control.Refused(f"{request.to!r} is no offset, no ISO 8601 time, neither earliest nor latest")
+            said = "is no offset, no ISO 8601 time, neither earliest nor latest"
+            return control.Refused(f"{request.to!r} {said}")
         owner = self._owner(request.route, topic, request.partition)
         if owner is not None:
             return self._send(owner, request, order)
@@ -96,7 +97,7 @@ class Seeking:
     def _send(self, owner: Child, request: control.Seek, order: Seek) -> Answer:
         key = owner.pid, order.topic, order.partition
         if key in self._asked:
-            return control.Refused(f"{order.topic}/{order.partition} is being sent elsewhere already: ask again")
+            return control.Refused(f"{order.topic}/{order.partition} is on its way already: ask again")
         if not self._ending.goes_on:
             return control.Refused("the node is quiet or stopping")
         if not owner.leash.send(order):
@@ -117,8 +118,8 @@ class Seeking:
 
     def _owner(self, route: str, topic: str, partition: int) -> Child | None:
         feeders = self._nursery.children.of("feed", route, "kafka")
-        owners = [one for one in feeders if (topic, partition) in map(tuple, one.partitions) and not one.retiring]
-        return next(iter(owners), None)
+        staying = [one for one in feeders if not one.retiring]
+        return next((one for one in staying if (topic, partition) in map(tuple, one.partitions)), None)
 
 
 def order_of(topic: str, partition: int, to: str) -> Seek | None:

@@ -222,11 +222,12 @@ def test_a_route_that_goes_through_a_channel_hands_all_to_the_courier_and_commit
     assert rig.feeder.side.low_water(0) == 3
 
 
-# -- operators -------------------------------------------------------------------------------------------------
+# -- operators -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "paused", [Paused(everything=True), Paused(partitions=[("orders", 0)]), Paused(partitions=[("orders", -1)])]
+    "paused",
+    [Paused(everything=True), Paused(partitions=[("orders", 0)]), Paused(partitions=[("orders", -1)])],
 )
 def test_of_a_paused_partition_nothing_is_taken_and_what_was_taken_is_finished(
     rig: Rig, paused: Paused
