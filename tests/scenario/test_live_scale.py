@@ -1,6 +1,7 @@
 """Pools grow and shrink under load and keep their size; fresh processes take over from old ones, unseen."""
 
 import time
+from functools import partial
 
 from ringmain.control import Recycle, Scale
 from support.nodes import steady_load, stillness_s, table
@@ -36,6 +37,10 @@ def handlers(daemon: Daemon) -> set[int]:
     return set(daemon.children("handler").values())
 
 
+def there_are(daemon: Daemon, wanted: int) -> bool:
+    return len(handlers(daemon)) == wanted
+
+
 def at_work_numbers(daemon: Daemon, start: str) -> list[int]:
     """How many were at work, after each that came and each that ended."""
     steps = {"child at work": 1, "child ended": -1}
@@ -57,7 +62,7 @@ def test_a_pool_grows_and_shrinks_under_load_and_nothing_is_lost_or_repeated(sce
     with steady_load(scenario):
         for wanted in (6, 1, 3):
             operator.done(Scale("r", wanted, operator="ann"))
-            eventually(lambda wanted=wanted: len(handlers(daemon)) == wanted, PATIENCE_S)
+            eventually(partial(there_are, daemon, wanted), PATIENCE_S)
     finish(scenario, daemon)
 
 
@@ -99,7 +104,7 @@ def test_all_handlers_are_replaced_one_by_one_under_load_and_nobody_notices(scen
         ended_ns = time.monotonic_ns()
     numbers = at_work_numbers(daemon, "handler r/")
     stops = stillness_s(scenario, began_ns)
-    stop_ms = [(str(part), f"{stop * 1000:.0f}") for part, stop in stops.items()]
+    stop_ms: list[tuple[str, ...]] = [(str(part), f"{stop * 1000:.0f}") for part, stop in stops.items()]
     table(f"all handlers replaced in {(ended_ns - began_ns) / 1e9:.2f} s; longest stop, ms", stop_ms)
     assert min(numbers[numbers.index(HANDLERS) :]) == HANDLERS, numbers
     assert max(numbers) == HANDLERS + 1, numbers
