@@ -49,6 +49,7 @@ class NoAnswer(RingmainError):
     exit_code = 5
 
     def __init__(self, place: str, reason: str) -> None:
+        self.place, self.reason = place, reason
         super().__init__(f"nothing answers at {place}: {reason}")
 
 

@@ -36,7 +36,9 @@ def where_options(function: Function) -> Function:
     """Which part of a route."""
     options = [
         click.option("--topic", default="", metavar="TOPIC", help="Of this one of the route's topics."),
-        click.option("--partition", type=click.IntRange(0, PARTITIONS), help="Only this one."),
+        click.option(
+            "--partition", type=click.IntRange(0, PARTITIONS), metavar="N", help="Only this one."
+        ),
         click.option(
             "--source", type=click.Choice(["kafka", "queue"]), callback=_or_empty,
             help="Only what comes from there.",

@@ -5,6 +5,7 @@ Commands that look at a running node or act on it enter. A question is never put
 there was nobody at the socket to take it.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -92,12 +93,21 @@ class Client:
 
     def _ask_admin(self, request: Request, timeout_s: float, nobody: NoAnswer | None) -> Reply:
         assert self.config is not None
+        assert nobody is not None
         admin = _admin(self.config, self._overrides)
-        token = os.environ.get(TOKEN) or admin.token or admin.read_token or ""
+        remote = Remote(admin_url(admin.bind), os.environ.get(TOKEN) or admin.token or admin.read_token or "")
         try:
-            return Remote(admin_url(admin.bind), token).ask(request, timeout_s)
+            reply = remote.ask(Look(), LOOK_S)
         except NoAnswer as silence:
-            raise NoAnswer(f"{self.place}", f"neither {_tail(nobody)}, nor {_tail(silence)}") from None
+            also = f"; nor at {silence.place}: {silence.reason}{_neighbours(self.config)}"
+            raise NoAnswer(nobody.place, nobody.reason + also) from None
+        if not isinstance(reply, Node):
+            return reply
+        if (reply.name, reply.node) != (self.config.name, self.config.node):
+            # The default address is everybody's: nobody stops another daemon by mistake.
+            other = f"; and {remote.url} is {reply.name} on {reply.node}{_neighbours(self.config)}"
+            raise NoAnswer(nobody.place, nobody.reason + other)
+        return reply if isinstance(request, Look) else remote.ask(request, timeout_s)
 
 
 def open_client(name: str, overrides: tuple[str, ...] = ()) -> Client:
@@ -138,8 +148,17 @@ def _words(reply: Reply) -> str:
     return reply.reason if isinstance(reply, Refused) else f"an answer to another question: {reply!r:.80}"
 
 
-def _tail(silence: NoAnswer | None) -> str:
-    return str(silence).removeprefix("nothing answers ")
+def _neighbours(config: Config) -> str:
+    """Other nodes of this name that have a socket here: the host may have been renamed since."""
+    start, end = f"{config.name}.", ".control"
+    with contextlib.suppress(OSError):
+        found = [
+            name for name in os.listdir(config.runtime_dir) if name.startswith(start) and name.endswith(end)
+        ]
+        nodes = sorted(name.removeprefix(start).removesuffix(end) for name in found)
+        if others := [node for node in nodes if node != config.node]:
+            return f" (--set node={others[0]} asks {', '.join(others)})"
+    return ""
 
 
 def _hint(request: Request, node: Node) -> str:

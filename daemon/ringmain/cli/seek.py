@@ -30,7 +30,7 @@ MOST_OFFSET = (1 << 63) - 1
 ))  # fmt: skip
 @asking_options
 @click.argument("route")
-@click.option("--partition", type=click.IntRange(0, PARTITIONS), required=True, help="This one.")
+@click.option("--partition", type=click.IntRange(0, PARTITIONS), required=True, metavar="N", help="This one.")
 @click.option(
     "--to", required=True, metavar="OFFSET|TIME|earliest|latest",
     help="The next message: its offset; the first since a TIME (ISO 8601, or how long ago: 2h); an end.",

@@ -142,6 +142,36 @@ def test_where_nothing_runs_it_is_one_line_and_exit_code_5(call: Ringmain, folde
     assert f"http://127.0.0.1:{free}" in line
 
 
+def test_a_node_that_has_another_name_now_is_told(call: Ringmain, here: Standing) -> None:
+    done = call("status", "shop.toml", "--set", "node=web-7", "--set", "admin.bind=127.0.0.1:1")
+    assert done.returncode == 5
+    assert "(--set node=here asks here)" in done.stderr
+
+
+def test_without_its_socket_a_node_is_asked_at_its_admin_with_the_token_of_the_file(
+    call: Ringmain, folder: Path, web: tuple[str, Standing]
+) -> None:
+    url, standing = web
+    standing.picture = msgspec.structs.replace(node(), name="shop", node="here")
+    config = folder / "shop.toml"
+    config.write_text(f"{config.read_text()}\n[admin]\nbind = '{url[7:]}'\ntoken = '${{TOKEN}}'\n")
+    assert call("quiet", "shop.toml", *HERE, TOKEN="hunter2").returncode == 0
+    assert call("quiet", "shop.toml", *HERE, RINGMAIN_TOKEN="hunter2").returncode == 0
+    assert call("quiet", "shop.toml", *HERE).returncode == 1
+    assert [path for _, path, _, _ in standing.seen].count("/api/quiet") == 2
+
+
+def test_another_daemon_at_the_admins_address_is_never_acted_on(
+    call: Ringmain, web: tuple[str, Standing]
+) -> None:
+    url, standing = web
+    at = ("--set", f"admin.bind={url[7:]}")
+    done = call("stop", "shop.toml", *HERE, *at, RINGMAIN_TOKEN="hunter2")
+    assert done.returncode == 5
+    assert f"{url} is billing on web-1" in done.stderr
+    assert [method for method, *_ in standing.seen] == ["GET"]
+
+
 def test_a_url_where_nothing_answers_is_exit_code_5(call: Ringmain) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         free = taken.getsockname()[1]
