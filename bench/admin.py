@@ -1,8 +1,8 @@
 """How many looks a second the admin answers: /api/status of a node with 64 partitions under 20 clients.
 
 `python bench/admin.py [--seconds N] [--clients N]`. In the same run, under the same gunicorn settings, a bare
-Falcon resource answers `pong`: the ratio says what the admin itself costs. Each answer is checked: its status,
-its length, and that pictures change while they are looked at.
+Falcon resource answers `pong`: the ratio says what the admin itself costs. Each answer is checked: its
+status, its length, and that pictures change while they are looked at.
 """
 
 import argparse
@@ -63,7 +63,9 @@ class Caller:
         head = bytes(self.inbox[:end])
         if not head.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(head.decode(errors="replace"))
-        length = int(next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))[15:])
+        length = int(
+            next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))[15:]
+        )
         if len(self.inbox) < end + 4 + length:
             return None
         body = bytes(self.inbox[end + 4 : end + 4 + length])
@@ -85,7 +87,9 @@ class Figures:
 def picture(uptime_s: float) -> Node:
     """A node with 64 partitions."""
     partitions = [
-        Partition("orders", "orders", n, f"feeder orders/{n}", 1000, 900, 2000, 1100, 1.5, 100.0, 11.0, "running")
+        Partition(
+            "orders", "orders", n, f"feeder orders/{n}", 1000, 900, 2000, 1100, 1.5, 100.0, 11.0, "running"
+        )
         for n in range(PARTITIONS)
     ]
     return Node(
@@ -166,7 +170,9 @@ def load(port: int, path: str, clients: int, seconds: float) -> Figures:
     """So many clients for so long."""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     ears = selectors.DefaultSelector()
-    callers = [Caller(socket.create_connection(("127.0.0.1", port), timeout=30), request) for _ in range(clients)]
+    callers = [
+        Caller(socket.create_connection(("127.0.0.1", port), timeout=30), request) for _ in range(clients)
+    ]
     for caller in callers:
         ears.register(caller.line, selectors.EVENT_READ, caller)
         caller.ask()
@@ -220,7 +226,8 @@ def measured(folder: Path, clients: int, seconds: float, rounds: int) -> dict[st
     assert all(one.bodies > seconds for one in ours), "the picture stood still"
     for title, runs in (("/api/status", ours), ("pong", pongs)):
         for one in runs:
-            print(f"{title:12} {one.per_s:8.0f}/s  p50 {one.p50_ms:5.1f} ms  p99 {one.p99_ms:5.1f} ms  {one.bytes} bytes")
+            times = f"p50 {one.p50_ms:5.1f} ms  p99 {one.p99_ms:5.1f} ms"
+            print(f"{title:12} {one.per_s:8.0f}/s  {times}  {one.bytes} bytes")
     per_s = statistics.median(one.per_s for one in ours)
     pong_per_s = statistics.median(one.per_s for one in pongs)
     p99_ms = statistics.median(one.p99_ms for one in ours)

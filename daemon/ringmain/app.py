@@ -157,7 +157,9 @@ class App:
         """
         place = _caller()
         if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
-            raise AppError(f'{place}: {prefix!r} is no prefix for a mount; write "/NAME", without an end slash')
+            raise AppError(
+                f'{place}: {prefix!r} is no prefix for a mount; write "/NAME", without an end slash'
+            )
         if (first := prefix.split("/")[1]) in RESERVED_PATHS:
             raise AppError(f"{place}: /{first} is the admin's own; mount at another prefix")
         if (earlier := self.mounts.get(prefix)) is not None:

@@ -40,7 +40,9 @@ MESSAGES = Meter(
     "calls and what became of them: done, retry, skip, dead, channel",
 )  # fmt: skip
 TAKEN = Meter("ringmain_taken_total", "counter", POOL, "messages taken into rings, from Kafka or the queues")
-SETTLED = Meter("ringmain_settled_total", "counter", POOL, "messages that are finished or safely in the queues")
+SETTLED = Meter(
+    "ringmain_settled_total", "counter", POOL, "messages that are finished or safely in the queues"
+)
 LATE = Meter("ringmain_late_total", "counter", POOL, "results of a partition that had been given away")
 OVERSIZE = Meter("ringmain_oversize_total", "counter", POOL, "messages larger than the ring's arena")
 DURATION = Meter("ringmain_handler_duration_seconds", "histogram", POOL, "how long calls took")
@@ -71,9 +73,7 @@ STANDING = Meter(
     "ringmain_partition_standing", "gauge", PARTITION, "1 = there is something and nothing moves"
 )
 
-RING_USED_RATIO = Meter(
-    "ringmain_ring_used_ratio", "gauge", FEEDER, "of slots or bytes, whichever is fuller"
-)
+RING_USED_RATIO = Meter("ringmain_ring_used_ratio", "gauge", FEEDER, "of slots or bytes, whichever is fuller")
 RING_SLOTS = Meter("ringmain_ring_slots", "gauge", FEEDER, "messages that the ring has room for")
 RING_USED = Meter("ringmain_ring_used_slots", "gauge", FEEDER, "messages in the ring")
 RING_UNCLAIMED = Meter("ringmain_ring_unclaimed_messages", "gauge", FEEDER, "of these, not begun")

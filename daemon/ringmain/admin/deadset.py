@@ -1,7 +1,7 @@
 """The dead set as HTTP shows it: pages, counts, one entry.
 
-endpoints.py names what is here. Each look opens the queues and lets them go; only so many look at once, so that
-slow queues never take all threads. Nothing is changed here: that is works.py's.
+endpoints.py names what is here. Each look opens the queues and lets them go; only so many look at once, so
+that slow queues never take all threads. Nothing is changed here: that is works.py's.
 """
 
 import threading
@@ -119,11 +119,15 @@ def filter_of_query(req: falcon.Request) -> Filter:
 def filter_of(body: FilterBody, ids: Sequence[str] = ()) -> Filter:
     """The filter, with its times as of now."""
     now_ms = wall_ms()
-    said = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET}
+    said: dict[str, Any] = {
+        name: value for name, value in msgspec.structs.asdict(body).items() if value is not UNSET
+    }
     named = [*said.pop("id", ()), *ids]
     try:
         where = tuple(map(filters.parse_where, said.pop("where", ())))
-        times = {f"{name}_ms": _moment(said.pop(name, None), now_ms) for name in ("since", "until")}
+        times: dict[str, Any] = {
+            f"{name}_ms": _moment(said.pop(name, None), now_ms) for name in ("since", "until")
+        }
     except ValueError as error:
         raise falcon.HTTPBadRequest(description=f"the filter does not fit: {error}") from None
     if "key" in said:

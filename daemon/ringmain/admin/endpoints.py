@@ -82,7 +82,9 @@ _PAGE = (
     Query("brief", {"type": "boolean", "default": False}, "without values"),
 )
 _BY = Query(
-    "by", {"type": "array", "items": {"enum": list(AXES)}, "default": ["route", "error"]}, "axes of the counts"
+    "by",
+    {"type": "array", "items": {"enum": list(AXES)}, "default": ["route", "error"]},
+    "axes of the counts",
 )
 assert [one.name for one in FILTER] == list(FilterBody.__struct_fields__)
 

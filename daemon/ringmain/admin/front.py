@@ -1,7 +1,7 @@
 """The outermost WSGI callable of a worker: the app's mounts, then the admin's own addresses.
 
-server.py enters by `admin_of` and `http_of`, in each worker after its fork. The user's module is imported only
-where it has mounted something.
+server.py enters by `admin_of` and `http_of`, in each worker after its fork. The user's module is imported
+only where it has mounted something.
 """
 
 import atexit
@@ -78,7 +78,9 @@ class Broken:
         """503 with the reason in the log."""
         if self._known(path):
             return None
-        return lambda _environ, start: mounts.refuse(start, 503, "the app cannot be imported; the log says why")
+        return lambda _environ, start: mounts.refuse(
+            start, 503, "the app cannot be imported; the log says why"
+        )
 
 
 class Shut:

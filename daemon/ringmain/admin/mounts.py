@@ -1,7 +1,7 @@
 """The app's own HTTP routes, as `app.mount` registered them: found by prefix, kept from hurting the rest.
 
-front.py enters with each request. Whatever a mount raises is a JSON 500 and a line in the log; the worker goes
-on. A mount sees its prefix as SCRIPT_NAME, as WSGI apps expect.
+front.py enters with each request. Whatever a mount raises is a JSON 500 and a line in the log; the worker
+goes on. A mount sees its prefix as SCRIPT_NAME, as WSGI apps expect.
 """
 
 import logging

@@ -14,7 +14,7 @@ from ringmain.lifecycle import Booted
 from ringmain.seat import Seat
 
 _OF_OTHERS = ("NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "GUNICORN_PID", "GUNICORN_FD")
-"""What gunicorn would take for its own: it must not tell systemd that the daemon is ready, or reuse sockets."""
+"""What gunicorn would take for its own: it must not tell systemd that the daemon is ready."""
 
 
 def run(seat: Seat) -> int:

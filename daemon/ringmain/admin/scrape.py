@@ -1,7 +1,7 @@
 """/metrics: the node's picture and the counters in shared memory, as Prometheus reads them.
 
-The site enters at each scrape. Counters are read where handlers count them, so nobody is asked, locked or slowed
-down; a partition has series at its owner only, since the picture has no others.
+The site enters at each scrape. Counters are read where handlers count them, so nobody is asked, locked or
+slowed down; a partition has series at its owner only, since the picture has no others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -83,7 +83,12 @@ class Counters:
 
     def _of_handlers(self, key: str) -> dict[str, Any]:
         segment, overseer = self._pools[key]
-        total: dict[str, Any] = {"claims": 0, "claimed": 0, "busy_ns": 0, "histogram": [0] * len(self._bounds)}
+        total: dict[str, Any] = {
+            "claims": 0,
+            "claimed": 0,
+            "busy_ns": 0,
+            "histogram": [0] * len(self._bounds),
+        }
         for seat in range(segment.geometry.handlers):
             counters = overseer.handler_counters(seat)
             if not counters["claims"]:

@@ -1,8 +1,8 @@
 """gunicorn as a child of the supervisor: its arbiter beats and obeys, its workers die with it.
 
-role.py enters. What gunicorn would do on its own account (signals of the terminal, notes to systemd, a control
-socket, log files, HTML errors) is the supervisor's business or nobody's here. A client has so long to send its
-request, and so long until it is answered: eight slow ones must not be the end of the ninth.
+role.py enters. What gunicorn would do on its own account (signals of the terminal, notes to systemd, a
+control socket, log files, HTML errors) is the supervisor's business or nobody's here. A client has so long to
+send its request, and so long until it is answered: eight slow ones must not be the end of the ninth.
 """
 
 import fcntl
@@ -133,6 +133,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
             "workers": workers,
             "worker_class": Worker,
             "threads": THREADS,
+            "limit_request_line": 8190,
             "keepalive": KEEP_ALIVE_S,
             "timeout": 60,
             "graceful_timeout": LEAVE_S,
@@ -198,7 +199,7 @@ def serve(seat: Seat, listener: socket.socket, workers: int, make: Wsgi) -> int:
 
 
 def _wake_by_link(seat: Seat, master: Master) -> None:
-    """gunicorn waits on a queue, not on descriptors: a thread cannot be had before its forks, a signal can."""
+    """gunicorn waits on a queue, not on descriptors; no thread may live before its forks, a signal may."""
     number = seat.link.fileno()
     signal.signal(signal.SIGIO, lambda _number, _frame: master.wakeup())
     fcntl.fcntl(number, fcntl.F_SETOWN, os.getpid())

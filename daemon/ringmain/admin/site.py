@@ -21,7 +21,7 @@ from ringmain.admin.refusals import JSON, Busy, Refusal, printable
 from ringmain.admin.scrape import CONTENT_TYPE, Counters, Scrape
 from ringmain.admin.works import Works
 from ringmain.config.render import render
-from ringmain.control import socket_path
+from ringmain.control import Unwell, socket_path
 from ringmain.errors import DeadSetBusy, JobRefused, NoAnswer, QueuesAway, RingmainError
 from ringmain.seat import Seat
 
@@ -68,7 +68,7 @@ class Site:
         except NoAnswer as silence:
             resp.status = falcon.HTTP_503
             resp.data = msgspec.json.encode(
-                views.Ready(False, "silent", [views.Unwell(f"the supervisor is silent: {silence}")])
+                views.Ready(False, "silent", [Unwell(f"the supervisor is silent: {silence}")])
             )
             return
         if not picture.node.ready:
@@ -186,9 +186,7 @@ def _responder(site: Site, endpoint: Endpoint, modes: tuple[str, ...]) -> Callab
     return respond
 
 
-def _answer_of(
-    site: Site, endpoint: Endpoint
-) -> Callable[[falcon.Request, falcon.Response, Places], None]:
+def _answer_of(site: Site, endpoint: Endpoint) -> Callable[[falcon.Request, falcon.Response, Places], None]:
     if endpoint.does is not None:
         answer: Callable[[falcon.Request, falcon.Response, Places], None] = getattr(site, endpoint.does)
         return answer
@@ -222,7 +220,7 @@ def _say_begun(resp: falcon.Response, bulk: Any) -> None:
 def serialize(_req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
     """Errors as JSON, whatever is accepted."""
     reason = error.description or error.title or error.status
-    _refuse(resp, Refusal(printable(reason), error.status_code))
+    _refuse(resp, Refusal(printable(str(reason)), error.status_code))
 
 
 def _say_error(
@@ -232,7 +230,9 @@ def _say_error(
         resp.status = falcon.HTTP_409
         _refuse(resp, Refusal(printable(str(error)), 409, Busy(error.who, error.host, error.since)))
         return
-    status = 503 if isinstance(error, QueuesAway | NoAnswer) else 400 if isinstance(error, JobRefused) else 409
+    status = (
+        503 if isinstance(error, QueuesAway | NoAnswer) else 400 if isinstance(error, JobRefused) else 409
+    )
     resp.status = falcon.code_to_http_status(status)
     _refuse(resp, Refusal(printable(str(error)), status))
 

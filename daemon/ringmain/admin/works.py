@@ -1,8 +1,8 @@
 """Bulk work on the dead set, begun over HTTP: the clerk's jobs, each in a thread of its own.
 
-endpoints.py enters. The answer comes when the dead set is in the job's hands, or is not to be had; what it does
-from then on is in its record, which `/api/jobs` and `ringmain jobs` read. A job ends with this process, between
-two batches.
+endpoints.py enters. The answer comes when the dead set is in the job's hands, or is not to be had; what it
+does from then on is in its record, which `/api/jobs` and `ringmain jobs` read. A job ends with this process,
+between two batches.
 """
 
 import base64
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class Bulk(msgspec.Struct, frozen=True):
-    """What a bulk call comes to: how many it is about, and the job that does it; null = nothing to be done."""
+    """What a bulk call comes to: how many it is about, and the job that does it; null = nothing to do."""
 
     action: str
     total: int

@@ -65,7 +65,8 @@ class AdminNode:
         admin = {"bind": f"127.0.0.1:{self.port}", **tables.pop("admin", {})}
         tree = {
             "app": "orders:app", "name": "shop", "node": "here", "state_dir": "state", "runtime_dir": "run",
-            "kafka": {"bootstrap.servers": "127.0.0.1:1", "group.id": "shop"}, "queues": {"backend": "sqlite"},
+            "kafka": {"bootstrap.servers": "127.0.0.1:1", "group.id": "shop"},
+            "queues": {"backend": "sqlite"},
             "routes": {"orders": {"topics": ["orders"], "order": "none", "handlers": 1, "consumers": 1}},
             "log": {"format": "json"}, "stop_s": 10, "admin": admin, **tables,
         }  # fmt: skip
@@ -151,9 +152,7 @@ def _all_of(line: socket.socket) -> bytes:
 
 def _toml(tree: dict[str, Any]) -> str:
     plain = [f"{name} = {json.dumps(value)}" for name, value in tree.items() if not isinstance(value, dict)]
-    tables = [
-        f"{name} = {{ {_inline(value)} }}" for name, value in tree.items() if isinstance(value, dict)
-    ]
+    tables = [f"{name} = {{ {_inline(value)} }}" for name, value in tree.items() if isinstance(value, dict)]
     return "\n".join([*plain, *tables]) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What comes from outside: bytes that are no HTTP, clients that never finish, more than anybody should send."""
+"""What comes from outside: bytes that are no HTTP, clients that never finish, more than is allowed."""
 
 import json
 import socket
@@ -27,7 +27,9 @@ BAD: list[tuple[str, bytes, int]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("request_", "status"), [(one, status) for _, one, status in BAD], ids=[n for n, *_ in BAD])
+@pytest.mark.parametrize(
+    ("request_", "status"), [(one, status) for _, one, status in BAD], ids=[n for n, *_ in BAD]
+)
 def test_what_is_no_http_is_refused_as_json(node: AdminNode, request_: bytes, status: int) -> None:
     try:
         said = node.raw(request_)
@@ -65,7 +67,8 @@ def test_chunks_without_end_are_refused_at_the_limit(node: AdminNode) -> None:
 @pytest.mark.parametrize(
     "path",
     ["/page/../../site.py", "/page/%2e%2e%2f%2e%2e%2fsite.py", "/page/..%5c..%5csite.py", "//etc/passwd",
-     "/page/%00", "/%ff%fe", "/page/" + "../" * 50 + "etc/passwd", "/api/dead/%2e%2e", "/api/jobs/..%2f..%2flog"],
+     "/page/%00", "/%ff%fe", "/page/" + "../" * 50 + "etc/passwd", "/api/dead/%2e%2e",
+     "/api/jobs/..%2f..%2flog"],
 )  # fmt: skip
 def test_no_path_leads_out_of_the_table(node: AdminNode, path: str) -> None:
     said = node.get(path)

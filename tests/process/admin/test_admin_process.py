@@ -38,7 +38,9 @@ def test_a_port_in_use_is_said_and_taken_once_it_is_free_and_all_else_works_mean
         squatter.listen()
         node = start(port=squatter.getsockname()[1])
         eventually(lambda: node.log("cannot listen: trying again"), START_S)
-        eventually(lambda: [x for x in node.log("child at work") if x["child"].startswith("handler")], START_S)
+        eventually(
+            lambda: [x for x in node.log("child at work") if x["child"].startswith("handler")], START_S
+        )
         assert node.process.poll() is None
     node.until_up()
     [line] = node.log("cannot listen: trying again")

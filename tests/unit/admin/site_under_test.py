@@ -1,4 +1,4 @@
-"""The admin's WSGI app of one worker, over a supervisor that is the test: a real control socket, real memory."""
+"""The admin's WSGI app of one worker, over a supervisor that is the test: a real socket, real memory."""
 
 import socketserver
 import threading

@@ -11,7 +11,14 @@ ACTS: list[tuple[str, dict[str, Any], Request]] = [
     ("/api/routes/orders/pause", {}, Pause("orders")),
     (
         "/api/routes/orders/pause",
-        {"partition": 3, "topic": "t", "source": "kafka", "node": "web-2", "operator": "ada", "reason": "why"},
+        {
+            "partition": 3,
+            "topic": "t",
+            "source": "kafka",
+            "node": "web-2",
+            "operator": "ada",
+            "reason": "why",
+        },
         Pause("orders", "t", 3, "kafka", "web-2", "ada", "why"),
     ),
     ("/api/routes/orders/resume", {"partition": 3}, Resume("orders", "", 3)),
@@ -55,7 +62,9 @@ def test_who_asked_for_what_is_logged(client: Client, caplog: pytest.LogCaptureF
     ("reply", "status"),
     [(Refused("not now"), 409), (Refused("there is no route 'x'", unknown=True), 404)],
 )
-def test_a_refusal_keeps_its_reason(client: Client, supervisor: Answering, reply: Refused, status: int) -> None:
+def test_a_refusal_keeps_its_reason(
+    client: Client, supervisor: Answering, reply: Refused, status: int
+) -> None:
     supervisor.reply = reply
     answer = client.post("/api/routes/x/pause")
     assert (answer.status_code, answer.json["error"]) == (status, reply.reason)

@@ -91,7 +91,11 @@ def test_filters_are_those_of_the_command_line(client: Client, query: str, offse
 def test_an_entry_is_shown_in_full_and_brief_pages_have_no_values(client: Client) -> None:
     [one] = client.get("/api/dead?where=id=7").json["entries"]
     assert client.get(f"/api/dead/{one['id']}").json == one
-    assert (one["value"], one["value_encoding"], one["headers"]) == ({"id": 7}, "json", [["a", "1"], ["a", None]])
+    assert (one["value"], one["value_encoding"], one["headers"]) == (
+        {"id": 7},
+        "json",
+        [["a", "1"], ["a", None]],
+    )
     [brief] = client.get("/api/dead?where=id=7&brief=true").json["entries"]
     assert brief == {**one, "value": None}
 
@@ -134,7 +138,15 @@ def test_a_route_that_is_nowhere_is_named_with_the_nearest(client: Client) -> No
 @pytest.mark.parametrize("action", ["replay", "delete"])
 @pytest.mark.parametrize(
     "body",
-    [{}, {"ids": []}, {"filter": {}}, {"all": False}, {"all": True, "ids": ["x"]}, {"all": 1}, {"every": True}],
+    [
+        {},
+        {"ids": []},
+        {"filter": {}},
+        {"all": False},
+        {"all": True, "ids": ["x"]},
+        {"all": 1},
+        {"every": True},
+    ],
 )
 def test_neither_ids_nor_filter_nor_all_is_400_and_nothing_is_done(
     client: Client, action: str, body: dict[str, Any]
@@ -195,7 +207,8 @@ def test_an_edited_value_goes_out_as_it_was_written(
 
 @pytest.mark.parametrize(
     "body",
-    [{"all": True, "value": 1}, {"ids": ["x"], "value": 1, "value_encoding": "base64"}, {"ids": ["x"], "value": "%", "value_encoding": "base64"},
+    [{"all": True, "value": 1}, {"ids": ["x"], "value": 1, "value_encoding": "base64"},
+     {"ids": ["x"], "value": "%", "value_encoding": "base64"},
      {"ids": ["x"], "value": "\x84", "value_encoding": "base64"}, {"ids": ["x"], "filter": {"key": "k"}},
      {"ids": ["x"], "value": 1, "value_encoding": "rot13"}],
 )  # fmt: skip
@@ -204,7 +217,9 @@ def test_an_edit_is_of_one_message_and_readable(client: Client, body: dict[str, 
     assert len(left(client)) == 27
 
 
-def test_who_comes_second_gets_409_naming_the_first_and_may_look(client: Client, queues: SqliteQueues) -> None:
+def test_who_comes_second_gets_409_naming_the_first_and_may_look(
+    client: Client, queues: SqliteQueues
+) -> None:
     with closing(queues.dead_set()) as dead_set, closing(dead_set.hold("ada (job x)")):
         answer = client.post("/api/dead/delete", {"all": True})
         assert answer.status_code == 409

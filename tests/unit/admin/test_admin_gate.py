@@ -6,7 +6,12 @@ from site_under_test import Answering, Client
 from ringmain.seat import Seat
 
 BOTH = {"admin": {"token": "all", "read_token": "look"}}
-AUTHORIZATIONS = {"all": "Bearer all", "look": "bearer  look", "wrong": "Bearer nobody", "basic": "Basic YWxs"}
+AUTHORIZATIONS = {
+    "all": "Bearer all",
+    "look": "bearer  look",
+    "wrong": "Bearer nobody",
+    "basic": "Basic YWxs",
+}
 
 
 def _answer(client: Client, method: str, path: str, who: str) -> int:

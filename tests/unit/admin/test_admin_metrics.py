@@ -34,8 +34,19 @@ def test_the_names_of_the_contract_are_there_with_their_labels(client: Client, s
     assert value(samples, "ringmain_messages_total", route="orders", channel="", outcome="done") == 1_234_567
     assert value(samples, "ringmain_lag_messages", route="orders", topic="orders", partition="3") == 120
     assert value(samples, "ringmain_lag_seconds", route="orders", topic="orders", partition="3") == 0.4
-    assert value(samples, "ringmain_committed_offset", route="orders", topic="orders", partition="0") == 10_000
-    assert value(samples, "ringmain_ring_used_ratio", route="orders", channel="", feeder=supervisor.picture.rings[0].feeder) == 0.11
+    assert (
+        value(samples, "ringmain_committed_offset", route="orders", topic="orders", partition="0") == 10_000
+    )
+    assert (
+        value(
+            samples,
+            "ringmain_ring_used_ratio",
+            route="orders",
+            channel="",
+            feeder=supervisor.picture.rings[0].feeder,
+        )
+        == 0.11
+    )
     assert value(samples, "ringmain_queue_messages", route="orders", channel="", queue="dead") == 3
     assert value(samples, "ringmain_queue_oldest_seconds", route="orders", channel="", queue="dead") == 7200
     assert value(samples, "ringmain_route_paused", route="orders", channel="", cause="operator") == 0

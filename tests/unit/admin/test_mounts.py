@@ -86,7 +86,9 @@ def test_an_app_sees_its_prefix_as_its_root_and_the_longest_prefix_wins(client: 
     assert client.get("/plainer").status_code == 404
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/plain/raises"), ("GET", "/plain/exits"), ("POST", "/open")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/plain/raises"), ("GET", "/plain/exits"), ("POST", "/open")]
+)
 def test_a_route_that_raises_is_a_500_as_json_and_the_next_one_is_answered(
     client: Client, method: str, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -128,7 +130,8 @@ def test_beyond_loopback_and_without_a_token_only_what_is_public_answers(folder:
 
 
 @pytest.mark.parametrize(
-    "prefix", ["", "/", "hello", "/hello/", "/hello//x", "/h llo", "/api", "/api/mine", "/metrics", "/page", 7]
+    "prefix",
+    ["", "/", "hello", "/hello/", "/hello//x", "/h llo", "/api", "/api/mine", "/metrics", "/page", 7],
 )
 def test_a_prefix_that_cannot_be_is_refused_where_it_stands(prefix: Any) -> None:
     with pytest.raises(AppError, match=r"test_mounts\.py:\d+: "):
