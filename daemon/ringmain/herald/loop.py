@@ -17,7 +17,7 @@ from ringmain.seat import Seat
 
 COUNT_S = 5.0
 SHARE = 20
-"""A count that takes long comes less often: at most one part in so many of the time is spent on it."""
+"""A count that makes us wait comes less often: no more than one part in so many of the time is for it."""
 GRACE_S = 2.0
 """A file that is busy for a moment is not away."""
 MOST_UNSAID = 1000
@@ -49,8 +49,6 @@ class Herald:
         self._unsaid: list[Heard] = []
         self._said = Status("ok")
         self._count_due_s = 0.0
-        self._begun_s: float | None = None
-        """When the count that is under way began."""
 
     def goes_on(self) -> bool:
         """Obey; False once stopped, or without a supervisor."""
@@ -74,17 +72,14 @@ class Herald:
             del self._unsaid[0]
 
     def count(self) -> None:
-        """Begin a count when one is due, pass on what it found."""
-        now_s = monotonic_s()
-        if self._control.away() is not None:
-            self._begun_s = None
-        elif self._begun_s is None and now_s >= self._count_due_s:
-            self._begun_s = now_s
+        """Begin a count when one is due, pass on what was found."""
+        began_s = monotonic_s()
+        if began_s >= self._count_due_s and self._control.away() is None:
             self._control.count()
+            took_s = monotonic_s() - began_s
+            self._count_due_s = began_s + max(COUNT_S, SHARE * took_s)
         depths = self._control.counted()
-        if depths is not None and self._begun_s is not None:
-            took_s = monotonic_s() - self._begun_s
-            self._count_due_s, self._begun_s = self._begun_s + max(COUNT_S, SHARE * took_s), None
+        if depths is not None:
             self._seat.link.send(Depths(summed(depths, wall_ms())))
 
     def report(self) -> None:
