@@ -125,7 +125,7 @@ def staged(folder: Path, picture: Node, more: str = "") -> Iterator[Stage]:
     """An admin of its own for one test; `more` = further lines of its config."""
     path = folder / "ringmain.toml"
     (folder / "run").mkdir(parents=True)
-    path.write_text(CONFIG.format(folder=folder, port=_free_port(), more=more))
+    path.write_text(CONFIG.format(folder=folder, port=free_port(), more=more))
     config = load(path)
     supervisor = Supervisor(socket_path(config.runtime_dir, config.name, config.node), picture)
     with open(folder / "admin.log", "wb") as log:
@@ -146,7 +146,8 @@ def _paths() -> str:
     return os.pathsep.join([str(CHECKOUT / "daemon"), str(CHECKOUT / "tests")])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody has now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
