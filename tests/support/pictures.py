@@ -73,7 +73,7 @@ def unwell(partitions: int = 64) -> Node:
     paused = partition(9, state="paused", lag=4_321, lag_s=95.0, rate_per_s=0.0, eta_s=None)
     others = [one for one in well.partitions if one.partition not in (7, 9)]
     crash_loop = process(
-        "handler orders/2", state="crash loop", pid=0, restarts=17, detail="SIGSEGV, the next in 12 s"
+        "handler orders/2", state="crash loop", pid=0, restarts=17, detail="killed by SIGSEGV"
     )
     by_ada = PausedBy(
         "operator", "the database moves", "orders", 9, operator="ada", since_ms=1_700_000_300_000
@@ -82,8 +82,8 @@ def unwell(partitions: int = 64) -> Node:
         well,
         ready=False,
         reasons=[
-            Unwell("nothing moves although 98,765 messages wait", "orders", "orders/7"),
-            Unwell("17 deaths, the last by SIGSEGV", "orders", "handler orders/2"),
+            Unwell("stands still: nothing has moved for 640 s", "orders", "orders/7"),
+            Unwell("crash loop: killed by SIGSEGV", "orders", "handler orders/2"),
             Unwell("paused by ada: the database moves", "orders", "orders/9", ready=True),
         ],
         processes=[crash_loop, *(one for one in well.processes if one.title != crash_loop.title)],

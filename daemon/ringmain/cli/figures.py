@@ -40,6 +40,8 @@ def span(seconds: float | None) -> str:
         return "never"
     if seconds <= 0:
         return "0"
+    if seconds < 0.00005:
+        return f"{seconds * 1e6:.0f} us"
     if seconds < 1:
         return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
     if seconds < 100:

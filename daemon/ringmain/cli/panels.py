@@ -17,8 +17,8 @@ from ringmain.control import Node, Partition, PausedBy, Peer, Pool, Process, Que
 FEW = 8
 """Rows of a table that has more than people want to read."""
 ALL = 1_000_000
-OLD_S = 60.0
-"""A partition whose oldest message waits longer is worth a look."""
+OLD_S = 10.0
+"""What a partition holds for longer has to be explained."""
 
 _WORST = ("standing", "waiting", "paused")
 
@@ -107,10 +107,16 @@ def partitions(node: Node, few: int) -> Iterator[RenderableType]:
             _text(f"{one.topic}/{one.partition}" if one.topic == one.route
                   else f"{one.route} {one.topic}/{one.partition}"),
             figures.count(one.lag), figures.span(one.lag_s), figures.rate(one.rate_per_s),
-            "" if one.lag <= 0 else figures.span(one.eta_s), figures.count(one.ahead),
+            _until(one), figures.count(one.ahead),
             _text(one.state, "red" if one.state == "standing" else "yellow" if needs_a_look(one) else ""),
         )  # fmt: skip
     yield table
+
+
+def _until(one: Partition) -> str:
+    if one.lag <= 0:
+        return ""
+    return "steady" if one.eta_s is None and _is_steady(one) else figures.span(one.eta_s)
 
 
 def _partitions_said(owned: Sequence[Partition], worth: Sequence[Partition], shown: Sequence[object]) -> str:
@@ -126,7 +132,12 @@ def _partitions_said(owned: Sequence[Partition], worth: Sequence[Partition], sho
 
 def needs_a_look(one: Partition) -> bool:
     """Does somebody have to understand why it does not simply flow?"""
-    return one.state in _WORST or (one.lag > 0 and one.eta_s is None) or one.lag_s > OLD_S
+    return one.state in _WORST or (not _is_steady(one) and one.lag > 0 and one.eta_s is None)
+
+
+def _is_steady(one: Partition) -> bool:
+    """As much comes as goes: what it is behind is what was not committed yet."""
+    return one.rate_per_s > 0 and one.lag_s < OLD_S
 
 
 def _badness(one: Partition) -> tuple[int, int, int, str, int]:
@@ -151,7 +162,8 @@ def processes(node: Node, few: int) -> Iterator[RenderableType]:
 
 
 def _process(one: Process) -> list[RenderableType]:
-    state = f"{one.state}: {one.detail}" if one.detail else one.state
+    before = "ok, the one before it " if one.state == "ok" else f"{one.state}: "
+    state = before + one.detail if one.detail else one.state
     return [
         _text(one.title), str(one.pid) if one.pid else "-", figures.span(one.age_s), figures.span(one.beat_s),
         figures.size(one.rss_bytes), figures.count(one.calls), str(one.restarts),

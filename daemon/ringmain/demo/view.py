@@ -103,7 +103,7 @@ class LiveTable:
 def line(snapshot: Snapshot) -> str:
     """The snapshot in one line."""
     return (
-        f"{snapshot.seconds:6.1f} s  messages {snapshot.end}  done {snapshot.counted.done}"
+        f"{snapshot.seconds:6.1f} s  done {snapshot.counted.done}"
         f"  retry {snapshot.counted.retry} ({snapshot.queued.waiting} waiting)"
         f"  dead {snapshot.queued.dead}  {snapshot.rate:.0f} msg/s"
     )
@@ -123,9 +123,7 @@ def _now(snapshot: Snapshot) -> str:
     if snapshot.counted.calls == 0:
         return " waiting for the consumer group: the embedded broker takes a second or two"
     done, dead = snapshot.counted.done, snapshot.queued.dead
-    return (
-        f" {snapshot.end:,} messages: {done:,} done, {dead:,} dead, {snapshot.seconds:.1f} s since the start"
-    )
+    return f" {done:,} done, {dead:,} dead, {snapshot.seconds:.1f} s since the start"
 
 
 def _partitions(snapshot: Snapshot, room: int) -> Table:

@@ -115,7 +115,7 @@ def test_status_says_first_that_it_is_not_ready_and_why(call: Ringmain, here: St
     here.picture = unwell()
     lines = call("status", "shop.toml", *HERE).stdout.splitlines()
     assert lines[0].startswith("billing on web-1: NOT READY")
-    assert lines[1].strip() == "orders/7: nothing moves although 98,765 messages wait"
+    assert lines[1].strip() == "orders/7: stands still: nothing has moved for 640 s"
 
 
 def test_status_as_json_is_the_whole_picture(call: Ringmain, web: tuple[str, Standing]) -> None:

@@ -16,8 +16,8 @@ def test_a_count_is_short_and_says_when_it_is_not_known(number: int, said: str) 
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(None, "never"), (0, "0"), (0.00031, "0.3 ms"), (0.25, "250 ms"), (4.21, "4.2 s"), (72, "72 s"),
-     (720, "12 min"), (11_112, "3 h 5 min"), (3599.9, "1 h 0 min"), (900_000, "10 d 10 h")],
+    [(None, "never"), (0, "0"), (0.000012, "12 us"), (0.00031, "0.3 ms"), (0.25, "250 ms"), (4.21, "4.2 s"),
+     (72, "72 s"), (720, "12 min"), (11_112, "3 h 5 min"), (3599.9, "1 h 0 min"), (900_000, "10 d 10 h")],
 )  # fmt: skip
 def test_a_span_has_the_unit_that_fits(seconds: float | None, said: str) -> None:
     assert figures.span(seconds) == said

@@ -69,9 +69,11 @@ def test_with_room_for_all_every_partition_and_process_has_its_line() -> None:
         ({}, False),
         ({"state": "paused"}, True),
         ({"state": "standing"}, True),
-        ({"eta_s": None}, True),
+        ({"eta_s": None}, False),
+        ({"eta_s": None, "lag_s": 30.0}, True),
+        ({"eta_s": None, "rate_per_s": 0.0}, True),
         ({"eta_s": None, "lag": 0}, False),
-        ({"lag_s": 300.0}, True),
+        ({"lag_s": 300.0}, False),
         ({"lag": -1, "end": -1, "eta_s": None}, False),
     ],
 )
@@ -84,7 +86,7 @@ def test_a_partition_needs_a_look_when_it_does_not_simply_flow(
 def test_a_process_that_is_not_ok_says_why() -> None:
     said = shown(unwell())
     assert "73 processes" in said or "processes, 1 not ok; 17 restarts" in said
-    assert "crash loop: SIGSEGV, the next in 12 s" in said
+    assert "crash loop: killed by SIGSEGV" in said
 
 
 def test_who_paused_what_since_when_and_why_is_below_the_pools() -> None:
@@ -130,7 +132,7 @@ def test_top_never_leaves_its_terminal(picture: Node, width: int, height: int) -
 
 def test_in_80x24_top_shows_readiness_rates_lag_and_what_is_wrong_unscrolled() -> None:
     said = "\n".join(drawn(View(unwell())))
-    for word in ("NOT READY", "orders/7: nothing moves", "DONE/S", "12,345", "LAG", "standing", "done/s"):
+    for word in ("NOT READY", "orders/7: stands still", "DONE/S", "12,345", "LAG", "standing", "done/s"):
         assert word in said
 
 

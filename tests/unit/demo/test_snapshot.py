@@ -71,9 +71,9 @@ def test_a_stream_that_is_no_terminal_gets_lines() -> None:
 
 def test_a_line_tells_the_counts_of_the_result_by_the_same_words() -> None:
     said = line(snapshot())
-    assert said == "   2.0 s  messages 100  done 85  retry 5 (3 waiting)  dead 2  45 msg/s"
+    assert said == "   2.0 s  done 85  retry 5 (3 waiting)  dead 2  45 msg/s"
     last = result(snapshot(), 2.0)
-    for word in ("messages", "done", "retry", "dead"):
+    for word in ("done", "retry", "dead"):
         assert f"{word} {getattr(last, word)}" in said
 
 
