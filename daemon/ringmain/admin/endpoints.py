@@ -101,10 +101,8 @@ def _open(path: str, summary: str, does: Does, gives: Mapping[int, Any]) -> Endp
     return Endpoint("GET", path, summary, does, gives=gives, token=False)
 
 
-def _dead(
-    method: str, path: str, summary: str, does: Does, gives: Mapping[int, Any], **more: Any
-) -> Endpoint:
-    return Endpoint(method, path, summary, does, gives=gives, mode="management-api", **more)
+def _dead(method: str, path: str, summary: str, does: Does, **more: Any) -> Endpoint:
+    return Endpoint(method, path, summary, does, mode="management-api", **more)
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -142,16 +140,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _ask("/api/quiet", "take nothing new; only a stop follows", acts.quiet, bodies.Fields),
     _ask("/api/stop", "stop gracefully", acts.stop, bodies.StopBody),
     _dead("GET", "/api/dead", "dead messages, oldest first; larger values only with their entry", "dead",
-          {200: Entries}, query=(*FILTER, *_PAGE)),
-    _dead("GET", "/api/dead/summary", "how many, by axes", "summary", {200: Summary}, query=(*FILTER, _BY)),
-    _dead("GET", "/api/dead/{id}", "one, in full", "entry", {200: Entry}),
+          gives={200: Entries}, query=(*FILTER, *_PAGE)),
+    _dead("GET", "/api/dead/summary", "how many, by axes", "summary", gives={200: Summary}, query=(*FILTER, _BY)),
+    _dead("GET", "/api/dead/{id}", "one, in full", "entry", gives={200: Entry}),
     _dead("POST", "/api/dead/replay", "send them through their route once more, or to a topic", "replay",
-          {200: Bulk, 202: Bulk}, body=bodies.ReplayBody),
-    _dead("POST", "/api/dead/delete", "remove them for good", "delete", {200: Bulk, 202: Bulk},
+          gives={200: Bulk, 202: Bulk}, body=bodies.ReplayBody),
+    _dead("POST", "/api/dead/delete", "remove them for good", "delete", gives={200: Bulk, 202: Bulk},
           body=bodies.BulkBody),
-    _dead("GET", "/api/jobs", "bulk jobs of this node, newest last", "jobs", {200: Jobs}),
-    _dead("GET", "/api/jobs/{id}", "one job", "job", {200: Record}),
-    _dead("POST", "/api/jobs/{id}/cancel", "end it after its present batch", "cancel", {200: Record},
+    _dead("GET", "/api/jobs", "bulk jobs of this node, newest last", "jobs", gives={200: Jobs}),
+    _dead("GET", "/api/jobs/{id}", "one job", "job", gives={200: Record}),
+    _dead("POST", "/api/jobs/{id}/cancel", "end it after its present batch", "cancel", gives={200: Record},
           body=bodies.Fields),
 )  # fmt: skip
 
