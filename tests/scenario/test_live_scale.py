@@ -28,7 +28,7 @@ def given(scenario: Scenario, **route: object) -> tuple[Daemon, Operator]:
     scenario.config({"consumers": PARTITIONS, "handlers": HANDLERS, **route})
     daemon = scenario.start()
     operator = Operator(scenario)
-    operator.wait_until_owned(PARTITIONS)
+    operator.wait_until_owned(PARTITIONS, owners=PARTITIONS)
     daemon.wait_until_at_work(HANDLERS)
     return daemon, operator
 
@@ -95,7 +95,7 @@ def test_all_handlers_are_replaced_one_by_one_under_load_and_nobody_notices(scen
     """The fresh one is at work before the old one leaves, so at no time are there fewer than before."""
     daemon, operator = given(scenario)
     before = handlers(daemon)
-    titles = [one.title for one in operator.look().processes if one.role == "handle"]
+    titles = sorted(daemon.children("handler"))
     with steady_load(scenario, pause_s=0.005):
         began_ns = time.monotonic_ns()
         for title in titles:
@@ -126,13 +126,13 @@ def test_a_fresh_handler_that_does_not_come_to_work_leaves_the_old_ones_at_work(
 def test_feeders_are_replaced_one_by_one_and_a_partition_stops_for_a_moment(scenario: Scenario) -> None:
     daemon, operator = given(scenario)
     before = set(kafka_feeders(daemon))
-    titles = [one.title for one in operator.look().processes if one.role == "feed" and one.source == "kafka"]
+    titles = sorted(daemon.kafka_feeders())
     with steady_load(scenario):
         began_ns = time.monotonic_ns()
         for title in titles:
             operator.done(Recycle(title=title))
         eventually(lambda: not before & set(kafka_feeders(daemon)), PATIENCE_S)
-        operator.wait_until_owned(PARTITIONS)
+        operator.wait_until_owned(PARTITIONS, owners=PARTITIONS)
     scenario.wait_for_settled(PATIENCE_S)
     stops = stillness_s(scenario, began_ns)
     table("longest stop of a partition, s", [(str(part), f"{stop:.2f}") for part, stop in stops.items()])

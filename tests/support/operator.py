@@ -47,16 +47,17 @@ class Operator:
         assert found, f"no partition {number} in the picture"
         return found[0]
 
-    def wait_until_owned(self, partitions: int, deadline_s: float = PATIENCE_S) -> None:
-        """Until so many partitions are seen."""
+    def wait_until_owned(self, partitions: int, owners: int = 1) -> None:
+        """Until so many partitions are seen, spread over so many feeders."""
 
         def owned() -> bool:
             try:
-                return len(self.look().partitions) == partitions
+                seen = self.look().partitions
             except NoAnswer as not_yet:
                 raise AssertionError(str(not_yet)) from None
+            return len(seen) == partitions and len({one.owner for one in seen}) == owners
 
-        eventually(owned, deadline_s)
+        eventually(owned, PATIENCE_S)
 
 
 def kafka_feeders(daemon: Daemon) -> list[int]:
