@@ -1,11 +1,14 @@
 """README's reference of the command line is the command line's own."""
 
 import re
+import shlex
 
 import commands
 import pytest
+from test_readme import parse
 
-from support.sources import CHECKOUT
+from ringmain.cli.root import root
+from support.sources import CHECKOUT, PACKAGE
 
 TEXT = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
@@ -31,3 +34,16 @@ def test_every_exit_code_of_the_errors_is_in_the_list() -> None:
     }
     [listed] = re.findall(r"^\*\*Exit codes\.\*\* (.*?)\n\n", TEXT, re.DOTALL | re.MULTILINE)
     assert codes <= {int(code) for code in re.findall(r"\b(\d) ", listed)}
+
+
+def test_the_words_and_commands_of_the_runbook_are_the_daemons_own() -> None:
+    chapter = TEXT[TEXT.index("\n## Runbook\n") :].partition("\n## ")[2].partition("\n## ")[0]
+    rows = [line for line in chapter.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 10
+    spoken = (PACKAGE / "supervise" / "wellness.py").read_text() + (PACKAGE / "errors.py").read_text()
+    for reason in re.findall(r'^\| "([^"…]+)', "\n".join(rows), re.MULTILINE):
+        assert reason.removeprefix("paused").strip() in spoken, reason
+    called = [shlex.split(span)[1:] for span in re.findall(r"`(ringmain [^`]*CONFIG[^`]*)`", chapter)]
+    assert len(called) >= 15
+    for words in called:
+        parse(root, ["3" if word == "N" else word for word in words])
