@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer
 
 from ringmain.control import Node, Unwell
 from support.kafka_server import KafkaServer
@@ -172,6 +173,31 @@ def test_a_group_with_a_spare_is_ready_and_says_standby(waiting: Scenario) -> No
     operator = at_work(waiting)
     spare = says(operator, "standby", ready=True, deadline_s=PATIENCE_S)
     assert spare.subject.startswith("feeder r/")
+    is_well(operator)
+
+
+def test_a_member_that_another_has_fenced_is_named_with_the_clients_word(waiting: Scenario) -> None:
+    operator = at_work(waiting)
+    properties = {
+        "bootstrap.servers": waiting.kafka.bootstrap,
+        "group.id": waiting.group,
+        "group.instance.id": f"{waiting.group}.r.here.0",
+        "partition.assignment.strategy": "cooperative-sticky",
+    }
+    rival = Consumer(properties)
+    rival.subscribe([waiting.topic])
+    try:
+
+        def fenced() -> Unwell | None:
+            rival.poll(0.1)
+            found = (one for one in operator.look().reasons if "it gave up: fatal: " in one.reason)
+            return next(found, None)
+
+        reason = eventually(fenced, PATIENCE_S)
+        assert (reason.route, reason.subject, reason.ready) == ("r", "feeder r/0", False)
+        assert "fenced" in reason.reason
+    finally:
+        rival.close()
     is_well(operator)
 
 

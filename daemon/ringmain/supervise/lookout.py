@@ -36,8 +36,8 @@ class Lookout:
         self.node: control.Node | None = None
         """What was seen last."""
         self.is_up = False
-        """The first children of every post have come to work, or have tried: a start that waited for one who dies
-        again and again would be a start that never ends."""
+        """The first children of every post have come to work, or have tried: else one that dies again and
+        again would make the start last for ever."""
 
     def turn(self, now_s: float) -> float:
         """One look a second, so that what lasts is known to last."""
