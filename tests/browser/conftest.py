@@ -1,4 +1,4 @@
-"""What the page's tests share: Chromium without anything left of the test before, and where pictures are kept."""
+"""What the page's tests share: Chromium, watched for errors of the page, and where pictures are kept."""
 
 from collections.abc import Iterator
 from pathlib import Path

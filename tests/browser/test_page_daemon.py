@@ -87,7 +87,10 @@ def page(browser: Browser, shop: Shop) -> Browser:
 
 def cell(page: Browser, column: str) -> str:
     """Of the only pool."""
-    heads = page.script("return [...document.querySelectorAll('table[aria-label=Pools] th[scope=col]')].map((h) => h.innerText.trim())")
+    heads = page.script(
+        "const heads = document.querySelectorAll('table[aria-label=Pools] th[scope=col]');"
+        "return Array.from(heads, (head) => head.innerText.trim());"
+    )
     rows = page.rows("Pools")
     return rows[0][heads.index(column)] if rows else ""
 
@@ -109,7 +112,9 @@ def test_what_is_replayed_on_the_page_is_handled(page: Browser, shop: Shop) -> N
     page.see('table[aria-label="Queues"]', "orders")
 
 
-def test_a_route_that_is_paused_on_the_page_waits_until_it_is_resumed_there(page: Browser, shop: Shop) -> None:
+def test_a_route_that_is_paused_on_the_page_waits_until_it_is_resumed_there(
+    page: Browser, shop: Shop
+) -> None:
     page.press("pause…", 'table[aria-label="Pools"]')
     page.fill("dialog input[name=reason]", "the database moves")
     page.press("Pause", "dialog")

@@ -1,4 +1,4 @@
-"""The page's own laws: text never becomes markup, nothing is loaded from elsewhere, each module says what it is for."""
+"""The page's own laws: no text becomes markup, nothing comes from elsewhere, each module says why it is."""
 
 import re
 from html.parser import HTMLParser
@@ -63,7 +63,9 @@ def test_the_document_holds_no_script_or_style_and_names_every_module() -> None:
     assert links.inline == []
     # PERF: charts.js is fetched after the first picture; page.js is the document's own script.
     later = {"charts.js", "page.js"}
-    assert sorted(links.addresses["modulepreload"]) == sorted(f"page/{path.name}" for path in SCRIPTS if path.name not in later)
+    assert sorted(links.addresses["modulepreload"]) == sorted(
+        f"page/{path.name}" for path in SCRIPTS if path.name not in later
+    )
 
 
 def test_what_is_not_ours_stands_apart_with_its_licence() -> None:

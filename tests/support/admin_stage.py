@@ -1,8 +1,8 @@
-"""The admin of a node whose supervisor is a test: the real HTTP side over a real dead set, any picture it likes.
+"""The admin of a node whose supervisor is a test: the real HTTP side over a real dead set, any picture.
 
-tests/browser/ enters, and by `python -m support.admin_stage CONFIG` the process of the admin's own role. Requests
-for the supervisor travel over a real control socket and are kept, to be compared: 64 partitions that misbehave
-when a test wants them to would need a cluster.
+tests/browser/ enters; `python -m support.admin_stage CONFIG` is the process of the admin's own role. What is
+asked of the supervisor travels over a real control socket and is kept, to be compared: 64 partitions that
+misbehave when a test wants them to would need a cluster.
 """
 
 import http.client
@@ -26,6 +26,7 @@ from ringmain.lifecycle import pair
 from ringmain.queues import names
 from ringmain.queues.connect import connect
 from ringmain.queues.envelope import Envelope
+from ringmain.queues.filters import Filter
 from ringmain.rings import Board
 from ringmain.seat import Seat
 from support.environment import child_environment
@@ -45,8 +46,16 @@ admin.bind = "127.0.0.1:{port}"
 kafka."bootstrap.servers" = "127.0.0.1:1"
 queues.backend = "sqlite"
 queues.path = "{folder}/queues.db"
-routes.orders = {{ topics = ["orders"], order = "none", handlers = 4, channels.review.handlers = 1, kafka."group.id" = "orders" }}
-routes.refunds = {{ topics = ["refunds"], order = "key", kafka."group.id" = "refunds" }}
+[routes.orders]
+topics = ["orders"]
+order = "none"
+handlers = 4
+channels.review.handlers = 1
+kafka."group.id" = "orders"
+[routes.refunds]
+topics = ["refunds"]
+order = "key"
+kafka."group.id" = "refunds"
 """
 
 
@@ -114,8 +123,6 @@ class Stage:
 
     def dead(self) -> int:
         """How many are dead."""
-        from ringmain.queues.filters import Filter
-
         with closing(self.queues.dead_set()) as dead_set:
             return sum(count.messages for count in dead_set.summary(Filter(), []))
 

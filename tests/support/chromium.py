@@ -76,7 +76,11 @@ class Browser:
         """The page's own size, whatever the window around it has."""
         width, height = size
         self._command(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
         )
 
     def all(self, selector: str) -> list[WebElement]:
@@ -103,7 +107,8 @@ class Browser:
 
         def pressed() -> bool:
             for one in self.see(inside).find_elements(By.CSS_SELECTOR, "button, a, summary"):
-                if one.is_displayed() and one.is_enabled() and one.text.strip() == label:
+                names = (one.text.strip(), one.get_attribute("aria-label"))
+                if label in names and one.is_displayed() and one.is_enabled():
                     one.click()
                     return True
             return False
@@ -138,7 +143,8 @@ class Browser:
         """The cells of a table, as they are to be seen."""
         found: list[list[str]] = self.script(
             "const t = document.querySelector(`table[aria-label='${arguments[0]}'] tbody`);"
-            "return t ? Array.from(t.rows, (r) => Array.from(r.cells, (c) => c.innerText.trim())) : [];", label,
+            "return t ? Array.from(t.rows, (r) => Array.from(r.cells, (c) => c.innerText.trim())) : [];",
+            label,
         )  # fmt: skip
         return found
 
@@ -147,7 +153,7 @@ class Browser:
         return self._steady(condition, what)
 
     def console(self) -> list[str]:
-        """What went wrong on the page since the last time; that a request was refused is the page's business."""
+        """What went wrong on the page since the last time; a refused request is the page's business."""
         lines: list[dict[str, str]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
         severe = [line["message"] for line in lines if line["level"] == "SEVERE"]
         return [text for text in severe if "Failed to load resource" not in text]

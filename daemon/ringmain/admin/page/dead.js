@@ -56,8 +56,8 @@ export class DeadView {
     );
     this.counts = el("div");
     this.where = el("span", { class: "dim", "aria-live": "polite" });
-    this.back = button("‹ Back", () => this.turn(-1));
-    this.on = button("Next ›", () => this.turn(1));
+    this.back = button("Back", () => this.turn(-1));
+    this.on = button("Next", () => this.turn(1));
     place.append(
       this.filters.node,
       el(
@@ -163,7 +163,7 @@ export class DeadView {
     const of = this.#total === null ? "" : ` of ${count(this.#total)}`;
     say(
       this.where,
-      entries.length ? `${count(from + 1)}–${count(from + entries.length)}${of}, the oldest first` : "",
+      entries.length ? `${count(from + 1)} to ${count(from + entries.length)}${of}, the oldest first` : "",
     );
     this.back.disabled = this.#cursors.length === 1;
     this.on.disabled = !cursor;
