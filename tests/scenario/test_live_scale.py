@@ -4,7 +4,7 @@ import time
 from functools import partial
 
 from ringmain.control import Recycle, Scale
-from support.nodes import steady_load, stillness_s, table
+from support.nodes import handled_since, steady_load, stillness_s, table
 from support.operator import PATIENCE_S, Operator, kafka_feeders
 from support.scenario import Daemon, Scenario
 from support.waiting import eventually
@@ -102,6 +102,7 @@ def test_all_handlers_are_replaced_one_by_one_under_load_and_nobody_notices(scen
             operator.done(Recycle(title=title, operator="ann"))
         eventually(lambda: not before & handlers(daemon) and len(handlers(daemon)) == HANDLERS, PATIENCE_S)
         ended_ns = time.monotonic_ns()
+        eventually(handled_since(scenario, ended_ns), PATIENCE_S)
     numbers = at_work_numbers(daemon, "handler r/")
     stops = stillness_s(scenario, began_ns)
     stop_ms: list[tuple[str, ...]] = [(str(part), f"{stop * 1000:.0f}") for part, stop in stops.items()]
@@ -133,6 +134,7 @@ def test_feeders_are_replaced_one_by_one_and_a_partition_stops_for_a_moment(scen
             operator.done(Recycle(title=title))
         eventually(lambda: not before & set(kafka_feeders(daemon)), PATIENCE_S)
         operator.wait_until_owned(PARTITIONS, owners=PARTITIONS)
+        eventually(handled_since(scenario, time.monotonic_ns()), PATIENCE_S)
     scenario.wait_for_settled(PATIENCE_S)
     stops = stillness_s(scenario, began_ns)
     table("longest stop of a partition, s", [(str(part), f"{stop:.2f}") for part, stop in stops.items()])

@@ -35,6 +35,8 @@ class _Lane:
     """A handler's follower, while the old one is still at work."""
     due_s: float = 0.0
     """When to try again to have one."""
+    owned: bool = False
+    """The old one had partitions before it was told to leave."""
 
     @property
     def idle(self) -> bool:
@@ -118,7 +120,7 @@ class Recycle:
         """Whether there is anything to do about this one: it may be gone, or on its way."""
         if child.retiring or self._place_of(child) is None:
             return False
-        lane.old = child
+        lane.old, lane.owned = child, bool(child.partitions)
         if child.post.role != "handle":
             self._ending.restart(child)
         return True
@@ -162,7 +164,7 @@ class Recycle:
                 return True
             return False
         late = now_s - place.child.born_s > ASSIGNED_WITHIN_S
-        return place.child.booted and (late or bool(place.child.partitions) >= bool(old.partitions))
+        return place.child.booted and (late or not lane.owned or bool(place.child.partitions))
 
     # -- helpers -------------------------------------------------------------------------------------------
     def _lives(self, child: Child) -> bool:
