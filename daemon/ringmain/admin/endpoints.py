@@ -56,14 +56,15 @@ class Endpoint:
 
 
 _TEXT = {"type": "string", "maxLength": 1000}
+_NAME = {"type": "string", "maxLength": 249}
 _LIST = {"type": "array", "items": _TEXT}
 _PARTITION = {"type": "integer", "minimum": -1, "maximum": (1 << 31) - 1}
 _MOMENT = {"type": "string", "pattern": bodies.MOMENT, "maxLength": 64}
 FILTER = (
     Query("id", _LIST, "these entries"),
-    Query("route", _TEXT),
-    Query("channel", _TEXT, "empty for the route's own"),
-    Query("topic", _TEXT),
+    Query("route", _NAME),
+    Query("channel", _NAME, "empty for the route's own"),
+    Query("topic", _NAME),
     Query("partition", _PARTITION),
     Query("error", _TEXT, "class, with or without its module"),
     Query("text", _TEXT, "in error, traceback, key, headers or value"),

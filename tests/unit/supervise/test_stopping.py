@@ -52,7 +52,7 @@ def test_after_a_second_signal_nobody_is_followed_and_it_is_over_when_all_are_go
 def test_a_role_that_is_not_there_is_passed_over() -> None:
     stopping = Stopping(0.0, 25.0)
     assert [stopping.advance({"courier"}, 0.0) for _ in range(3)][-1] is not None
-    assert stopping.advance(set(), 0.0) is None
+    assert [phase.role for phase in iter(lambda: stopping.advance(set(), 0.0), None)] == ["http", "admin"]
     assert stopping.over(set())
 
 
