@@ -108,6 +108,9 @@ def test_a_node_shows_the_others_with_their_partitions_and_pages(
         return sum(map(len, seen.values())) == PARTITIONS
 
     eventually(all_known, HEARD_S)
+    theirs = int(partitions_of(second)[0].rpartition("/")[2])
+    sought = told(scenario, "first", control.Seek(ROUTE, theirs, "earliest"))
+    assert sought.text == f"{scenario.topic}/{theirs} goes on at offset 0", "done by its owner, answered here"
     for node in (first, second, third):
         node.stop()
 

@@ -9,7 +9,19 @@ import select
 
 from ringmain.clock import monotonic_s, wall_ms
 from ringmain.herald.sums import summed
-from ringmain.lifecycle import OK, WORD_BYTES, Announce, Booted, Depths, Expect, Heard, Quiet, Status, Stop
+from ringmain.lifecycle import (
+    OK,
+    WORD_BYTES,
+    Announce,
+    Booted,
+    Depths,
+    Expect,
+    Heard,
+    Quiet,
+    Retire,
+    Status,
+    Stop,
+)
 from ringmain.queues.absence import Absence
 from ringmain.queues.connect import connect
 from ringmain.queues.contract import Away, Control
@@ -57,7 +69,7 @@ class Herald:
                 self._control.send(order.body)
             elif isinstance(order, Expect):
                 self._control.expect(order.queues)
-            elif isinstance(order, Stop):
+            elif isinstance(order, Stop | Retire):
                 return False
             elif not isinstance(order, Quiet):
                 log.warning("order not for a herald", extra={"order": type(order).__name__})

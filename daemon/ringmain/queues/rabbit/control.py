@@ -42,6 +42,7 @@ class RabbitControl:
         self._gauge = Gauge(Dialogue(self._connection, _COUNTING), queues)
         self._heard: list[bytes] = []
         self._joined = False
+        self._count_asked = False
         self._unheard: Away | None = None
         self._backoff = Backoff()
 
@@ -64,15 +65,17 @@ class RabbitControl:
         waits = self._joined or self._talk.busy or self._backoff.wait_s(monotonic_s()) > 0
         if self._connection.is_open and not waits:
             self._talk.run(self._join())
+        if self._connection.is_open and self._count_asked:
+            self._count_asked = False
+            self._gauge.begin()
 
     def expect(self, queues: Sequence[str]) -> None:
         """For the next count."""
         self._gauge.expect(queues)
 
     def count(self) -> None:
-        """One question after another, while other things go on."""
-        if self._connection.is_open:
-            self._gauge.begin()
+        """With the next pump of an open connection: one question after another, while other things go on."""
+        self._count_asked = True
 
     def counted(self) -> dict[str, Depth] | None:
         """Without what takers hold: AMQP does not tell, nor how old anything is."""
