@@ -26,6 +26,7 @@ from ringmain.queues.filters import Filter
 
 LOOKERS = 3
 PATIENCE_S = 10.0
+LONGEST_CURSOR = 1000
 LONGEST_LISTED_BYTES = 1 << 16
 """A larger value is shown with its entry alone."""
 Found = TypeVar("Found")

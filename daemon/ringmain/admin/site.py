@@ -96,7 +96,10 @@ class Site:
         """A page."""
         limit = req.get_param_as_int("limit", min_value=1, max_value=MOST_LISTED, default=100)
         brief = req.get_param_as_bool("brief", default=False)
-        page = self._desk.page(deadset.filter_of_query(req), limit, req.get_param("cursor"), brief)
+        cursor = req.get_param("cursor")
+        if cursor is not None and len(cursor) > deadset.LONGEST_CURSOR:
+            raise falcon.HTTPBadRequest(description="this cursor is of no page")
+        page = self._desk.page(deadset.filter_of_query(req), limit, cursor, brief)
         resp.data = msgspec.json.encode(page)
 
     def summary(self, req: falcon.Request, resp: falcon.Response, _places: Places) -> None:
