@@ -1,6 +1,6 @@
 """A machine with a real systemd: this one's files under an overlay in memory, booted by systemd-nspawn.
 
-tests/systemd/ enters. It shares the host's network, so that servers on loopback answer; nothing that it writes
+tests/systemd/ enters. It shares the host's network, so that servers on loopback answer; what it writes never
 reaches the host, and all of it is gone when it is closed or the process that booted it ends.
 """
 
@@ -17,6 +17,7 @@ from support.waiting import eventually
 BOOT_DEADLINE_S = 60.0
 COMMAND_DEADLINE_S = 120.0
 PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+NOTHING: Mapping[str, str] = {}
 BOOTED = ("running", "degraded")
 # What systemd itself brings and would only use up time here, or the host's devices.
 MASKED = (
@@ -51,7 +52,7 @@ cd "$0/root"
 rm -rf etc/systemd/system var/log/journal
 mkdir -p etc/systemd/system etc/systemd/system-generators var/log/journal
 for unit in $1; do ln -s /dev/null "etc/systemd/system/$unit"; done
-for each in lib/systemd/system-generators/*; do ln -sf /dev/null "etc/systemd/system-generators/${each##*/}"; done
+for one in lib/systemd/system-generators/*; do ln -sf /dev/null "etc/systemd/system-generators/${one##*/}"; done
 code=133  # what nspawn says of a reboot
 while [ $code = 133 ]; do
     systemd-nspawn --quiet "--directory=$0/root" --register=no --keep-unit --link-journal=no \
@@ -100,10 +101,10 @@ class Machine:
         self.wait_until_up()
 
     def run(
-        self, script: str, *, check: bool = True, folder: str = "/", environment: Mapping[str, str] | None = None
+        self, script: str, *, check: bool = True, folder: str = "/", environment: Mapping[str, str] = NOTHING
     ) -> "subprocess.CompletedProcess[str]":
         """A script of bash in the machine, as root."""
-        variables = {"PATH": PATHS, "HOME": "/root", "LC_ALL": "C.UTF-8", **(environment or {})}
+        variables = {"PATH": PATHS, "HOME": "/root", "LC_ALL": "C.UTF-8", **environment}
         done = subprocess.run(
             [
                 "nsenter", "--target", str(self._leader()), "--all", "--", "env", "-i", f"--chdir={folder}",

@@ -1,4 +1,4 @@
-"""The guide's instance on a booted machine: installed by the guide, fed from Kafka, looked at as an operator does.
+"""The guide's instance on a booted machine: installed by the guide, fed from Kafka, seen as an operator sees it.
 
 tests/systemd/ enters. Its app says in a file of the state directory what it has handled: one line a call.
 """
@@ -19,7 +19,7 @@ UNIT = "ringmain@billing"
 SOURCES = "/usr/src/ringmain"
 PASSWORD = "correct horse"
 SEEN = "/var/lib/ringmain/billing/seen"
-# One in fifty takes the way over RabbitMQ; a call takes about a millisecond, so that a stop finds work under way.
+# One in fifty goes by way of RabbitMQ; a call takes about a millisecond, so that a stop finds work under way.
 APP = f"""\
 import os, time
 from ringmain import App, Message, Retry
@@ -45,13 +45,14 @@ class Billing:
         self.group = self.topic = f"orders-{uuid.uuid4().hex[:8]}"
         self._user = f"billing-{uuid.uuid4().hex[:8]}"
         rabbit.add_user(self._user, PASSWORD)
+        self._begins: dict[int, int] = {}
         kafka.create_topic(self.topic, 2)
 
     def follow_the_guide(self) -> None:
         """Every command of the guide, in its order, where it says."""
         machine = self.machine
         machine.copy(tracked_files(), CHECKOUT, SOURCES)
-        # PERF: what has been compiled of these very sources need not be compiled again: they keep their times.
+        # PERF: what has been compiled of these very sources need not be compiled again.
         built = [path for path in (CHECKOUT / "build").glob("lib.*/**/*") if path.is_file()]
         machine.copy([] if os.environ.get("RINGMAIN_SANITIZE") else built, CHECKOUT, SOURCES)
         machine.put(f"{SOURCES}/orders.py", guide.first_app())
@@ -90,8 +91,9 @@ class Billing:
         return self.machine.run("ps -u ringmain -o args= || true").stdout.splitlines()
 
     def lines(self) -> list[str]:
-        """What the app has written down."""
-        return self.machine.run(f"cat {SEEN} 2>/dev/null || true").stdout.splitlines()
+        """What the app has written down about the messages of this test: `topic:partition:offset version`."""
+        said = self.machine.run(f"cat {SEEN} 2>/dev/null || true").stdout.splitlines()
+        return [line for line in said if self._is_of_this_test(line.split()[0])]
 
     def seen(self) -> Counter[str]:
         """How often each message was handled."""
@@ -100,8 +102,16 @@ class Billing:
     def missing(self) -> set[str]:
         """Messages that nobody has handled."""
         ends = self.kafka.end_offsets(self.topic)
-        wanted = {f"{self.topic}:{part}:{offset}" for part, end in ends.items() for offset in range(end)}
+        wanted = {
+            f"{self.topic}:{part}:{offset}"
+            for part, end in ends.items()
+            for offset in range(self._begins.get(part, 0), end)
+        }
         return wanted - set(self.seen())
+
+    def _is_of_this_test(self, place: str) -> bool:
+        _, partition, offset = place.split(":")
+        return int(offset) >= self._begins.get(int(partition), 0)
 
     def wait_until_settled(self) -> None:
         """Until all is handled, and committed."""
@@ -115,9 +125,18 @@ class Billing:
 
     def wait_until_active(self, *, besides: int = 0) -> None:
         """Until it is active, with another main process than `besides`."""
-        eventually(lambda: self.is_active() and self.pid() not in (0, besides), READY_DEADLINE_S, "active again")
+        eventually(
+            lambda: self.is_active() and self.pid() not in (0, besides), READY_DEADLINE_S, "active again"
+        )
 
     # -- told ------------------------------------------------------------------------------------------------
+
+    def begin(self, app: str, settings: str = "RestartSec=1") -> None:
+        """At work with this app; what came before is forgotten."""
+        self.drop_in(settings)
+        self.install(app)
+        self.machine.run(f"systemctl reset-failed; systemctl restart {UNIT}")
+        self._begins = self.kafka.end_offsets(self.topic)
 
     def produce(self, count: int) -> None:
         self.kafka.produce(self.topic, (b'{"id":1,"customer":"ada","amount":2.5}' for _ in range(count)))
