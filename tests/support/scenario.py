@@ -202,6 +202,7 @@ class Scenario:
             "kafka": {"bootstrap.servers": self.kafka.bootstrap, "group.id": self.group},
             "queues": {"backend": "sqlite"},
             "commit": {"interval_s": 0.2},
+            "admin": {"bind": "127.0.0.1:0"},
             "routes": {ROUTE: of_route},
         }
         path = self.folder / "ringmain.toml"

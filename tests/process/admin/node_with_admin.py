@@ -80,8 +80,8 @@ class AdminNode:
 
     def log(self, event: str = "") -> list[dict[str, Any]]:
         """Its lines, of one event if given."""
-        lines = (self.folder / "log").read_text().splitlines()
-        found = [json.loads(line) for line in lines if line.startswith("{")]
+        lines = (self.folder / "log").read_bytes().splitlines()
+        found = [json.loads(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
         return [line for line in found if event in ("", line["event"])]
 
     def until_up(self, token: str = "") -> "AdminNode":
