@@ -54,7 +54,7 @@ export class DeadView {
       { "aria-label": "Count by", on: { change: () => this.#count() } },
       AXES.map(([by, text]) => el("option", { value: by }, text)),
     );
-    this.counts = el("div");
+    this.counts = el("div", { class: "counts" });
     this.where = el("span", { class: "dim", "aria-live": "polite" });
     this.back = button("Back", () => this.turn(-1));
     this.on = button("Next", () => this.turn(1));

@@ -10,6 +10,7 @@ import * as bulk from "./bulk.js";
 import * as value from "./value.js";
 
 const EDIT_MOST = 1024 * 1024;
+const NARROW = "(max-width: 1180px)";
 
 /** The pane; `open(id)` reads and shows one, `close()` empties it, `onGone(id)` hears of one that was acted on. */
 export class EntryPane {
@@ -101,6 +102,8 @@ export class EntryPane {
         : (tombstone(entry) ?? value.show(content, `${filename(entry)}`)),
     );
     this.node.scrollTop = 0;
+    // Where there is no room beside the list, it stands above it.
+    if (matchMedia(NARROW).matches) this.node.scrollIntoView();
   }
 
   /** Another value in the place of its own. */

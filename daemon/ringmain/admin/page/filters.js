@@ -4,22 +4,22 @@
 import { button, el } from "./dom.js";
 
 const FIELDS = [
-  ["route", "Route", { list: "routes", size: 9 }],
+  ["route", "Route", { list: "routes", size: 8 }],
   ["channel", "Channel", { size: 8, title: "a channel's name" }],
-  ["error", "Error", { list: "errors", size: 14, title: "the class, with or without its module" }],
-  ["text", "Text", { size: 11, title: "in the error, traceback, key, headers or value" }],
+  ["error", "Error", { list: "errors", size: 12, title: "the class, with or without its module" }],
+  ["text", "Text", { size: 9, title: "in the error, traceback, key, headers or value" }],
   ["key", "Key", { size: 8 }],
   [
     "where",
     "Where",
     {
-      size: 14,
+      size: 12,
       placeholder: "customer.id=7",
       title: "path=value of the JSON value; several apart by a space-comma-space: a.b=1 , c=2",
     },
   ],
-  ["topic", "Topic", { size: 9 }],
-  ["partition", "Partition", { size: 4, inputmode: "numeric" }],
+  ["topic", "Topic", { size: 8 }],
+  ["partition", "Partition", { size: 3, inputmode: "numeric" }],
   [
     "since",
     "Since",
@@ -28,6 +28,7 @@ const FIELDS = [
   ["until", "Until", { size: 8, placeholder: "30m", title: "died before" }],
   ["id", "Id", { size: 8, title: "one or more, apart by spaces" }],
 ];
+const NARROW = "(max-width: 760px)";
 const SEVERAL = { where: " , ", id: " " };
 
 /** The form; `onApply(filter)` is called with what is set. */
@@ -45,20 +46,23 @@ export class Filters {
     const boxes = FIELDS.map(([name, label]) =>
       el("label", { class: "box" }, el("span", {}, label), this.#inputs.get(name)),
     );
+    const clear = () => {
+      this.set({});
+      onApply({});
+    };
+    const buttons = [el("button", { type: "submit", class: "primary" }, "Filter"), button("Clear", clear)];
+    // On a phone the boxes would fill the screen: there they stay folded until somebody wants them.
+    this.fold = el(
+      "details",
+      { open: !matchMedia(NARROW).matches },
+      el("summary", {}, "Filter"),
+      el("div", { class: "boxes" }, boxes, el("span", { class: "box-buttons" }, buttons)),
+    );
     this.node = el(
       "form",
       { class: "filters", role: "search", "aria-label": "Filter the dead set" },
-      boxes,
+      this.fold,
       Object.values(this.#lists),
-      el(
-        "span",
-        { class: "box-buttons" },
-        el("button", { type: "submit", class: "primary" }, "Filter"),
-        button("Clear", () => {
-          this.set({});
-          onApply({});
-        }),
-      ),
     );
     this.node.addEventListener("submit", (event) => {
       event.preventDefault();
