@@ -30,6 +30,7 @@ HELLO_S = 10.0
 ANSWER_S = 20.0
 """Longest wait for another node's answer; a seek waits there for what is being executed."""
 PARTING_S = 1.0
+MOST_QUEUES = 10_000
 STALE_S = 30.0
 """Depths older than that are not known any more."""
 _KINDS = ("ready", "delay", "dead")
@@ -81,6 +82,8 @@ class Neighbours:
         self._counted_s = -math.inf
         self._used: dict[str, None] = {}
         """Queues that exist, as our own courier has seen."""
+        self._expected: set[str] = set()
+        """Queues that others have seen: our herald has been told of them once."""
         self._said: object = None
         self._hello_due_s = 0.0
         self._parted = False
@@ -131,9 +134,8 @@ class Neighbours:
 
     def take_declared(self, _: Child, report: Declared) -> None:
         """Queues that exist: for our herald to count, and for those of the others."""
-        new = [queue for queue in report.queues if queue not in self._used]
-        self._used |= dict.fromkeys(new)
-        self._expect(new)
+        self._used |= dict.fromkeys(report.queues)
+        self._expect(report.queues)
 
     def take_scouted(self, _: Child, report: Scouted) -> None:
         """Who is in a group."""
@@ -185,7 +187,10 @@ class Neighbours:
         if self.peers.twin(now_s) and self._nag.due("twin", "", now_s):
             why = f"another daemon of {self._sender.name} calls itself {self._sender.node} as well"
             _log.error("two nodes with one name", extra={"reason": f"{why}: give each a `node` of its own"})
-        self._expect([queue for queue in hello.queues if queue not in self._used])
+        new = [queue for queue in hello.queues if queue not in self._expected]
+        if len(self._expected) + len(new) <= MOST_QUEUES:
+            self._expected.update(new)
+            self._expect(new)
         if self.shared is not None and hello.pauses:
             try:
                 self.shared.merge(hello.pauses)
