@@ -26,7 +26,7 @@ APP = """
 def given(scenario: Scenario, **route: object) -> Operator:
     scenario.create_topic(PARTITIONS)
     scenario.app(APP)
-    scenario.config({"consumers": 2, "handlers": 2, **route}, retry={"first_s": 1})
+    scenario.config({"consumers": 2, "handlers": 2, "retry": {"first_s": 1}, **route})
     return Operator(scenario)
 
 
