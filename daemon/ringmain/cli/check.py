@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from ringmain.cli.arguments import config_argument, json_option, print_json, set_option
+from ringmain.cli.arguments import config_argument, examples, json_option, print_json, set_option
 from ringmain.cli.inspection import inspect_app
 from ringmain.cli.reading import read_for_use, read_to_look_at
 from ringmain.config.pools import pools
@@ -13,7 +13,13 @@ from ringmain.config.schema import Config
 from ringmain.errors import ConfigError, RingmainError
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "ringmain check ringmain.toml",
+        "ringmain check billing --connect",
+        "ringmain check ringmain.toml --no-env",
+    )
+)
 @config_argument
 @click.option("--no-env", is_flag=True, help="Leave ${…} as it is: where the secrets are not.")
 @click.option(

@@ -15,7 +15,7 @@ from ringmain.clerk.acting import acting, with_edit
 from ringmain.clerk.job import Task, carry_out, counted
 from ringmain.clerk.orders import Order, check
 from ringmain.clerk.records import Ledger, Record
-from ringmain.cli.arguments import config_argument, json_option, print_json, set_option
+from ringmain.cli.arguments import config_argument, examples, json_option, print_json, set_option
 from ringmain.cli.deadfilters import (
     Opened,
     chosen,
@@ -65,7 +65,12 @@ def job_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "ringmain dead replay billing --error KeyError --rate 50 --max-failed 10",
+        "ringmain dead replay billing --id ID --edit",
+    )
+)
 @job_options
 @click.option("--to-topic", metavar="T", help="To this Kafka topic instead of the route.")
 @click.option(
@@ -88,7 +93,11 @@ def replay(config: str, overrides: tuple[str, ...], as_json: bool, **options: An
     return _bulk("replay", config, overrides, as_json, options)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "ringmain dead delete billing --until 30d --dry-run",
+    )
+)
 @job_options
 def delete(config: str, overrides: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """Remove dead messages for good."""

@@ -98,15 +98,6 @@ def test_what_is_wrong_with_a_mode_speaks_of_mode(call: Ringmain, folder: Path) 
     assert "--set modes" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["run", "status", "top", "pause", "resume", "seek", "scale", "recycle", "reload", "quiet", "stop"],
-)
-def test_the_help_of_a_command_shows_examples(command: str, call: Ringmain) -> None:
-    _, _, shown = call(command, "--help").stdout.partition("Examples:\n")
-    assert shown.strip().startswith(f"ringmain {command} ")
-
-
 def test_the_environment_names_the_config_when_the_arguments_do_not(call: Ringmain) -> None:
     assert call("check", RINGMAIN_CONFIG="shop.toml").returncode == 0
 

@@ -26,6 +26,16 @@ def test_a_command_has_a_sentence_and_says_config_the_same_way(name: str) -> Non
     assert all(one.envvar == "RINGMAIN_CONFIG" for one in configs)
 
 
+@pytest.mark.parametrize("name", [name for name, _ in commands.commands() if name != "settings"])
+def test_the_help_of_a_command_shows_examples_that_it_takes(name: str) -> None:
+    lines = [line.strip() for line in (dict(commands.commands())[name].epilog or "").splitlines()]
+    shown = [line for line in lines if line.startswith("ringmain")]
+    assert shown
+    for line in shown:
+        assert line.startswith(f"ringmain {name}")
+        parse(root, shlex.split(line)[1:])
+
+
 def test_every_exit_code_of_the_errors_is_in_the_list() -> None:
     from ringmain import errors
 
