@@ -153,7 +153,7 @@ class Chart {
       width: this.#place.clientWidth || 300,
       height: HEIGHT,
       legend: { show: false },
-      padding: [6, 4, 0, 0],
+      padding: [6, 16, 0, 0],
       cursor: { sync: { key: "ringmain" }, drag: { setScale: false }, y: false },
       hooks: { setCursor: [(plot) => this.#tell(plot.cursor.idx ?? this.#times.length - 1)] },
       scales: {
