@@ -200,3 +200,73 @@ def test_a_flood_and_an_operator_do_not_undo_each_others_pause(scenario: Scenari
     eventually(lambda: daemon.log("flood: route resumed"), PATIENCE_S)
     eventually(lambda: done_of(scenario, 0) == done_of(scenario, 1) == 50, PATIENCE_S)
     daemon.stop()
+
+
+def test_a_route_that_goes_straight_to_a_channel_is_paused_too(scenario: Scenario) -> None:
+    scenario.create_topic(PARTITIONS)
+    scenario.app("""
+        @app.channel("r", "slow")
+        def handle(number: int, message: Message) -> None:
+            tell("done", message)
+    """)
+    scenario.config({"consumers": 1, "through": "slow", "channels": {"slow": {"handlers": 1}}})
+    operator = Operator(scenario)
+    daemon = scenario.start()
+    operator.wait_until_owned(PARTITIONS)
+    operator.done(Pause("r"))
+    produce(scenario, 10)
+    never(lambda: scenario.events("done"), NOTHING_S)
+    operator.done(Resume("r"))
+    scenario.wait_for("done", 20)
+    operator.done(Pause("r.slow"))
+    produce(scenario, 10)
+    scenario.wait_for_settled()
+    never(lambda: len(scenario.events("done")) > 20, NOTHING_S)
+    operator.done(Resume("r.slow"))
+    scenario.wait_for("done", 40)
+    daemon.stop()
+
+
+def test_a_paused_partition_stays_out_of_an_overflow_and_a_paused_route_ends_it(scenario: Scenario) -> None:
+    scenario.create_topic(PARTITIONS)
+    scenario.app("""
+        @app.route("r")
+        def handle(number: int, message: Message) -> None:
+            if not is_open("fast"):
+                time.sleep(0.05)
+            tell("done", message)
+    """)
+    scenario.config({"consumers": 1, "handlers": 1, "overflow": {"after_s": 0.2}}, ring={"messages": 64})
+    operator = Operator(scenario)
+    daemon = scenario.start()
+    operator.wait_until_owned(PARTITIONS)
+    operator.done(Pause("r", partition=0))
+    eventually(lambda: operator.partition(0).state == "paused", PATIENCE_S)
+    produce(scenario, 1000)
+    eventually(lambda: daemon.log("overflow begins"), PATIENCE_S)
+    eventually(lambda: operator.partition(1).position == 1000, PATIENCE_S)
+    assert operator.partition(0).position == 0
+    assert done_of(scenario, 0) == 0
+    operator.done(Pause("r"))
+    eventually(lambda: daemon.log("overflow ends"), PATIENCE_S)
+    scenario.open_gate("fast")
+    operator.done(Resume("r"))
+    operator.done(Resume("r", partition=0))
+    eventually(lambda: done_of(scenario, 0) == done_of(scenario, 1) == 1000, PATIENCE_S)
+    daemon.stop()
+
+
+def test_a_partition_paused_while_it_moves_is_paused_wherever_it_comes(scenario: Scenario) -> None:
+    operator = given(scenario, consumers=1)
+    daemon = scenario.start()
+    operator.wait_until_owned(PARTITIONS)
+    (victim,) = kafka_feeders(daemon)
+    os.kill(victim, signal.SIGSTOP)
+    operator.done(Pause("r", partition=0))
+    os.kill(victim, signal.SIGKILL)
+    produce(scenario)
+    eventually(lambda: done_of(scenario, 1) == EACH, PATIENCE_S)
+    never(lambda: done_of(scenario, 0), NOTHING_S)
+    operator.done(Resume("r", partition=0))
+    eventually(lambda: done_of(scenario, 0) == EACH, PATIENCE_S)
+    daemon.stop()
