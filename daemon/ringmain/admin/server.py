@@ -162,14 +162,13 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
 class Master(Arbiter):  # type: ignore[misc]
     """gunicorn's arbiter as a role."""
 
+    SIGNALS = ()
+    """The supervisor speaks on the link; what others send stays as the fork left it."""
+
     def __init__(self, app: Gunicorn, seat: Seat, url: str) -> None:
         super().__init__(app)
         self._seat, self._url = seat, url
         self._titled = False
-
-    def init_signals(self) -> None:
-        """The supervisor speaks on the link; signals of others stay ignored."""
-        signal.signal(signal.SIGCHLD, self.signal_chld)
 
     def when_bound(self) -> None:
         """People and tests learn where."""

@@ -146,7 +146,7 @@ class Site:
         return record
 
 
-def make(site: Site, modes: tuple[str, ...]) -> falcon.App[falcon.Request, falcon.Response]:
+def make(site: Site, modes: tuple[str, ...]) -> "falcon.App[falcon.Request, falcon.Response]":
     """Falcon's app of this site."""
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App(media_type=JSON)
     app.req_options.strip_url_path_trailing_slash = False

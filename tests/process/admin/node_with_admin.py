@@ -1,5 +1,6 @@
 """A whole daemon whose Kafka is away: what its admin says and does is real all the same."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -117,7 +118,8 @@ class AdminNode:
         """What comes back for these bytes until it hangs up."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=longest_s) as line:
             line.sendall(request)
-            line.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # it has hung up already
+                line.shutdown(socket.SHUT_WR)
             return _all_of(line)
 
     def processes(self, title: str) -> list[int]:
