@@ -2,6 +2,8 @@
 
 import json
 import socket
+import socketserver
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,6 +142,34 @@ def test_where_nothing_runs_it_is_one_line_and_exit_code_5(call: Ringmain, folde
     [line] = done.stderr.splitlines()
     assert str(folder / "run") in line
     assert f"http://127.0.0.1:{free}" in line
+
+
+@pytest.mark.parametrize("answer", [b"", b"hello\n", b'{"type":"later"}\n', b"\xff\n"])
+def test_what_listens_and_is_no_node_is_exit_code_5_and_no_traceback(
+    answer: bytes, call: Ringmain, folder: Path
+) -> None:
+    class Stranger(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1 << 16)
+            self.request.sendall(answer)
+
+    (folder / "run").mkdir()
+    with socketserver.UnixStreamServer(str(folder / "run" / "shop.here.control"), Stranger) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        done = call("status", "shop.toml", *HERE)
+        thread.join()
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (5, "", 1)
+    assert "shop.here.control" in done.stderr
+
+
+def test_a_socket_that_a_killed_node_left_is_nobody(call: Ringmain, folder: Path) -> None:
+    (folder / "run").mkdir()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(folder / "run" / "shop.here.control"))
+    done = call("stop", "shop.toml", "--wait", *HERE, "--set", "admin.bind=127.0.0.1:1")
+    assert (done.returncode, done.stderr.count("\n")) == (5, 1)
+    assert "Connection refused" in done.stderr
 
 
 def test_a_node_that_has_another_name_now_is_told(call: Ringmain, here: Standing) -> None:
