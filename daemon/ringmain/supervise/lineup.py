@@ -1,8 +1,8 @@
 """Which processes and rings a node needs, by its modes: pure policy.
 
 The loop enters when it opens, shared memory when it is made. `stream-worker` brings Kafka in and handles it,
-`worker` brings the queues in: retries, channels. A herald and an admin has every node. The Kafka feeders' number is
-staff.py's.
+`worker` brings the queues in: retries, channels. A herald and an admin has every node. The Kafka feeders'
+number is staff.py's.
 """
 
 from collections.abc import Collection

@@ -1,8 +1,8 @@
 """The order of a graceful stop, and how long each part of it may take: pure policy.
 
 The loop enters when it is told to stop. Handlers finish what they have claimed, feeders settle and commit it,
-the courier brings away the rest: in that order, each before its share of `stop_s` is over. The admin ends last:
-who asks how far a stop is gets an answer.
+the courier brings away the rest: in that order, each before its share of `stop_s` is over. The admin ends
+last: who asks how far a stop is gets an answer.
 """
 
 from collections.abc import Collection
