@@ -47,7 +47,7 @@ class Notify:
         if lookout.is_up and not self._is_ready:
             self._is_ready = True
             self._say("READY=1")
-        node = lookout.node
+        node = lookout.look(now_s) if now_s >= self._status_due_s else lookout.node
         if node is not None and (now_s >= self._status_due_s or node.ready is not self._was_well):
             self._status_due_s, self._was_well = now_s + STATUS_S, node.ready
             self._say_status(node)

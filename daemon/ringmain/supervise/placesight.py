@@ -27,6 +27,13 @@ class Places:
     def __init__(self, sights: Sights, samples: Samples, now_s: float) -> None:
         self._sights, self._samples, self._now_s = sights, samples, now_s
 
+    def glance(self) -> None:
+        """Only what has to be seen again and again to know how long it lasts."""
+        for place in self._sights.roster:
+            self._down_s(place)
+            if place.child is not None and place.post.source == "kafka":
+                self._spare_s(place.child)
+
     # -- health ------------------------------------------------------------------------------------------
     def facts(self) -> list[PlaceFacts]:
         """Of every post."""
@@ -34,16 +41,14 @@ class Places:
 
     def _fact(self, place: Place) -> PlaceFacts:
         post, child = place.post, place.child
-        booted = child is not None and child.booted
-        down_s = self._samples.unchanged_s(("down", post), self._now_s, booted)
         return PlaceFacts(
             title=child.title if child else _title_of_empty(post),
             role=post.role,
             pool=post.pool,
             source=post.source,
-            booted=booted,
+            booted=child is not None and child.booted,
             age_s=self._now_s - child.born_s if child else 0.0,
-            down_s=down_s if not booted and place.restarts else 0.0,
+            down_s=self._down_s(place),
             looping=place.looping and place.history.loops(self._now_s),
             hopeless=place.hopeless,
             last=place.last,
@@ -52,6 +57,11 @@ class Places:
             silent_s=self._silent_s(child) if child else 0.0,
             spare_s=self._spare_s(child) if child and post.source == "kafka" else 0.0,
         )
+
+    def _down_s(self, place: Place) -> float:
+        booted = place.child is not None and place.child.booted
+        down_s = self._samples.unchanged_s(("down", place.post), self._now_s, booted)
+        return down_s if not booted and place.restarts else 0.0
 
     def _spare_s(self, child: Child) -> float:
         owns = bool(child.partitions)

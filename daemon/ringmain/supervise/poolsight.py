@@ -3,6 +3,8 @@
 The lookout enters at each look. Everything is read from shared memory, where feeders and handlers write it.
 """
 
+from collections.abc import Iterator
+
 from ringmain import clock
 from ringmain.config.pools import Pool, pools
 from ringmain.control import PausedBy, Ring
@@ -14,8 +16,8 @@ from ringmain.supervise.samples import Samples
 from ringmain.supervise.sights import Sights
 from ringmain.supervise.wellness import STILL_S, PartitionFacts, PoolFacts
 
-EVERY_S = 1.0
-"""Between two looks."""
+SLACK_S = 2.0
+"""Longest time between two glances."""
 Told = tuple[str, int, int, int, int, int, int, bool]
 """As `Overseer.partitions` has it."""
 USUAL_RATIO = 0.99
@@ -33,6 +35,16 @@ class Pools:
         feeders = sights.nursery.children.of("feed")
         self._feeders = [one for one in feeders if one.booted and one.post.pool in self._pools]
 
+    def glance(self) -> None:
+        """Only what has to be seen again and again to know how long it lasts."""
+        for key, overseer in self._overseers.items():
+            if key in self._pools:
+                self._pool_still_s(key, sum(overseer.totals()))
+        for feeder, told, moved in self._told():
+            for one in told:
+                self._partition_still_s(feeder, one, moved)
+                self._lagging_s((feeder.post.pool, *one[:2]), one[4] - one[2] if one[2] >= 0 else 0)
+
     # -- pools -------------------------------------------------------------------------------------------
     def pools(self) -> list[PoolSight]:
         """Each pool with its handlers."""
@@ -46,23 +58,31 @@ class Pools:
         return PoolSight(pool, self._pool_facts(pool, overseer, sum(totals)), totals, rates, mean_s)
 
     def _pool_facts(self, pool: Pool, overseer: Overseer, ended: int) -> PoolFacts:
-        handlers = [one for one in self._sights.nursery.children.of("handle", pool.key) if one.booted]
-        waiting = sum(self._use(feeder)[3] for feeder in self._feeders if feeder.post.pool == pool.key)
-        paused = self._paused(pool.key)
-        moves = (ended, waiting > 0, bool(handlers), any(one.partition is None for one in paused))
-        still_s = self._samples.unchanged_s(("pool", pool.key), self._now_s, moves)
+        handlers = self._handlers(pool.key)
+        still_s = self._pool_still_s(pool.key, ended)
         return PoolFacts(
             key=pool.key,
             wanted=len(self._sights.roster.of("handle", pool.key)),
             alive=len(handlers),
             stopped=sum(vitals(one.pid)[1] for one in handlers),
             busy=sum(overseer.handler(one.index)[3] > 0 for one in handlers),
-            waiting=waiting,
+            waiting=self._waiting(pool.key),
             still_s=still_s,
             usual_s=usual_s(_histogram(overseer, handlers)) if still_s > STILL_S else 0.0,
             timeout_s=pool.settings.timeout_s,
-            paused=paused,
+            paused=self._paused(pool.key),
         )
+
+    def _pool_still_s(self, pool: str, ended: int) -> float:
+        whole = any(one.partition is None for one in self._paused(pool))
+        moves = (ended, self._waiting(pool) > 0, bool(self._handlers(pool)), whole)
+        return self._samples.unchanged_s(("pool", pool), self._now_s, moves)
+
+    def _handlers(self, pool: str) -> list[Child]:
+        return [one for one in self._sights.nursery.children.of("handle", pool) if one.booted]
+
+    def _waiting(self, pool: str) -> int:
+        return sum(self._use(feeder)[3] for feeder in self._feeders if feeder.post.pool == pool)
 
     def _paused(self, pool: str) -> list[PausedBy]:
         asked = [one for say in self._sights.paused_by for one in say(pool)]
@@ -82,15 +102,15 @@ class Pools:
     # -- partitions --------------------------------------------------------------------------------------
     def partitions(self) -> list[PartitionSight]:
         """Those that this node owns."""
-        feeders = [feeder for feeder in self._feeders if feeder.post.source == "kafka"]
-        found = [sight for feeder in feeders for sight in self._of_feeder(feeder)]
+        found = [self._partition(feeder, one, moved) for feeder, told, moved in self._told() for one in told]
         return sorted(found, key=lambda one: (one.route, one.topic, one.partition))
 
-    def _of_feeder(self, feeder: Child) -> list[PartitionSight]:
-        overseer = self._overseers[feeder.post.pool]
-        told = overseer.partitions(feeder.index)
-        moved = self._moved(feeder, overseer) if len(told) == 1 else 0
-        return [self._partition(feeder, one, moved) for one in told]
+    def _told(self) -> Iterator[tuple[Child, list[Told], int]]:
+        for feeder in self._feeders:
+            if feeder.post.source == "kafka":
+                overseer = self._overseers[feeder.post.pool]
+                told = overseer.partitions(feeder.index)
+                yield feeder, told, self._moved(feeder, overseer) if len(told) == 1 else 0
 
     def _moved(self, feeder: Child, overseer: Overseer) -> int:
         """PERF: feeders tell of their partitions now and then, and count at once."""
@@ -124,17 +144,25 @@ class Pools:
         topic, partition, position, _, end, low_water, _, paused = told
         _, used, _, unclaimed = self._use(feeder)
         waits = 0 <= position < end or unclaimed > 0
-        mark = (position, low_water, moved, waits, paused)
-        still_s = self._samples.unchanged_s(("partition", feeder.title, topic, partition), self._now_s, mark)
         ordered = self._pools[feeder.post.pool].settings.order != "none"
         return PartitionFacts(
             pool=feeder.post.pool,
             name=f"{topic}/{partition}",
             behind=max(0, end - low_water) if waits and low_water >= 0 else 0,
-            still_s=max(0.0, still_s - self._sights.memory.config.commit.interval_s),
+            still_s=self._partition_still_s(feeder, told, moved),
             paused=paused,
             held=ordered and used > 0 and unclaimed == 0 and not self._is_busy(feeder.post.pool),
         )
+
+    def _partition_still_s(self, feeder: Child, told: Told, moved: int) -> float:
+        topic, partition, position, _, end, low_water, _, paused = told
+        waits = 0 <= position < end or self._use(feeder)[3] > 0
+        mark = (position, low_water, moved, waits, paused)
+        key = ("partition", feeder.title, topic, partition)
+        still_s = self._samples.unchanged_s(key, self._now_s, mark)
+        # What was counted at once needs no telling.
+        told_s = 0.0 if moved else self._sights.memory.config.commit.interval_s
+        return max(0.0, still_s - told_s)
 
     def _is_busy(self, pool: str) -> bool:
         overseer = self._overseers[pool]
@@ -143,14 +171,17 @@ class Pools:
 
     def _lag_s(self, key: tuple[str, str, int], behind: int, timestamp_ms: int) -> float:
         """No older than the last one taken, and not from before there was nothing left to take."""
-        lagging_s = self._samples.unchanged_s(("lag", *key), self._now_s, behind > 0)
+        lagging_s = self._lagging_s(key, behind)
         was_level = self._samples.ever(("level", *key), behind <= 0)
         if behind <= 0:
             return 0.0
         if timestamp_ms < 0:
             return lagging_s
         age_s = max(0.0, clock.wall_ms() - timestamp_ms) / 1000
-        return min(age_s, lagging_s + EVERY_S) if was_level else age_s
+        return min(age_s, lagging_s + SLACK_S) if was_level else age_s
+
+    def _lagging_s(self, key: tuple[str, str, int], behind: int) -> float:
+        return self._samples.unchanged_s(("lag", *key), self._now_s, behind > 0)
 
     # -- rings -------------------------------------------------------------------------------------------
     def rings(self) -> list[Ring]:

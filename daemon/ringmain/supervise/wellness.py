@@ -13,7 +13,7 @@ DOWN_S = 1.5
 """A child that is replaced at once is no news; one that is not there for this long is."""
 FRESH_S = 10.0
 """How long the successor of one that gave up is not trusted: it is at work before its client is tried."""
-STILL_S = 3.0
+STILL_S = 2.5
 """Shortest standstill that counts; routes with slow calls are given more."""
 SILENT_S = 4.0
 """Feeders and the courier beat each second, whatever they wait for."""

