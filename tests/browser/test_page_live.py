@@ -229,10 +229,11 @@ def test_a_silent_supervisor_is_told_and_an_old_picture_never_looks_new(page: Br
 
 
 def test_other_nodes_are_listed_with_links_that_are_addresses(page: Browser, stage: Stage) -> None:
-    hostile = Peer("web-3", {}, "javascript:alert(1)", 99.0)
+    hostile = Peer("web-3", {}, "javascript:alert(1)", 99.0, "gone")
     stage.supervisor.picture = replace(WELL, peers=[*WELL.peers, hostile])
     row(page, "Nodes", "web-3")
     assert page.rows("Nodes")[1][:2] == ["web-2", "orders 2: orders/4-5"]
+    assert page.rows("Nodes")[2] == ["web-3", "none", "gone", "1 m 39 s ago"]
     links = page.script("return [...document.querySelectorAll('main a')].map((a) => a.href)")
     assert links == ["http://web-2:8100/"]
 

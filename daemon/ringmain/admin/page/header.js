@@ -29,7 +29,9 @@ export function build(place) {
   const acts = el(
     "span",
     { class: "acts" },
-    button("Reload…", reload, { hint: "Config and code, as SIGHUP does; shows first what would change" }),
+    button("Reload…", reload, {
+      hint: "The config file, and code that has changed; shows first what that is",
+    }),
     button("Recycle all…", recycleAll, { hint: "Fresh processes, one after another" }),
     button("Quiet…", quiet, { hint: "Take nothing new; only a stop follows" }),
     tokenButton,
@@ -87,7 +89,8 @@ function showReasons(picture) {
     text: [route, subject, reason].filter(Boolean).join(" · "),
     tone: ready ? "warn" : "bad",
   }));
-  if (picture.queues_away) lines.push({ text: `queues: ${picture.queues_away}`, tone: "bad" });
+  if (picture.queues_away && !lines.some(({ text }) => text.includes(picture.queues_away)))
+    lines.push({ text: `queues: ${picture.queues_away}`, tone: "bad" });
   lines.sort((a, b) => (a.tone > b.tone) - (a.tone < b.tone));
   const now = lines.map(({ text, tone }) => tone + text).join("\n");
   if (reasons.dataset.now === now) return;
@@ -143,7 +146,7 @@ async function reload() {
   if (
     await ask({
       title: `Reload ${node}?`,
-      lines: ["The file is read again, and all code; handlers are replaced one by one."],
+      lines: ["The file is read again, and code that has changed; only processes concerned are replaced."],
       body,
       confirm: "Reload",
     })

@@ -9,6 +9,7 @@ import * as processes from "./processes.js";
 import { Table } from "./table.js";
 
 const KINDS = ["ready", "delay", "overflow", "dead"];
+const PEER_TONES = { gone: "warn", "has our name": "bad", "in the group": "zero" };
 const parts = [];
 
 /** Build it; returns what the keyboard needs. */
@@ -151,12 +152,12 @@ function buildPeers() {
   const columns = [
     { id: "node", title: "Node", heads: true, fill: fillPeer },
     { id: "owns", title: "Partitions", text: owned },
+    { id: "state", title: "State", text: (row) => row.state, tone: (row) => PEER_TONES[row.state] ?? "" },
     {
       id: "heard",
       title: "Heard",
       kind: "num",
-      text: (row) => (row.self ? "this one" : row.heard_s === null ? "–" : `${span(row.heard_s)} ago`),
-      tone: (row) => (row.heard_s > 30 ? "warn" : ""),
+      text: (row) => (row.heard_s === null ? "–" : `${span(row.heard_s)} ago`),
     },
   ];
   const table = new Table({ label: "Nodes", key: (row) => row.node, columns });
@@ -165,7 +166,7 @@ function buildPeers() {
     for (const { route, topic, partition } of picture.partitions)
       (own[route] ??= []).push(`${topic}/${partition}`);
     table.update([
-      { node: picture.node, partitions: own, admin: "", heard_s: null, self: true },
+      { node: picture.node, partitions: own, admin: "", heard_s: null, state: "this one" },
       ...picture.peers,
     ]);
   };

@@ -8,7 +8,8 @@ import { bytes, count, span } from "./format.js";
 import { Table } from "./table.js";
 
 const FEW = 12;
-const WELL = new Set(["ok", "running", "idle", "busy"]);
+const WELL = new Set(["ok"]);
+const BAD = new Set(["crash loop", "unreachable", "refused", "suspended"]);
 
 const opened = new Map();
 let again = () => {};
@@ -135,7 +136,7 @@ function headOf(name, all, unwell, open) {
 
 function toneOf({ state, pid }) {
   if (WELL.has(state)) return "";
-  return !pid || state === "crash loop" || state === "unreachable" ? "bad" : "warn";
+  return !pid || BAD.has(state) ? "bad" : "warn";
 }
 
 function makeTitle(cell, row) {
@@ -177,15 +178,11 @@ function ringText({ ring }) {
   return ring ? `${Math.round(ring.used_ratio * 100)} %` : "";
 }
 
+/** What it says beside "ok" (an address, what ended the one before it) waits for the pointer. */
 function fillState(cell, row) {
-  say(
-    cell,
-    row.detail
-      ? `${row.state} · ${row.detail}`
-      : row.executing
-        ? `${row.state} · ${count(row.executing)} executing`
-        : row.state,
-  );
+  const executing = row.executing ? `${row.state} · ${count(row.executing)} executing` : row.state;
+  say(cell, row.detail && row.tone ? `${row.state} · ${row.detail}` : executing);
+  cell.title = row.detail ?? "";
 }
 
 function makeActs(cell, row) {
