@@ -92,7 +92,7 @@ cdef class Overseer:
         cdef uint32_t n
         cdef HandlerSeat *hs
         cdef uint64_t done = 0, skip = 0, retry = 0, dead = 0, channel = 0
-        for n in range(self.h.handlers):
+        for n in range(load_acquire_32(&self.h.seated)):
             hs = self.ring.seat(n)
             done += hs.done
             skip += hs.skip

@@ -17,7 +17,7 @@ Stamp = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 Key = tuple[str, str, int, Source, str]
 
 
-class Word(msgspec.Struct, frozen=True):
+class Word(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an operator said last of one part of a route."""
 
     route: Name
@@ -86,6 +86,11 @@ class Pauses:
         """What is paused of a pool on a node."""
         words = self._words.values()
         return [one for one in words if one.paused and one.route == route and one.node in ("", node)]
+
+    def forget(self, before_ms: int) -> None:
+        """Drop what was resumed before: whoever was away for so long has heard it since."""
+        kept = {key: word for key, word in self._words.items() if word.paused or word.at_ms >= before_ms}
+        self._words = kept
 
     def encoded(self) -> bytes:
         """The whole map, to be kept and to be sent."""

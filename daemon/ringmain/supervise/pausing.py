@@ -24,6 +24,7 @@ from ringmain.supervise.posts import Child, Post, Roster
 
 GIVEN_UP_MS = 60_000
 """A route paused for so long gives back what it holds of the queues: RabbitMQ would take it back anyway."""
+REMEMBERED_MS = 30 * 24 * 3600 * 1000
 ALL = -1
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Pausing:
     def _read(self, data: bytes) -> None:
         try:
             self._pauses.merge(data)
+            self._pauses.forget(clock.wall_ms() - REMEMBERED_MS)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             said = {"file": str(self._path), "reason": str(error)}
             _log.error("kept pauses are unreadable: ignored", extra=said)
@@ -165,8 +167,8 @@ class Pausing:
             words = self._pauses.paused(pool, self._node)
             self._set_gate(pool, any(word.whole for word in words))
             if pool not in self._memory.leaving:
-                self._set_queue(pool, _gives_up_queue(words, clock.wall_ms()))
-            order = _order(words)
+                self._set_queue(pool, gives_up_queue(words, clock.wall_ms()))
+            order = order_of(words)
             for child in self._nursery.children.of("feed", pool, "kafka"):
                 self._tell(child, order)
         alive = {child.pid for child in self._nursery.children}
@@ -211,12 +213,12 @@ class Pausing:
         return ""
 
 
-def _gives_up_queue(words: list[Word], now_ms: int) -> bool:
+def gives_up_queue(words: list[Word], now_ms: int) -> bool:
     """What is in hand of the queues goes back: at once when they are meant, later when all is paused."""
     return any(word.source == "queue" or (word.whole and now_ms - word.at_ms > GIVEN_UP_MS) for word in words)
 
 
-def _order(words: list[Word]) -> Paused:
+def order_of(words: list[Word]) -> Paused:
     """What Kafka feeders of the pool take nothing of; of a route paused as a whole they take nothing either:
     what goes straight to the queues needs no handler."""
     of_kafka = [word for word in words if word.source != "queue"]

@@ -101,6 +101,16 @@ def test_what_a_word_covers() -> None:
     assert not of_topic.covers("u", 3)
 
 
+def test_what_was_resumed_long_ago_is_forgotten_and_no_pause_is() -> None:
+    known = pauses([Word(route="a", paused=True, at_ms=1), Word(route="b", paused=False, at_ms=1)])
+    known.note(Word(route="c", paused=False, at_ms=9))
+    known.forget(5)
+    assert (
+        known.encoded()
+        == pauses([Word(route="a", paused=True, at_ms=1), Word(route="c", paused=False, at_ms=9)]).encoded()
+    )
+
+
 @pytest.mark.parametrize(
     "encoded",
     [
