@@ -1,4 +1,4 @@
-"""The guide's instance on a booted machine: installed by the guide, fed from Kafka, seen as an operator sees it.
+"""The guide's instance on a booted machine: installed by the guide, fed from Kafka, seen as operators see it.
 
 tests/systemd/ enters. Its app says in a file of the state directory what it has handled: one line a call.
 """

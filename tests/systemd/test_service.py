@@ -1,4 +1,4 @@
-"""ringmain@billing on a real systemd, installed by the README's guide: it starts, reloads, stops, dies, returns."""
+"""ringmain@billing on a real systemd, installed by the guide: it starts, reloads, stops, dies and returns."""
 
 import json
 import re
