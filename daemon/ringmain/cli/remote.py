@@ -36,6 +36,10 @@ class Remote:
         self._secure = parts.scheme == "https"
         self._prefix = parts.path.rstrip("/")
         self._headers = {"Accept": "application/json", "Connection": "close"}
+        if not (token.isascii() and token.isprintable()):
+            raise click.UsageError(
+                f"the token ({TOKEN}, or admin.token) has a character that no header can have"
+            )
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
 
@@ -168,7 +172,7 @@ def _parts(url: str) -> Any:
         usable = bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or not url.isprintable() or " " in url:
+    if not usable or not url.isascii() or not url.isprintable() or " " in url:
         raise click.UsageError(f"{url!r}: a URL is http://HOST:PORT")
     if "@" in parts.netloc:
         raise click.UsageError(f"a URL of an admin has no password in it: the token is in {TOKEN}")

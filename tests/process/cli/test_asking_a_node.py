@@ -297,12 +297,27 @@ def test_the_jobs_of_a_url_are_listed_and_cancelled(call: Ringmain, web: tuple[s
 
 @pytest.mark.parametrize(
     "url",
-    ["http://", "http://ada:hunter2@web-1:8100", "http://web-1:8100/?a=1", "http://web-1:x", "web-1:8100"],
+    [
+        "http://",
+        "http://ada:hunter2@web-1:8100",
+        "http://web-1:8100/?a=1",
+        "http://web-1:x",
+        "web-1:8100",
+        "http://w\u00eb-1:8100",
+        "http://web-1:8100/a b",
+    ],
 )
 def test_what_is_no_url_of_an_admin_is_a_usage_error(url: str, call: Ringmain) -> None:
     done = call("status", url)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 2)
     assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize("token", ["hunter\n2", "h\u00fcnter2"])
+def test_a_token_that_no_header_can_have_is_a_usage_error(token: str, call: Ringmain) -> None:
+    done = call("status", "http://127.0.0.1:1", RINGMAIN_TOKEN=token)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 2)
+    assert token not in done.stderr
 
 
 def test_a_command_that_reads_the_file_says_that_a_url_is_none(call: Ringmain) -> None:
