@@ -149,7 +149,7 @@ def _one_line(text: str) -> str:
 
 
 def _journal_reads(stream: str) -> bool:
-    """Is descriptor 2 the stream that systemd gave us? `stream` is its device and inode, as systemd says it."""
+    """Is descriptor 2 what systemd gave us? `stream` is its device and inode, as systemd says it."""
     found = os.fstat(_STDERR)
     return stream == f"{found.st_dev}:{found.st_ino}"
 
