@@ -95,6 +95,12 @@ def cell(page: Browser, column: str) -> str:
     return rows[0][heads.index(column)] if rows else ""
 
 
+def handlers(shop: Shop, count: int) -> set[int]:
+    """Their process ids, if there are so many now."""
+    found = set(shop.daemon.children("handler", "orders").values())
+    return found if len(found) == count else set()
+
+
 def replay_all(page: Browser, count: int) -> None:
     """From the dead set."""
     page.key("d")
@@ -134,14 +140,12 @@ def test_a_pool_is_scaled_and_its_processes_are_made_anew(page: Browser, shop: S
     page.fill("dialog input[name=handlers]", "3")
     page.press("Scale", "dialog")
     page.wait(lambda: cell(page, "Handlers") == "3", "three handlers")
-    before = set(shop.daemon.children("handler", "orders").values())
-    assert len(before) == 3
+    before = page.wait(lambda: handlers(shop, 3), "three processes")
     page.press("recycle…", 'table[aria-label="Pools"]')
     page.press("Recycle", "dialog")
 
     def all_are_new() -> bool:
-        now = set(shop.daemon.children("handler", "orders").values())
-        return len(now) == 3 and not now & before
+        return bool(handlers(shop, 3)) and not handlers(shop, 3) & before
 
     page.wait(all_are_new, "three other handlers")
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in before)
+    page.wait(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in before), "the old ones have ended")
