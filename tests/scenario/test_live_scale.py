@@ -3,6 +3,8 @@
 import time
 from functools import partial
 
+import pytest
+
 from ringmain.control import Recycle, Scale
 from support.nodes import handled_since, steady_load, stillness_s, table
 from support.operator import PATIENCE_S, Operator, kafka_feeders
@@ -11,6 +13,7 @@ from support.waiting import eventually
 
 PARTITIONS = 2
 HANDLERS = 2
+BACKLOG = 15_000
 LONGEST_STOP_S = 2.0
 GENEROUSLY = 3
 """A loaded machine is slower; README has the figures of one that is not."""
@@ -39,6 +42,11 @@ def handlers(daemon: Daemon) -> set[int]:
 
 def there_are(daemon: Daemon, wanted: int) -> bool:
     return len(handlers(daemon)) == wanted
+
+
+def all_are_new(daemon: Daemon, before: set[int]) -> bool:
+    now = handlers(daemon) | set(kafka_feeders(daemon))
+    return not before & now and len(now) == HANDLERS + PARTITIONS
 
 
 def at_work_numbers(daemon: Daemon, start: str) -> list[int]:
@@ -109,6 +117,29 @@ def test_all_handlers_are_replaced_one_by_one_under_load_and_nobody_notices(scen
     table(f"all handlers replaced in {(ended_ns - began_ns) / 1e9:.2f} s; longest stop, ms", stop_ms)
     assert min(numbers[numbers.index(HANDLERS) :]) == HANDLERS, numbers
     assert max(numbers) == HANDLERS + 1, numbers
+    finish(scenario, daemon)
+
+
+@pytest.mark.parametrize("order", ["none", "key"])
+def test_in_the_middle_of_a_backlog_handlers_and_feeders_are_replaced_and_nothing_is_lost_or_repeated(
+    scenario: Scenario, order: str
+) -> None:
+    scenario.create_topic(PARTITIONS)
+    for partition in range(PARTITIONS):
+        scenario.produce([(b"%d" % (n % 50), b"{}") for n in range(BACKLOG)], partition=partition)
+    scenario.app(APP)
+    route = {"consumers": PARTITIONS, "handlers": HANDLERS, "order": order}
+    scenario.config(route, ring={"messages": 256})  # so much is finished in time on any machine
+    daemon, operator = scenario.start(), Operator(scenario)
+    operator.wait_until_owned(PARTITIONS, owners=PARTITIONS)
+    scenario.wait_for("done", BACKLOG // 10)
+    for _ in range(2):
+        before = handlers(daemon) | set(kafka_feeders(daemon))
+        operator.done(Recycle(pool="r"))
+        eventually(partial(all_are_new, daemon, before), PATIENCE_S)
+    left = PARTITIONS * BACKLOG - len(scenario.events("done"))
+    print(f"{left} messages were left when all had been replaced twice")
+    scenario.wait_for("done", PARTITIONS * BACKLOG, PATIENCE_S)
     finish(scenario, daemon)
 
 

@@ -13,7 +13,7 @@ from ringmain.feed import partitions as module
 from ringmain.feed.loop import Feeder
 from ringmain.feed.partitions import Partitions
 from ringmain.lifecycle import KillHandler, Leash, Paused, Seek, Sought, pair
-from ringmain.rings import REVOKED, Board, FeederTerms, Geometry, Overseer, Segment, bell
+from ringmain.rings import GATE_STOP, REVOKED, Board, FeederTerms, Geometry, Overseer, Segment, bell
 from ringmain.seat import Seat
 from ringmain.verdict import CHANNEL, decode
 
@@ -372,3 +372,24 @@ def test_a_client_that_does_not_go_there_ends_the_process_with_nothing_lost(rig:
         rig.partitions.seek(Seek("orders", 0, offset=700))
     rig.partitions._commit_last(rig.partitions._owned)
     assert rig.kafka.asked[-1] == {("orders", 0): 1}, "what was withdrawn is not committed past"
+
+
+def test_a_feeder_that_is_replaced_lets_handlers_finish_the_ring_unless_they_may_not(rig: Rig) -> None:
+    handler, executed = rig.handler(), list[bytes]()
+    rig.push(10)
+    rig.partitions.take()
+    rig.partitions.quiet()
+    assert not rig.partitions.leave(clock.monotonic_s() + 60)
+    while handler.serve(plan(executed.append)):
+        rig.feeder.settle()
+    assert rig.partitions.leave(clock.monotonic_s() + 60)
+    assert rig.feeder.side.low_water(0) == len(executed) == 10
+
+
+def test_with_handlers_that_may_begin_nothing_it_gives_back_at_once(rig: Rig) -> None:
+    rig.push(10)
+    rig.partitions.take()
+    rig.partitions.quiet()
+    rig.overseer.close_gate(GATE_STOP)
+    assert rig.partitions.leave(clock.monotonic_s() + 60)
+    assert rig.feeder.side.low_water(0) == 0
