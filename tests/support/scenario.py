@@ -373,7 +373,9 @@ def _toml(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterable[str]:
     """Dotted keys from the top; JSON's spelling of strings, numbers, booleans and lists is TOML's."""
     for key, value in tree.items():
         here = (*path, json.dumps(key))
-        if isinstance(value, Mapping):
+        if value == {}:
+            yield f"{'.'.join(here)} = {{}}"
+        elif isinstance(value, Mapping):
             yield from _toml(value, here)
         elif value is not None:
             yield f"{'.'.join(here)} = {json.dumps(value)}"
