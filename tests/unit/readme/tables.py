@@ -1,4 +1,4 @@
-"""README's tables of Kafka properties, of the admin's addresses and of metrics, made from those of the code.
+"""README's tables of Kafka properties, the admin, metrics and a reload, made from those of the code.
 
 test_readme.py compares; `python tests/unit/readme/tables.py` prints what belongs into README.
 """
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ringmain import meters
 from ringmain.admin.endpoints import ENDPOINTS, Endpoint
+from ringmain.config import effects
 from ringmain.kafka.properties import ALWAYS, DEFAULTS, FORBIDDEN_BY_CONSUMER_PROTOCOL, OWNED
 
 BEGIN, END = "<!-- kafka properties -->", "<!-- /kafka properties -->"
@@ -76,4 +77,4 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    print(kafka_properties(), admin_addresses(), metrics(), sep="\n\n")
+    print(kafka_properties(), admin_addresses(), metrics(), effects.as_markdown(), sep="\n\n")

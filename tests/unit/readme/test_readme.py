@@ -206,6 +206,10 @@ def test_the_tables_of_addresses_and_metrics_are_those_of_the_code() -> None:
         assert table in TEXT, "run: python tests/unit/readme/tables.py"
 
 
+def test_the_table_of_what_a_reload_does_is_that_of_the_code() -> None:
+    assert tables.effects.as_markdown() in TEXT, "run: python tests/unit/readme/tables.py"
+
+
 def test_the_tables_of_kafka_properties_are_those_of_the_code() -> None:
     assert tables.kafka_properties() in TEXT, "run: python tests/unit/readme/tables.py"
 
