@@ -14,6 +14,8 @@ from ringmain.queues.envelope import Envelope
 from support.admin_stage import free_port
 from support.chromium import Browser
 from support.dead_messages import died
+from support.kafka_client import KafkaClient
+from support.kafka_server import KafkaServer
 from support.queue_backends import publish
 from support.scenario import Daemon
 
@@ -32,11 +34,12 @@ CONFIG = """
 app = "shop:app"
 name = "billing"
 node = "web-1"
-modes = ["worker", "api-server", "management-api"]
+modes = [{kafka_in}"worker", "api-server", "management-api"]
 runtime_dir = "{folder}/run"
 state_dir = "{folder}/state"
 admin.bind = "127.0.0.1:{port}"
-kafka."bootstrap.servers" = "127.0.0.1:1"
+kafka."bootstrap.servers" = "{bootstrap}"
+commit.interval_s = 0.2
 kafka."group.id" = "billing"
 queues.backend = "sqlite"
 queues.path = "{folder}/queues.db"
@@ -45,13 +48,17 @@ routes.orders = {{ topics = ["orders"], order = "none", handlers = 2 }}
 
 
 class Shop:
-    """A daemon without Kafka: what it handles comes out of its dead set."""
+    """A daemon; without Kafka what it handles comes out of its dead set."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, bootstrap: str = "") -> None:
         self.folder = folder
         (folder / "shop.py").write_text(APP)
         path = folder / "ringmain.toml"
-        path.write_text(CONFIG.format(folder=folder, port=free_port()))
+        known = {
+            "bootstrap": bootstrap or "127.0.0.1:1",
+            "kafka_in": '"stream-worker", ' if bootstrap else "",
+        }
+        path.write_text(CONFIG.format(folder=folder, port=free_port(), **known))
         self.config = load(path)
         self.daemon = Daemon(path, folder / "log.jsonl", [])
 
@@ -78,6 +85,11 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 @pytest.fixture
 def page(browser: Browser, shop: Shop) -> Browser:
     """The page of a daemon whose handlers are at work."""
+    return opened(browser, shop)
+
+
+def opened(browser: Browser, shop: Shop) -> Browser:
+    """Its page, once it is ready."""
     browser.wait(lambda: shop.daemon.log("listening"), "the admin listens")
     browser.open(f"http://{shop.config.admin.bind}")
     browser.see("#state", "ready")
@@ -93,6 +105,12 @@ def cell(page: Browser, column: str) -> str:
     )
     rows = page.rows("Pools")
     return rows[0][heads.index(column)] if rows else ""
+
+
+def partition(page: Browser) -> list[str]:
+    """The row of the only one."""
+    rows = page.rows("Partitions")
+    return rows[0] if rows else []
 
 
 def handlers(shop: Shop, count: int) -> set[int]:
@@ -149,3 +167,33 @@ def test_a_pool_is_scaled_and_its_processes_are_made_anew(page: Browser, shop: S
 
     page.wait(all_are_new, "three other handlers")
     page.wait(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in before), "the old ones have ended")
+
+
+def test_a_partition_is_paused_resumed_and_read_once_more(
+    browser: Browser, kafka: KafkaServer, tmp_path: Path
+) -> None:
+    client = KafkaClient(kafka.bootstrap)
+    client.create_topic("orders", 1)
+    client.produce("orders", [b'{"id":%d}' % number for number in range(5)])
+    shop = Shop(tmp_path, kafka.bootstrap)
+    try:
+        page = opened(browser, shop)
+        page.wait(lambda: shop.handled() == [0, 1, 2, 3, 4], "all are handled")
+        page.wait(lambda: partition(page)[:3] == ["orders/0", "running", "0"], "no lag")
+        page.press("pause…", 'table[aria-label="Partitions"] tbody')
+        page.press("Pause", "dialog")
+        page.wait(lambda: partition(page)[1] == "paused", "paused")
+        client.produce("orders", [b'{"id":5}'])
+        page.wait(lambda: partition(page)[2] == "1", "a lag that is true while paused")
+        page.press("resume", 'table[aria-label="Partitions"] tbody')
+        page.wait(lambda: len(shop.handled()) == 6, "the sixth")
+        page.wait(lambda: partition(page)[:3] == ["orders/0", "running", "0"], "committed")
+        page.press("seek…", 'table[aria-label="Partitions"] tbody')
+        page.fill("dialog input[name=to]", "2")
+        page.press("Go on…", "dialog")
+        page.see("dialog", "4 offsets are handled once more")
+        page.press("Seek", "dialog")
+        page.wait(lambda: shop.handled() == [0, 1, 2, 2, 3, 3, 4, 4, 5, 5], "from offset 2 once more")
+    finally:
+        print(shop.daemon.log_text()[-6000:])
+        shop.daemon.stop()
