@@ -35,8 +35,11 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="module")
-def billing(machine: Machine, kafka: KafkaServer, rabbit: RabbitServer) -> Billing:
+def billing(machine: Machine, request: pytest.FixtureRequest) -> Billing:
     """The guide's instance, as the guide installs and starts it."""
+    # Not as arguments: servers of the session would be started before there is a machine, and for nothing.
+    kafka: KafkaServer = request.getfixturevalue("kafka")
+    rabbit: RabbitServer = request.getfixturevalue("rabbit")
     made = Billing(machine, kafka, rabbit)
     try:
         made.follow_the_guide()
