@@ -57,8 +57,10 @@ class Quiet(msgspec.Struct, frozen=True, tag="quiet"):
 
 
 class Retire(msgspec.Struct, frozen=True, tag="retire"):
-    """A feeder: leave the group so that its partitions move, and exit before `deadline_s`. A courier: carry what is
-    in hand and nothing more, another one follows."""
+    """A feeder: leave the group so that its partitions move, and exit before `deadline_s`.
+
+    A courier: carry what is in hand and nothing more, another one follows.
+    """
 
     deadline_s: float
 
@@ -76,9 +78,9 @@ class Expect(msgspec.Struct, frozen=True, tag="expect"):
 
 
 class Paused(msgspec.Struct, frozen=True, tag="paused"):
-    """A Kafka feeder: take nothing of these (topic, partition) pairs until told otherwise; -1 = all of the topic.
+    """A Kafka feeder: take nothing of these (topic, partition) pairs until told otherwise.
 
-    Each one replaces the one before. What was taken is finished, and the partitions stay assigned.
+    A partition of -1 is all of the topic. Each one replaces the one before. What was taken is finished, and the partitions stay assigned.
     """
 
     everything: bool = False
