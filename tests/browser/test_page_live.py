@@ -125,6 +125,20 @@ def test_a_pause_of_a_route_says_where_and_why(page: Browser, stage: Stage) -> N
     page.see("#said", "so be it")
 
 
+def test_who_acts_is_told_when_a_name_was_given(browser: Browser, stage: Stage) -> None:
+    stage.supervisor.picture = WELL
+    stage.supervisor.asked.clear()
+    browser.open(stage.url)
+    browser.see("#state", "ready")
+    browser.press("Token", "header")
+    browser.fill("dialog input[name=operator]", "ada")
+    browser.press("Use it", "dialog")
+    act(browser, "Partitions", "orders/5", "pause…")
+    browser.press("Pause", "dialog")
+    assert asked(browser, stage) == Pause("orders", "orders", 5, operator="ada")
+    browser.script("sessionStorage.clear()")
+
+
 def test_an_operators_pause_ends_where_it_is_seen(page: Browser, stage: Stage) -> None:
     stage.supervisor.picture = UNWELL
     page.see(".chip", "paused · orders 9 · the database moves")

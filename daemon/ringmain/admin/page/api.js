@@ -4,6 +4,7 @@
 import { rawField } from "./rawjson.js";
 
 const TOKEN = "ringmain.token";
+const OPERATOR = "ringmain.operator";
 const LOOK_MS = 10_000;
 const LONG_MS = 120_000;
 
@@ -20,9 +21,24 @@ export function token() {
 }
 
 export function setToken(value) {
-  if (value) sessionStorage.setItem(TOKEN, value);
-  else sessionStorage.removeItem(TOKEN);
+  keep(TOKEN, value);
 }
+
+/** Who acts, as the log and others are told; empty = nobody has said. */
+export function operator() {
+  return sessionStorage.getItem(OPERATOR) ?? "";
+}
+
+export function setOperator(value) {
+  keep(OPERATOR, value);
+}
+
+function keep(name, value) {
+  if (value) sessionStorage.setItem(name, value);
+  else sessionStorage.removeItem(name);
+}
+
+const signed = (body) => (operator() ? { ...body, operator: operator() } : body);
 
 async function ask(path, options = {}, withinMs = LOOK_MS) {
   const headers = { Accept: "application/json" };
@@ -59,7 +75,7 @@ function reason(answer, text) {
 
 const look = async (path, withinMs) => JSON.parse(await ask(path, {}, withinMs));
 const act = async (path, body = {}) => {
-  const text = typeof body === "string" ? body : JSON.stringify(body);
+  const text = typeof body === "string" ? body : JSON.stringify(signed(body));
   return JSON.parse((await ask(path, { method: "POST", body: text }, LONG_MS)) || "{}");
 };
 const part = encodeURIComponent;
@@ -92,7 +108,7 @@ export const bulk = (action, which, how = {}) => act(`api/dead/${action}`, { ...
 
 /** Replay one with another value, whose JSON goes out as it was written. */
 export function replayEdited(id, value, encoding, how = {}) {
-  const rest = JSON.stringify({ ids: [id], ...how, value_encoding: encoding }).slice(0, -1);
+  const rest = JSON.stringify(signed({ ids: [id], ...how, value_encoding: encoding })).slice(0, -1);
   return act("api/dead/replay", `${rest},"value":${encoding === "json" ? value : JSON.stringify(value)}}`);
 }
 

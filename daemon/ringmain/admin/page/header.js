@@ -126,12 +126,21 @@ export async function askToken() {
   const answer = await ask({
     title: "Token",
     lines: ["admin.token, or admin.read_token to look only. It stays in this tab; empty forgets it."],
-    fields: [{ name: "token", label: "Token", type: "password", value: api.token() }],
+    fields: [
+      { name: "token", label: "Token", type: "password", value: api.token() },
+      {
+        name: "operator",
+        label: "Your name",
+        value: api.operator(),
+        hint: "for the log, and for who finds something paused",
+      },
+    ],
     confirm: "Use it",
   });
   asking = false;
   if (!answer) return;
   api.setToken(answer.token);
+  api.setOperator(answer.operator);
   document.dispatchEvent(new Event("ringmain:token"));
 }
 
