@@ -4,7 +4,6 @@ server.py enters by `admin_of` and `http_of`, in each worker after its fork. The
 only where it has mounted something.
 """
 
-import atexit
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -30,6 +29,7 @@ SECURITY = [
         "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
 ]
+LEAVE_S = 2.0
 FRESH = ("Cache-Control", "no-store")
 _log = logging.getLogger(__name__)
 
@@ -44,8 +44,10 @@ class Finder(Protocol):
 class Front:
     """Mounts first, since their prefixes are nobody else's."""
 
-    def __init__(self, found: Finder, own: Callback) -> None:
+    def __init__(self, found: Finder, own: Callback, leave: Callable[[], None] | None = None) -> None:
         self._mounts, self._own = found, own
+        self.leave = leave
+        """What is to be done before the worker ends."""
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """WSGI."""
@@ -95,10 +97,10 @@ def admin_of(seat: Seat) -> Callback:
     """The admin, and the app's routes where they have no server of their own."""
     config = seat.config
     made = site.Site(seat)
-    atexit.register(made.works.end, 2.0)
     own = site.make(made, config.modes)
     own_mounts = seat.mounted and config.http is None and "api-server" in config.modes
-    return Front(_mounts(seat, made.gate, site.is_own) if own_mounts else NoMounts(), own)
+    found = _mounts(seat, made.gate, site.is_own) if own_mounts else NoMounts()
+    return Front(found, own, lambda: made.works.end(LEAVE_S))
 
 
 def http_of(seat: Seat) -> Callback:

@@ -141,6 +141,7 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
             "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,
             "control_socket_disable": True,
             "post_fork": self._born,
+            "worker_exit": self._leaving,
         }
         super().__init__()
 
@@ -153,6 +154,10 @@ class Gunicorn(BaseApplication):  # type: ignore[misc]
     def load(self) -> Callback:
         """In a worker."""
         return self._make(self._seat)
+
+    def _leaving(self, _arbiter: Any, _worker: Any) -> None:
+        if (leave := getattr(self.callable, "leave", None)) is not None:
+            leave()
 
     def _born(self, arbiter: Any, worker: Any) -> None:
         lifecycle.die_with(arbiter.pid)

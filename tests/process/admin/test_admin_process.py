@@ -4,10 +4,16 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import closing
 
 from node_with_admin import START_S, AdminNode
 
+from ringmain.clerk.records import Ledger
+from ringmain.queues import names
+from ringmain.queues.sqlite import SqliteQueues
+from support.dead_messages import died
 from support.leftovers import alive
+from support.queue_backends import publish
 from support.waiting import eventually
 
 Start = Callable[..., AdminNode]
@@ -112,6 +118,18 @@ def test_the_apps_routes_have_a_server_of_their_own_where_the_config_says_so(sta
     assert node.ask("POST", "/hello", {}, port=port).status == 500
     assert answered()
     assert node.stop() == 0
+
+
+def test_a_stop_ends_a_job_between_two_batches(start: Start) -> None:
+    node = start().until_up()
+    dead = names.dead("shop", "orders")
+    with closing(SqliteQueues("shop", node.folder / "state" / "queues.db").publisher()) as publisher:
+        publish(publisher, dead, map(died, range(50)))
+    answer = node.ask("POST", "/api/dead/delete", {"all": True, "rate": 2})
+    assert answer.status == 202
+    assert node.stop() == 0
+    [record] = Ledger(str(node.folder / "state")).all()
+    assert (record.state, record.total) == ("cancelled", 50)
 
 
 def test_the_apps_routes_are_the_admins_where_it_does_not(start: Start) -> None:
