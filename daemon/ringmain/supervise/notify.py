@@ -54,7 +54,7 @@ class Notify:
         if now_s >= self._watchdog_due_s and not any(hangs(one.killed_s, now_s) for one in children):
             self._watchdog_due_s = now_s + self._watchdog_s
             self._say("WATCHDOG=1")
-        return min(self._status_due_s, max(self._watchdog_due_s, now_s + 1.0))
+        return min(self._status_due_s, max(self._watchdog_due_s, now_s + min(1.0, self._watchdog_s)))
 
     def _say_status(self, node: Node) -> None:
         status = summary(node)
