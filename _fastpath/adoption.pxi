@@ -12,6 +12,7 @@ cdef adopt(FeederSide side, int incarnation):
     for i in range(side.head.partitions):
         name = side.ring.partition_name(side.seat, i)
         side.indexes[(side.ring.topic_of(side.seat, i), name.partition)] = i
+        tell_partition(side, i, -1, -1, False)      # it is not ours before it is assigned
     # ORDER: seq may have run ahead of what was stored when the earlier feeder died; a jump beyond
     # anything it can have published since keeps every (slot, seq) unique.
     side.seq = (side.head.seq + SEQ_JUMP) % SEQ_ROOM

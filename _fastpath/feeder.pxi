@@ -3,9 +3,8 @@
 #   FREE -> FILLED (behind its key) -> READY -> CLAIMED -> EXECUTING -> VERDICT+code -> FREE
 #                                        ^---- taken back, returned, crashed ----'  '-> WAITING | COURIER
 #
-# What happens to a slot on this way is in placing.pxi, publishing.pxi, settling.pxi and lost.pxi; here is what
-# others ask for. Everything private (free list, block map, windows, chains) is rebuilt from the slots after a
-# crash, in adoption.pxi.
+# What happens to a slot on this way is in placing.pxi, publishing.pxi, settling.pxi and lost.pxi; here is what others
+# ask for. Everything private (free list, block map, windows, chains) is rebuilt after a crash, in adoption.pxi.
 
 @cython.final
 cdef class FeederSide:
@@ -135,19 +134,19 @@ cdef class FeederSide:
         cdef int64_t low = window_low_water(w)
         cdef int late = withdraw(self, index, 0)     # what waits for a due time would otherwise wait for ever
         w.epoch = 0
+        tell_partition(self, index, -1, -1, False)
         if w.outstanding:
             memset(w.unsettled, 0, w.size // 8)
             w.outstanding = 0
         return low, late
 
+    def tell_partition(self, int index, long long committed, long long end, bint paused):
+        """Let who looks from outside know how far the partition is: now and then."""
+        tell_partition(self, index, committed, end, paused)
+
     def in_flight(self, int index):
         """Slots of the partition's present epoch that are not free."""
-        cdef uint32_t i, n = 0
-        for i in range(self.count):
-            if (self.slots[i].partition == index and self.slots[i].epoch == self.windows[index].epoch
-                    and word_state(load_acquire_64(&self.slots[i].word)) != FREE):
-                n += 1
-        return n
+        return in_flight(self, index)
 
     def executing_seats(self, int index):
         """Handler seats that are executing a message of the partition's present epoch."""
@@ -210,10 +209,11 @@ cdef class FeederSide:
         # ORDER: read before the acks: what is counted later is seen by the next prepare_sleep().
         self.urgent_seen = load_acquire_32(&self.head.urgent)
         with nogil:
-            for seat in range(self.h.handlers):
+            for seat in range(load_acquire_32(&self.h.seated)):
                 n += drain_acks(self, seat)
             self.executed += n
             n += drain_acks(self, self.h.handlers)
+        tell_use(self)
         return n
 
     def take_events(self):

@@ -10,6 +10,16 @@ cdef struct Carry:
     rd_kafka_message_t **messages
     int at
     int count
+    int64_t timestamp_ms            # of the last of them
+
+
+cdef int64_t last_timestamp(Carry *carry) noexcept nogil:
+    """Of the last message of a batch; events have none."""
+    cdef int i
+    for i in range(carry.count - 1, -1, -1):
+        if carry.messages[i].err == 0:
+            return message_timestamp(carry.messages[i])
+    return -1
 
 
 @cython.final
@@ -78,7 +88,11 @@ cdef class Intake:
                     if got <= 0:
                         break
                     carry.at, carry.count = 0, got
+                    carry.timestamp_ms = last_timestamp(carry)
                 room = self.place_batch(carry, index, &taken)
+                # PERF: once a batch; of the one that waits for room, or of the last one.
+                self.side.windows[index].timestamp_ms = (
+                    carry.timestamp_ms if room else message_timestamp(carry.messages[carry.at]))
             show_all(self.side)
         self.stalled = not room
         return taken

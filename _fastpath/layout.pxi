@@ -85,6 +85,7 @@ ctypedef struct Header:
     uint32_t probes
     uint64_t paused_until_ns
     uint32_t pool               # handler seats that are admitted
+    uint32_t seated             # no handler ever sat in this seat or above. PERF: room that nobody uses costs no look
     char pad1[LINE_BYTES]
     uint32_t suspects           # how often suspects were published: a reason to look, never reset
     uint32_t courier_sleeping
@@ -122,7 +123,8 @@ ctypedef struct FeederHead:
     uint32_t partitions
     uint32_t greeted            # the courier's incarnation that was sent everything
     uint32_t frame_limit        # the most messages that a frame should hold, 0 = as the courier wants
-    char pad5[LINE_BYTES - 44]
+    uint32_t used_slots, used_blocks, blocks    # as of the last settle(), for who looks from outside
+    char pad5[LINE_BYTES - 56]
     uint32_t sleeping           # 0 awake, or how it sleeps
     uint32_t urgent             # counts what must not wait for a timer
     char pad6[LINE_BYTES - 8]
@@ -151,6 +153,11 @@ ctypedef struct PartitionName:
     int32_t partition
     uint32_t topic_bytes
     char topic[TOPIC_ROOM - 8]
+    # What its feeder told last, for who looks from outside: see telling.pxi.
+    uint64_t version            # odd while it is being written
+    uint64_t position, committed, end, low_water, timestamp_ms      # all signed, -1 = not known
+    uint32_t epoch              # 0 = not this feeder's now
+    uint32_t paused
 
 ctypedef struct AckRing:
     uint64_t tail

@@ -5,7 +5,7 @@ cdef uint32_t take_back(FeederSide side, int64_t slow_ns) noexcept nogil:
     cdef uint32_t n, taken = 0
     cdef HandlerSeat *seat
     cdef uint64_t now = now_ns(), since
-    for n in range(side.h.handlers):
+    for n in range(load_acquire_32(&side.h.seated)):
         seat = side.ring.seat(n)
         since = seat.busy_since_ns
         if (seat.claim_count < 2 or seat.claim_feeder != <uint32_t>side.seat or since == 0
@@ -128,7 +128,7 @@ cdef list dead_seats(FeederSide side):
     cdef uint32_t n
     cdef HandlerSeat *seat
     found = []
-    for n in range(side.h.handlers):
+    for n in range(load_acquire_32(&side.h.seated)):
         seat = side.ring.seat(n)
         if (load_acquire_32(&seat.state) == SEAT_DEAD
                 and side.head.resolved[n] != (seat.incarnation & 255) | 0x100):
@@ -181,6 +181,15 @@ cdef uint32_t withdraw(FeederSide side, int index, uint64_t limit_bytes) noexcep
     skip_entries(side)
     show_all(side)
     return left
+
+
+cdef uint32_t in_flight(FeederSide side, int index) noexcept nogil:
+    cdef uint32_t i, n = 0
+    for i in range(side.count):
+        if (side.slots[i].partition == index and side.slots[i].epoch == side.windows[index].epoch
+                and word_state(load_acquire_64(&side.slots[i].word)) != FREE):
+            n += 1
+    return n
 
 
 cdef set executing_seats(FeederSide side, int index):

@@ -9,6 +9,7 @@ cdef struct Window:
     int64_t position        # next offset to take; -1 = not known yet
     uint64_t outstanding    # bits set
     uint64_t limit          # offsets that position may be ahead of low
+    int64_t timestamp_ms    # of the last one taken, or of the one that waits for room; -1 = none was taken
     uint32_t epoch          # 0 = not assigned
     bint leaving            # withdrawn once: what comes back unexecuted stays for the next withdrawal
 
@@ -29,6 +30,7 @@ cdef int window_open(Window *w, int64_t position, uint64_t limit, uint32_t epoch
         memset(w.unsettled, 0, size // 8)
     w.low = w.position = position
     w.outstanding = 0
+    w.timestamp_ms = -1
     w.limit = limit
     w.epoch = epoch
     w.leaving = False

@@ -50,6 +50,9 @@ cdef class Overseer:
         hs.executing = 0
         hs.busy_since_ns = 0
         store_relaxed_32(&self.h.pool, self.h.pool + 1)
+        # ORDER: before the handler is born: feeders look no further than this for its acks and for its death.
+        if <uint32_t>seat >= self.h.seated:
+            store_release_32(&self.h.seated, seat + 1)
         store_release_32(&hs.state, SEAT_ADMITTED)
         return hs.incarnation
 
@@ -89,7 +92,7 @@ cdef class Overseer:
         cdef uint32_t n
         cdef HandlerSeat *hs
         cdef uint64_t done = 0, skip = 0, retry = 0, dead = 0, channel = 0
-        for n in range(self.h.handlers):
+        for n in range(load_acquire_32(&self.h.seated)):
             hs = self.ring.seat(n)
             done += hs.done
             skip += hs.skip
@@ -119,6 +122,26 @@ cdef class Overseer:
         return {"taken": fh.taken, "settled": fh.settled, "late": fh.late, "refused_acks": fh.refused_acks,
                 "taken_back": fh.taken_back, "oversize": fh.oversize,
                 "unclaimed": load_acquire_64(&fh.tails[MAIN]) - load_acquire_64(&fh.heads[MAIN])}
+
+    def partitions(self, int seat):
+        """What the feeder of this seat owns now: list of (topic, partition, position, committed, end, low water,
+        timestamp in ms of the last taken, paused). -1 = not known yet."""
+        if load_acquire_32(&self.ring.feeder(seat).state) != SEAT_ADMITTED:
+            return []
+        return told_partitions(self.ring, seat)
+
+    def ring_use(self, int seat):
+        """(slots, used ones, how full it is from 0.0 to 1.0, entries that no handler claimed yet) of a feeder."""
+        cdef FeederHead *fh = self.ring.feeder(seat)
+        cdef uint32_t i, blocks = load_relaxed_32(&fh.blocks), used = load_relaxed_32(&fh.used_slots)
+        cdef uint64_t head, unclaimed = 0
+        cdef double of_slots = used, of_blocks = load_relaxed_32(&fh.used_blocks)
+        of_slots = of_slots / self.h.slots
+        of_blocks = of_blocks / blocks if blocks else 0.0
+        for i in range(RINGS):
+            head = load_acquire_64(&fh.heads[i])    # ORDER: before the tail, so that it is never ahead of it
+            unclaimed += load_acquire_64(&fh.tails[i]) - head
+        return self.h.slots, used, max(of_slots, of_blocks), min(unclaimed, <uint64_t>self.h.slots)
 
     # -- gates -------------------------------------------------------------------------------------------
     @property

@@ -104,9 +104,9 @@ cdef uint32_t drain_acks(FeederSide side, uint32_t seat) noexcept nogil:
 
 cdef uint64_t acks_waiting(FeederSide side) noexcept nogil:
     cdef uint32_t seat
-    cdef uint64_t n = 0
-    cdef AckRing *acks
-    for seat in range(side.h.handlers + 1):
+    cdef AckRing *acks = side.ring.acks(side.seat, side.h.handlers)
+    cdef uint64_t n = load_acquire_64(&acks.tail) - acks.head
+    for seat in range(load_acquire_32(&side.h.seated)):
         acks = side.ring.acks(side.seat, seat)
         n += load_acquire_64(&acks.tail) - acks.head
     return n

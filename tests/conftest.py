@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,9 @@ from support.kafka_jars import ServerUnavailable
 from support.kafka_server import KafkaServer
 from support.leftovers import Leftovers, adopt_orphans
 from support.rabbit_server import ERLANG, RabbitServer
+
+if TYPE_CHECKING:
+    from support.chromium import Browser
 
 
 def unavailable(reason: ServerUnavailable) -> None:
@@ -111,6 +115,20 @@ def make_rabbit(tmp_path: Path) -> Iterator[Callable[..., RabbitServer]]:
     yield make
     for server in servers:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:
+    """One real Chromium for the session; tests/browser/conftest.py hands it to its tests."""
+    from support import chromium  # PERF: other suites have no use for selenium
+
+    try:
+        browser = chromium.start(tmp_path_factory.mktemp("downloads"))
+    except ServerUnavailable as reason:
+        unavailable(reason)
+        raise
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

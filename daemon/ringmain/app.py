@@ -7,7 +7,7 @@ inspects and remembers, it never calls; nothing here opens, forks or connects.
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, Protocol, TypeVar
 
@@ -30,6 +30,10 @@ Outcomes = tuple[tuple[type[BaseException], ...], tuple[type[BaseException], ...
 """The classes of dead_on, and those of skip_on."""
 
 _NAME = re.compile(r"[a-z0-9_-]+")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+RESERVED_PATHS = frozenset({"api", "health", "metrics", "openapi.json", "page", "ping"})
+"""First parts of the admin's own addresses."""
 
 
 class ChannelSettings(Protocol):
@@ -57,6 +61,18 @@ class Settings(Protocol):
     def routes(self) -> Mapping[str, RouteSettings]: ...
 
 
+@dataclass(frozen=True)
+class Mount:
+    """HTTP routes of the author's own, at a prefix."""
+
+    prefix: str
+    target: Any
+    """A Falcon resource, or a WSGI app."""
+    is_resource: bool
+    public: bool
+    place: str
+
+
 class App:
     """Handlers by route and channel ("" = the route's own), and what surrounds them.
 
@@ -69,6 +85,7 @@ class App:
         self.start_hooks: list[Callable[[], Any]] = []
         self.stop_hooks: list[Callable[[], Any]] = []
         self.middlewares: list[Callable[..., Any]] = []
+        self.mounts: dict[str, Mount] = {}
 
     def route(
         self, name: str, *, dead_on: Classes = (), skip_on: Classes = ()
@@ -131,6 +148,26 @@ class App:
         check_middleware(function)
         self.middlewares.append(function)
         return function
+
+    def mount(self, prefix: str, target: Any, public: bool = False) -> None:
+        """Serve a Falcon resource, or a WSGI app such as falcon.App(), at `prefix` and below.
+
+        Behind the admin's token unless `public`; on a server of its own with `[http]`. The target sees its
+        prefix as SCRIPT_NAME. `on_start` hooks run in handlers only, not there.
+        """
+        place = _caller()
+        if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
+            raise AppError(
+                f'{place}: {prefix!r} is no prefix for a mount; write "/NAME", without an end slash'
+            )
+        if (first := prefix.split("/")[1]) in RESERVED_PATHS:
+            raise AppError(f"{place}: /{first} is the admin's own; mount at another prefix")
+        if (earlier := self.mounts.get(prefix)) is not None:
+            raise AppError(f"{place}: {prefix} is mounted already, at {earlier.place}")
+        is_resource = any(callable(getattr(target, f"on_{method}", None)) for method in _METHODS)
+        if not is_resource and (not callable(target) or is_async(type(target).__call__)):
+            raise AppError(f"{place}: {target!r} is neither a Falcon resource nor a WSGI app")
+        self.mounts[prefix] = Mount(prefix, target, is_resource, public, place)
 
     def handler_of(self, route: str, channel: str = "") -> RouteSpec:
         """What was registered for a route, or for one of its channels."""

@@ -43,6 +43,20 @@ class AppError(RingmainError):
     exit_code = 4
 
 
+class NoAnswer(RingmainError):
+    """No node answers where one was asked: it does not run, hangs, or may not be reached by this user."""
+
+    exit_code = 5
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place, self.reason = place, reason
+        super().__init__(f"nothing answers at {place}: {reason}")
+
+
+class NodeRefused(RingmainError):
+    """The node that was asked does not do it, and says why."""
+
+
 class FatalKafkaError(RingmainError):
     """The client is beyond repair in this process (fenced, its instance id in use): exit."""
 
@@ -60,6 +74,13 @@ class QueuesAway(RingmainError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the queues are away: {reason}")
+
+
+class QueuesRefused(QueuesAway):
+    """The queues answer, and are not as they should be, or not for us: a person has to act."""
+
+    def __init__(self, reason: str) -> None:
+        RingmainError.__init__(self, reason)
 
 
 class DeadSetBusy(RingmainError):

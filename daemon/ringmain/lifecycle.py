@@ -1,16 +1,22 @@
 """How a child of the supervisor lives: the codes it exits with and the link on which the two talk.
 
 Every role and the supervisor enter. A child holds a `Link` (it reports and gets orders), the supervisor holds
-the other end, a `Leash`. No message of a topic, no payload and no offset ever travels here, and neither end
-ever blocks: what does not fit is refused and the sender says it again later.
+the other end, a `Leash`. No message of a topic and no payload ever travels here, and neither end ever
+blocks: what does not fit is refused and the sender says it again later.
 """
 
 import contextlib
+import ctypes
+import errno
+import os
+import signal
 import socket
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
+
+from ringmain.control import Queue
 
 OK = 0
 """Done: asked to stop, retired, or a short-lived child that has reported."""
@@ -26,6 +32,18 @@ STUCK = 74
 """A handler's call went on after it was cancelled; all others had ended, and its message has failed."""
 
 _PACKET_BYTES = 1 << 18
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+WORD_BYTES = 1 << 16
+"""The longest word among nodes: what is longer is neither said nor heard."""
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when `parent` ends. FORK: first thing in the child."""
+    if _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:  # it ended before the prctl
+        os._exit(CRASHED)
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -39,12 +57,48 @@ class Quiet(msgspec.Struct, frozen=True, tag="quiet"):
 
 
 class Retire(msgspec.Struct, frozen=True, tag="retire"):
-    """A feeder: leave the group so that its partitions move, and exit before `deadline_s`."""
+    """A feeder: leave the group so that its partitions move, and exit before `deadline_s`.
+
+    A courier: carry what is in hand and nothing more, another one follows.
+    """
 
     deadline_s: float
 
 
-Order = Stop | Quiet | Retire
+class Announce(msgspec.Struct, frozen=True, tag="announce"):
+    """A herald: tell it to the other nodes, if that can be done now."""
+
+    body: bytes
+
+
+class Expect(msgspec.Struct, frozen=True, tag="expect"):
+    """A herald: these queues are there by now, count them as well."""
+
+    queues: list[str]
+
+
+class Paused(msgspec.Struct, frozen=True, tag="paused"):
+    """A Kafka feeder: take nothing of these (topic, partition) pairs until told otherwise.
+
+    A partition of -1 is all of the topic. Each one replaces the one before. What was taken is finished, and the
+    partitions stay assigned.
+    """
+
+    everything: bool = False
+    partitions: list[tuple[str, int]] = []
+
+
+class Seek(msgspec.Struct, frozen=True, tag="seek"):
+    """A Kafka feeder: read on at an offset, or since a time, or at an edge: answered by a Sought."""
+
+    topic: str
+    partition: int
+    offset: int = -1
+    since_ms: int = -1
+    edge: str = ""
+
+
+Order = Stop | Quiet | Retire | Announce | Expect | Paused | Seek
 
 
 class Booted(msgspec.Struct, frozen=True, tag="booted"):
@@ -60,10 +114,25 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
     detail: str = ""
 
 
+class GaveUp(msgspec.Struct, frozen=True, tag="gave-up"):
+    """Last words of one that cannot boot or whose client is beyond repair."""
+
+    reason: str
+
+
 class Assigned(msgspec.Struct, frozen=True, tag="assigned"):
     """The (topic, partition) pairs that a feeder owns now, all of them; an empty list is a spare."""
 
     partitions: list[tuple[str, int]]
+
+
+class Sought(msgspec.Struct, frozen=True, tag="sought"):
+    """The answer to a Seek: the partition goes on at `offset`; with a `reason` nothing is different."""
+
+    topic: str
+    partition: int
+    offset: int = -1
+    reason: str = ""
 
 
 class KillHandler(msgspec.Struct, frozen=True, tag="kill-handler"):
@@ -82,6 +151,8 @@ class Scouted(msgspec.Struct, frozen=True, tag="scouted"):
     nodes: int = 1
     message_limit_bytes: int = 0
     reason: str = ""
+    members: dict[str, dict[str, list[int]]] = {}
+    """Node of ours in the group -> topic -> partitions."""
 
 
 class Probed(msgspec.Struct, frozen=True, tag="probed"):
@@ -91,9 +162,33 @@ class Probed(msgspec.Struct, frozen=True, tag="probed"):
     exit_code: int = OK
     unhandled: list[str] = []
     """Routes that need no handler (`through`) and have none."""
+    mounted: bool = False
+    """Whether it has HTTP routes of its own."""
+    code: str = ""
+    """Of the files that it was imported from: another word is other code."""
 
 
-Report = Booted | Status | Assigned | KillHandler | Scouted | Probed
+class Heard(msgspec.Struct, frozen=True, tag="heard"):
+    """A herald heard this said among the nodes; whether it makes sense is not known yet."""
+
+    body: bytes
+
+
+class Depths(msgspec.Struct, frozen=True, tag="depths"):
+    """A herald's count: every queue of the app that holds something, the steps of a delay added up."""
+
+    queues: list[Queue]
+
+
+class Declared(msgspec.Struct, frozen=True, tag="declared"):
+    """A courier has seen these queues to be there."""
+
+    queues: list[str]
+
+
+Report = (
+    Booted | Status | GaveUp | Assigned | KillHandler | Scouted | Probed | Heard | Depths | Declared | Sought
+)
 
 Sent = TypeVar("Sent")
 Received = TypeVar("Received")
@@ -110,13 +205,13 @@ class _End(Generic[Sent, Received]):
         self.closed = False
 
     def send(self, message: Sent) -> bool:
-        """Send one packet; False when the other end is gone or too far behind to take it."""
+        """Send one packet; False when the other end is gone or too far behind, or the packet is too large."""
         try:
             self._socket.send(self._encoder.encode(message))
         except BlockingIOError:
             return False
-        except OSError:
-            self.closed = True
+        except OSError as error:
+            self.closed = error.errno != errno.EMSGSIZE  # too large is a reason to say less, not to hang up
             return False
         return True
 

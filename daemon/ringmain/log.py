@@ -3,7 +3,8 @@
 Everybody logs through the standard library (`logging.getLogger(__name__).info("assigned", extra={...})`);
 `configure` is called once in each process and binds who is speaking. An event is a short constant text, what
 varies is in `extra` (any names but LogRecord's own). Payloads never come here, and a log that nobody reads
-any more (a closed pipe, a full disk) never stops a process.
+any more (a closed pipe, a full disk) never stops a process. Where systemd's journal reads, each line begins
+with its priority, which the journal takes off again.
 """
 
 import logging
@@ -16,6 +17,8 @@ from typing import Any
 import msgspec
 
 _STDERR = 2
+_PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+"""As syslog and the journal number them."""
 _OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -30,7 +33,7 @@ def configure(
     if line_format is None:
         line_format = "console" if os.isatty(_STDERR) else "json"
     formatter_type = ConsoleFormatter if line_format == "console" else JsonFormatter
-    handler = StderrHandler()
+    handler = StderrHandler(to_journal=_journal_reads(os.environ.get("JOURNAL_STREAM", "")))
     handler.setFormatter(formatter_type(bound or {}, full=exceptions == "full"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -41,10 +44,15 @@ def configure(
 class StderrHandler(logging.Handler):
     """Whole lines straight to descriptor 2: no buffer that a fork could duplicate or a crash could lose."""
 
+    def __init__(self, *, to_journal: bool = False) -> None:
+        super().__init__()
+        self._to_journal = to_journal
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write one event; a reader that is gone or a full disk is not worth a process."""
         try:
-            line = memoryview((self.format(record) + "\n").encode("utf-8", "backslashreplace"))
+            head = f"<{_PRIORITIES.get(record.levelno, 6)}>" if self._to_journal else ""
+            line = memoryview(f"{head}{self.format(record)}\n".encode("utf-8", "backslashreplace"))
         except Exception:
             self.handleError(record)
             return
@@ -138,6 +146,12 @@ def _shown(value: object) -> str:
 
 def _one_line(text: str) -> str:
     return text.replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _journal_reads(stream: str) -> bool:
+    """Is descriptor 2 what systemd gave us? `stream` is its device and inode, as systemd says it."""
+    found = os.fstat(_STDERR)
+    return stream == f"{found.st_dev}:{found.st_ino}"
 
 
 def _ensure_stderr() -> None:

@@ -14,9 +14,12 @@ ROLES: Mapping[str, str] = {
     "feed": "ringmain.feed:run",
     "handle": "ringmain.handle:run",
     "courier": "ringmain.courier:run",
+    "herald": "ringmain.herald:run",
     "probe": "ringmain.supervise.probe:run",
     "scout": "ringmain.supervise.scout:run",
     "clerk": "ringmain.clerk.role:run",
+    "admin": "ringmain.admin.role:run",
+    "http": "ringmain.admin.role:run_http",
 }
 
 

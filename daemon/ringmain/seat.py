@@ -25,7 +25,7 @@ class Seat:
     """One child's place in the node."""
 
     role: str
-    """feed, handle, courier, probe, scout, clerk: a key of roles.ROLES."""
+    """feed, handle, courier, herald, probe, scout, clerk: a key of roles.ROLES."""
     config: Config
     segments: Mapping[str, Segment] = field(repr=False)
     """A pool's key -> its shared memory and doorbells."""
@@ -39,6 +39,8 @@ class Seat:
     """Empty = the route itself."""
     handled: bool = True
     """Whether the app has a function for it: a route that is taken `through` a channel needs none."""
+    mounted: bool = False
+    """Whether the app has HTTP routes of its own."""
     source: str = ""
     """A feeder's: "kafka" or "queue"."""
     index: int = 0

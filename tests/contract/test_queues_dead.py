@@ -81,6 +81,7 @@ def test_each_filter_narrows(publisher: Publisher, dead_set: DeadSet) -> None:
     assert offsets(dead_set, channel="slow") == [8]
     assert offsets(dead_set, topic="refunds", partition=3) == [7]
     assert offsets(dead_set, error="KeyError") == [0]
+    assert offsets(dead_set, error="builtins.KeyError") == [0]
     assert (
         offsets(dead_set, error="shop.Declined") == offsets(dead_set, error="Declined") == [1, 2, 3, 4, 7, 8]
     )

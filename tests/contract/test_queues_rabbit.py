@@ -9,7 +9,7 @@ from pika import spec
 
 from ringmain.clerk import actions
 from ringmain.clock import monotonic_s
-from ringmain.errors import QueuesAway
+from ringmain.errors import QueuesRefused
 from ringmain.queues import frames, names
 from ringmain.queues.contract import Taker
 from ringmain.queues.envelope import Envelope, Foreign, Packed
@@ -225,13 +225,15 @@ def test_a_queue_with_other_arguments_is_named_with_both_and_never_changed(
     with closing(classic.publisher()) as publisher:
         publish(publisher, queue, [message(1)])
     classic.try_out()
-    with pytest.raises(QueuesAway, match=r"exists with other arguments.*'classic'.*set queues\.type"):
+    plain = r"^RabbitMQ at .*exists with other arguments.*'classic'.*set queues\.type"
+    with pytest.raises(QueuesRefused, match=plain):
         rabbit_queues(url).try_out()
     other = names.ready(APP, "refunds")
     with closing(rabbit_queues(url).publisher()) as publisher:
         publisher.publish([(queue, message(2)), (other, message(3))])
         away = eventually(lambda: publisher.pump() or publisher.away())
         assert away is not None
+        assert away.refused, "a person has to act"
         for said in ("shop.orders", "'x-queue-type'", "'quorum'", "'classic'", "queues.type"):
             assert said in away.reason
         # The other route's messages go on.

@@ -9,13 +9,13 @@ from support.sources import Module, imports, modules
 
 LEVELS: dict[int, set[str]] = {
     5: {"cli", "demo", "testing", "__main__"},
-    # clerk: a role, forked for dead.keep_s; the command line calls its bulk jobs as well.
-    4: {"supervise", "feed", "handle", "courier", "admin", "clerk"},
-    3: {"seat", "roles"},
+    4: {"supervise", "feed", "handle", "courier", "admin", "herald"},
+    # clerk: bulk jobs, which admin and the command line begin; a role as well, forked for dead.keep_s.
+    3: {"seat", "roles", "clerk"},
     2: {"kafka", "queues", "rings", "formats", "config"},
     1: {
         "__init__", "app", "message", "outcome", "signature", "middleware", "loading", "retry", "verdict",
-        "errors", "clock", "lifecycle", "log", "meters", "nearest", "types", "_fastpath",
+        "asking", "control", "errors", "clock", "lifecycle", "log", "meters", "nearest", "types", "_fastpath",
     },
 }  # fmt: skip
 LEVEL_OF = {room: level for level, rooms in LEVELS.items() for room in rooms}

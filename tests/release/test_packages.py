@@ -70,3 +70,10 @@ def test_the_wheel_brings_the_command(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         points = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
         assert "ringmain = ringmain.cli:main" in archive.read(points).decode()
+
+
+def test_the_wheel_has_the_page_and_what_it_draws_with(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    page = [path for path in tracked_files() if "admin/page" in path.as_posix()]
+    assert len(page) > 20
+    assert {path.relative_to(CHECKOUT / "daemon").as_posix() for path in page} <= names

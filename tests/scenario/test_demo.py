@@ -81,6 +81,19 @@ def test_an_interrupt_ends_it_well_and_leaves_nothing(leftovers: Leftovers) -> N
     leftovers.assert_none()
 
 
+def test_the_page_that_it_names_is_the_demos_own() -> None:
+    with started() as demo:
+        assert demo.stdout
+        [page] = [line for line in (demo.stdout.readline() for _ in range(4)) if line.startswith("page ")]
+        url = page.split()[-1]
+        asked = [*RINGMAIN, "status", url, "--json"]
+        eventually(lambda: subprocess.run(asked, capture_output=True, check=False).returncode == 0, LONGEST_S)
+        told = msgspec.json.decode(subprocess.run(asked, capture_output=True, check=True).stdout)
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=60)
+    assert (told["name"], [pool["key"] for pool in told["pools"]]) == ("demo", ["orders"])
+
+
 def test_killed_it_leaves_no_process(leftovers: Leftovers) -> None:
     with started() as demo:
         assert demo.stdout

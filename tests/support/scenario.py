@@ -202,10 +202,11 @@ class Scenario:
             "kafka": {"bootstrap.servers": self.kafka.bootstrap, "group.id": self.group},
             "queues": {"backend": "sqlite"},
             "commit": {"interval_s": 0.2},
+            "admin": {"bind": "127.0.0.1:0"},
             "routes": {ROUTE: of_route},
         }
         path = self.folder / "ringmain.toml"
-        path.write_text("\n".join(_toml(_merged(tree, more))) + "\n")
+        path.write_text(toml(_merged(tree, more)))
         return path
 
     def start(self, *arguments: str) -> Daemon:
@@ -363,11 +364,18 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return both
 
 
+def toml(tree: Mapping[str, Any]) -> str:
+    """The tree as a config file."""
+    return "\n".join(_toml(tree)) + "\n"
+
+
 def _toml(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterable[str]:
     """Dotted keys from the top; JSON's spelling of strings, numbers, booleans and lists is TOML's."""
     for key, value in tree.items():
         here = (*path, json.dumps(key))
-        if isinstance(value, Mapping):
+        if value == {}:
+            yield f"{'.'.join(here)} = {{}}"
+        elif isinstance(value, Mapping):
             yield from _toml(value, here)
         elif value is not None:
             yield f"{'.'.join(here)} = {json.dumps(value)}"

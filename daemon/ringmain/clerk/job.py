@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 class Watcher:
     """Whoever started a job: sees it go on, and may end it."""
 
+    def began(self, record: Record) -> None:
+        """The dead set is in the job's hands, and its record is kept."""
+
     def progressed(self, record: Record) -> None:
         """After each batch."""
 
@@ -51,6 +54,7 @@ def carry_out(task: Task, dead_set: DeadSet, ledger: Ledger, watcher: Watcher) -
     with contextlib.closing(dead_set.hold(f"{task.order.who} (job {record.id})")) as hold:
         slip = ledger.open(record)
         with contextlib.closing(slip):
+            watcher.began(record)
             Job(task, record, slip, watcher).run(hold)
     return record
 

@@ -126,9 +126,13 @@ class Ledger:
         found = [self._read(self.folder / name) for name in names if name.endswith(".json")]
         return [record for record in found if record is not None]
 
+    def get(self, job_id: str) -> Record | None:
+        """The record of this id."""
+        return self._read(self.folder / f"{job_id}.json") if _is_plain(job_id) else None
+
     def cancel(self, job_id: str) -> Record:
         """Ask a running job for its end; JobRefused when there is none of this id, or it runs no more."""
-        record = self._read(self.folder / f"{job_id}.json") if _is_plain(job_id) else None
+        record = self.get(job_id)
         if record is None:
             raise JobRefused(f"there is no job {job_id!r} on this node: `ringmain jobs CONFIG` lists them")
         if record.state != "running":

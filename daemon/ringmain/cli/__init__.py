@@ -22,8 +22,9 @@ def main() -> int:
     try:
         return root(prog_name="ringmain", standalone_mode=False) or 0
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "ringmain"
-        _say(f"{error.format_message()}\nTry '{where} --help'.")
+        from ringmain.cli.usage import usage
+
+        _say(usage(error))
         return error.exit_code
     except click.ClickException as error:
         _say(error.format_message())

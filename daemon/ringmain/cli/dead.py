@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ringmain.cli.arguments import config_argument, json_option, print_json, set_option
+from ringmain.cli.arguments import config_argument, examples, json_option, print_json, set_option
 from ringmain.cli.deadfilters import chosen, filter_options, limit_option, opened, refuse_unknown
 from ringmain.cli.deadtext import died_at, print_counts, print_entries, print_entry
 from ringmain.cli.deadwork import delete, replay
@@ -26,7 +26,11 @@ dead.add_command(replay)
 dead.add_command(delete)
 
 
-@dead.command()
+@dead.command(
+    epilog=examples(
+        "ringmain dead summary billing --by error,hour",
+    )
+)
 @config_argument
 @filter_options
 @click.option("--by", default="route,error", show_default=True, help=f"Axes of {', '.join(AXES)}.")
@@ -47,7 +51,13 @@ def summary(config: str, overrides: tuple[str, ...], by: str, as_json: bool, **o
         print_counts(axes, counts, filtered=meant != Filter())
 
 
-@dead.command(name="list")
+@dead.command(
+    name="list",
+    epilog=examples(
+        "ringmain dead list billing --route orders --since 2h",
+        "ringmain dead list billing --where customer.id=7 --json",
+    ),
+)
 @config_argument
 @filter_options
 @limit_option(100)
@@ -65,7 +75,11 @@ def list_(config: str, overrides: tuple[str, ...], limit: int, as_json: bool, **
         print_entries(page.entries, has_more=page.cursor is not None)
 
 
-@dead.command()
+@dead.command(
+    epilog=examples(
+        "ringmain dead show billing --id ID",
+    )
+)
 @config_argument
 @filter_options
 @limit_option(None)

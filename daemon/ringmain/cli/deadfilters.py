@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from ringmain.clerk.acting import stranger
 from ringmain.clock import wall_ms
 from ringmain.config.load import find, load_for_queues
 from ringmain.config.schema import Config
-from ringmain.nearest import nearest
 from ringmain.queues import filters
 from ringmain.queues.connect import connect
 from ringmain.queues.contract import DeadSet
@@ -123,28 +123,5 @@ def opened(name: str, overrides: Iterable[str], also: Iterable[str] = ()) -> Ite
 
 def refuse_unknown(known: Opened, chosen: Filter) -> None:
     """A usage error for a route or channel that is nowhere."""
-    route, channel = chosen.route, chosen.channel
-    of_config = {name: {"", *settings.channels} for name, settings in known.config.routes.items()}
-    if not _is_unknown(of_config, route, channel):
-        return
-    for count in known.dead_set.summary(Filter(), ["route", "channel"]):
-        of_config.setdefault(count.group[0], {""}).add(count.group[1])
-    if route is not None and route not in of_config:
-        raise _no_such("--route", route, of_config)
-    if _is_unknown(of_config, route, channel):
-        of_route = of_config[route] if route is not None else set().union(*of_config.values())
-        raise _no_such("--channel", str(channel), of_route)
-
-
-def _is_unknown(places: dict[str, set[str]], route: str | None, channel: str | None) -> bool:
-    if route is not None and route not in places:
-        return True
-    channels = set().union(*places.values()) if route is None else places[route]
-    return channel is not None and channel not in channels
-
-
-def _no_such(option: str, word: str, known: Iterable[str]) -> click.UsageError:
-    names = sorted(name for name in known if name)
-    near = nearest(word, names, 0.5)
-    hint = f"did you mean {near!r}?" if near else f"there is {', '.join(map(repr, names)) or 'none'}"
-    return click.UsageError(f"{option} {word!r} is neither in the config nor in the dead set: {hint}")
+    if said := stranger(known.config, known.dead_set, chosen):
+        raise click.UsageError(f"--{said}")

@@ -61,6 +61,8 @@ def print_counts(axes: Sequence[str], counts: Sequence[Count], filtered: bool) -
         table.add_row(*map(_cell, row))
     console.print(table)
     console.print(f"{sum(count.messages for count in counts)} in all")
+    if not all(count.oldest_ms for count in counts):
+        console.print("counted without reading them, so without times: an axis (--by route) reads them")
 
 
 def print_entries(entries: Sequence[Entry], has_more: bool) -> None:

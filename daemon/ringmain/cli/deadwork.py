@@ -4,21 +4,18 @@ dead.py's group enters. Counting comes before asking and asking before doing; wh
 is left alone. The job itself is the clerk's.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from math import isnan
 from typing import Any
 
 import click
-from msgspec.structs import replace
 
 from ringmain import log
-from ringmain.clerk import actions
-from ringmain.clerk.actions import Act
+from ringmain.clerk.acting import acting, with_edit
 from ringmain.clerk.job import Task, carry_out, counted
 from ringmain.clerk.orders import Order, check
 from ringmain.clerk.records import Ledger, Record
-from ringmain.cli.arguments import config_argument, json_option, print_json, set_option
+from ringmain.cli.arguments import config_argument, examples, json_option, print_json, set_option
 from ringmain.cli.deadfilters import (
     Opened,
     chosen,
@@ -68,7 +65,12 @@ def job_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "ringmain dead replay billing --error KeyError --rate 50 --max-failed 10",
+        "ringmain dead replay billing --id ID --edit",
+    )
+)
 @job_options
 @click.option("--to-topic", metavar="T", help="To this Kafka topic instead of the route.")
 @click.option(
@@ -91,7 +93,11 @@ def replay(config: str, overrides: tuple[str, ...], as_json: bool, **options: An
     return _bulk("replay", config, overrides, as_json, options)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "ringmain dead delete billing --until 30d --dry-run",
+    )
+)
 @job_options
 def delete(config: str, overrides: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """Remove dead messages for good."""
@@ -115,7 +121,7 @@ def _bulk(
         if how["dry_run"] or not total:
             _say_count(order, total, as_json, "dry-run" if how["dry_run"] else "done")
             return 0
-        with _act(order, here) as act:
+        with acting(order, here.config, here.dead_set) as act:
             _ask(order, total, how["yes"])
             record = _carried_out(Task(order, act, mark, total), here)
     _say_end(record, as_json)
@@ -131,31 +137,7 @@ def _check(order: Order, everything: bool) -> None:
 
 def _with_edit(order: Order, here: Opened, source: str | None) -> Order:
     """With its value from `source`; None = it is only counted, and no editor is opened."""
-    found = here.dead_set.read(order.chosen, 2)
-    if len(found) != 1:
-        many = counted(here.dead_set, replace(order, limit=None)) if found else 0
-        raise JobRefused(f"--edit changes exactly one message, and {many} pass these filters: give its --id")
-    edit = None if source is None else edit_of(source, found[0])
-    return replace(order, edit=edit, chosen=Filter(ids=(found[0].id,)))
-
-
-@contextmanager
-def _act(order: Order, here: Opened) -> Iterator[Act]:
-    """What is done with a batch."""
-    if order.action == "delete":
-        yield actions.delete
-    elif order.topic:
-        # Kafka's client is loaded when it is needed.
-        from ringmain.kafka.republish import Republisher
-
-        properties = {name: route.kafka for name, route in here.config.routes.items()}
-        with closing(Republisher(properties, here.config.kafka)) as republisher:
-            routes = [count.group[0] for count in here.dead_set.summary(order.chosen, ["route"])]
-            republisher.check(order.topic, routes)
-            yield actions.edited(actions.republishing(republisher, order.topic), order.edit)
-    else:
-        places = {name: ("", *route.channels) for name, route in here.config.routes.items()}
-        yield actions.edited(actions.replaying(places), order.edit)
+    return with_edit(order, here.dead_set, lambda dead: None if source is None else edit_of(source, dead))
 
 
 def _ask(order: Order, total: int, yes: bool) -> None:

@@ -2,10 +2,16 @@
 
 import click
 
+from ringmain.cli.arguments import examples
 from ringmain.config.values import url_problem
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "ringmain demo",
+        "ringmain demo --messages 20000 --handlers 4",
+    )
+)
 @click.option("--messages", type=click.IntRange(min=1), help="End by itself once so many are settled.")
 @click.option("--partitions", type=click.IntRange(1, 1000), default=4, show_default=True)
 @click.option("--handlers", type=click.IntRange(1, 1000), default=2, show_default=True)

@@ -12,7 +12,7 @@ import click
 from ringmain import log
 from ringmain.clerk.receipts import NOT_REACHED, Receipts, begun
 from ringmain.clerk.receipts import forget as forget_all
-from ringmain.cli.arguments import config_argument, json_option, print_json, set_option
+from ringmain.cli.arguments import config_argument, examples, json_option, print_json, set_option
 from ringmain.cli.deadfilters import chosen, key_option, where_option
 from ringmain.cli.deadtext import messages, print_table, shown
 from ringmain.cli.operator import operator
@@ -26,7 +26,11 @@ from ringmain.queues.entry import shown_bytes, shown_value
 from ringmain.queues.filters import Filter
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "ringmain find billing --where customer.id=7",
+    )
+)
 @config_argument
 @where_option
 @key_option
@@ -43,7 +47,11 @@ def find(config: str, overrides: tuple[str, ...], as_json: bool, **options: Any)
     click.echo(f"{len(found)} in all queues")
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "ringmain forget billing --where customer.id=7",
+    )
+)
 @config_argument
 @where_option
 @key_option

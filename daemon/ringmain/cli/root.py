@@ -15,11 +15,31 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("ringmain.cli.check:check", "Say everything that is wrong with CONFIG and its app."),
     "settings": ("ringmain.cli.settings:settings", "The reference of all keys of a config file."),
     "demo": ("ringmain.cli.demo:demo", "See it run, with an embedded broker and a sample app."),
+    "status": ("ringmain.cli.status:status", "Is a node well, what does it do, what needs a look."),
+    "top": ("ringmain.cli.top:top", "What a node does, live."),
+    "pause": ("ringmain.cli.act:pause", "Let a route or a partition take nothing more."),
+    "resume": ("ringmain.cli.act:resume", "End a pause."),
+    "seek": ("ringmain.cli.seek:seek", "Read a partition on from another place."),
+    "scale": ("ringmain.cli.act:scale", "So many handler processes for a route or channel."),
+    "recycle": ("ringmain.cli.act:recycle", "Fresh processes for old ones, one after another."),
+    "reload": ("ringmain.cli.act:reload", "Take in the config file and the code as they are now."),
+    "quiet": ("ringmain.cli.act:quiet", "Take nothing new; only a stop follows."),
+    "stop": ("ringmain.cli.act:stop", "Stop a node."),
     "dead": ("ringmain.cli.dead:dead", "The dead set: look, replay, delete."),
-    "jobs": ("ringmain.cli.jobs:jobs", "Bulk jobs on the dead set of this node."),
+    "jobs": ("ringmain.cli.jobs:jobs", "Bulk jobs on the dead set of a node."),
     "find": ("ringmain.cli.persons:find", "One person's messages in all queues."),
     "forget": ("ringmain.cli.persons:forget", "Remove one person's messages from all queues."),
 }
+
+EPILOG = """CONFIG is a path, an instance name of /etc/ringmain or, for commands that ask a running node,
+the URL of its admin (its token in RINGMAIN_TOKEN); RINGMAIN_CONFIG when absent.
+
+\b
+Examples:
+  ringmain demo
+  ringmain check ringmain.toml && ringmain run ringmain.toml
+  ringmain status ringmain.toml
+  ringmain dead list ringmain.toml --since 2h"""
 
 
 class Commands(click.Group):
@@ -69,7 +89,7 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
     cls=Commands,
     no_args_is_help=False,  # an error of two lines as any other, not the help as one
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="CONFIG is a path or an instance name of /etc/ringmain; RINGMAIN_CONFIG when absent.",
+    epilog=EPILOG,
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."

@@ -4,6 +4,7 @@ load.py enters with the complete config and with the tree that tells what the fi
 is opened, resolved or asked. Rules about one key are in values.py.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
 from typing import Any
@@ -16,7 +17,7 @@ from ringmain.nearest import nearest
 RABBIT_ONLY = ("url", "username", "password", "tls", "type")
 CONSUMER_TIMEOUT_S = 1800.0
 MAX_POLL_INTERVAL_MS = "300000"
-_LOOPBACK = ("127.", "localhost:", "[::1]:")
+_LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+")
 
 Tree = Mapping[str, Any]
 Judge = Callable[[Mapping[str, str]], Iterable[tuple[str, str]]]
@@ -65,7 +66,7 @@ def _queues(config: Config, tree: Tree, report: Report) -> None:
 
 def _admin(config: Config, report: Report) -> None:
     bind = config.admin.bind
-    if not config.admin.token and not bind.startswith(_LOOPBACK):
+    if not config.admin.token and not is_loopback(bind):
         report.clash(
             ["admin.bind", "admin.token"], f"{bind} is open to others: set admin.token, or bind to 127.0.0.1"
         )
@@ -73,6 +74,13 @@ def _admin(config: Config, report: Report) -> None:
         report.clash(
             ["admin.read_token", "admin.token"], "is the same as admin.token, which may do everything"
         )
+    if config.http is not None and config.http.bind == bind:
+        report.clash(["http.bind", "admin.bind"], "is admin.bind: the app's own server needs another port")
+
+
+def is_loopback(bind: str) -> bool:
+    """Whether only this machine reaches it; a name that begins like an address is a name."""
+    return _LOOPBACK.fullmatch(bind) is not None
 
 
 def _producers(config: Config, report: Report) -> None:

@@ -25,6 +25,8 @@ FOLDER = "/etc/ringmain"
 
 OF_THE_QUEUES = ("name", "node", "queues", "state_dir", "dead")
 
+OF_WHERE_IT_LISTENS = ("name", "node", "runtime_dir", "state_dir")
+
 Fill = Callable[[dict[str, Any], Report], dict[str, Any]]
 
 
@@ -49,6 +51,24 @@ def load_for_queues(
     return _read(str(path), overrides, partial(_fill_some, (*OF_THE_QUEUES, *also)), no_judge)
 
 
+def load_to_ask(
+    path: str | os.PathLike[str], overrides: Iterable[str] = (), *, also: Iterable[str] = ()
+) -> Config:
+    """What tells a node's address: only that is resolved (and the top-level keys `also`), and only that must
+    be right. Who asks a running node has not its secrets, and stops it although the file is broken by now.
+    """
+    needed = (*OF_WHERE_IT_LISTENS, *also)
+    report = Report(Source(str(path), os.path.dirname(os.path.abspath(path))))
+    tree = parse(_text(str(path)), report)
+    report.close()
+    override(tree, overrides, report)
+    filled = _fill_some(needed, tree, report)
+    config = complete(build(filled, report), filled, os.environ)
+    report.keep(needed)
+    report.close()
+    return replace(config, path=os.path.abspath(path))
+
+
 def load_without_environment(
     path: str | os.PathLike[str], overrides: Iterable[str] = (), *, judge: Judge = no_judge
 ) -> Config:
@@ -70,6 +90,8 @@ def from_tree(tree: Mapping[str, Any], *, folder: str = ".") -> Config:
 
 def find(name: str) -> str:
     """The file that CONFIG on a command line means: a path, or an instance of /etc/ringmain."""
+    if "://" in name:
+        raise ConfigError([Problem(name, "", "this command reads the file itself: give its path, not a URL")])
     instance = os.path.join(FOLDER, f"{name}.toml")
     plain = os.sep not in name and not name.endswith(".toml")
     if not plain or os.path.isfile(name):

@@ -12,9 +12,6 @@ ANY: tuple[str, ...] = ()
 
 # key (* = any name) -> the values that are not there yet (ANY = the whole key)
 PENDING: dict[str, tuple[str, ...]] = {
-    "modes": ("api-server", "management-api"),
-    "admin": ANY,
-    "http": ANY,
     "producers": ANY,
     "schema_registry": ANY,
     "routes.*.format": ("protobuf", "avro", "json-schema"),

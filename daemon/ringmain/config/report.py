@@ -88,6 +88,13 @@ class Report:
     def _is_wrong(self, path: str) -> bool:
         return any(path == wrong or path.startswith(wrong + ".") for wrong in self._wrong)
 
+    def keep(self, tables: Iterable[str]) -> None:
+        """Forget what is wrong elsewhere than in these top-level keys, or in how an override is written."""
+        known = set(tables)
+        self.problems = [
+            one for one in self.problems if one.key.partition(".")[0] in known or one.where == "--set"
+        ]
+
     def close(self) -> None:
         """Raise what was found, in the order of the file."""
         if self.problems:

@@ -10,12 +10,12 @@ from collections.abc import Collection, Mapping
 
 from ringmain.clock import monotonic_s, wall_ms
 from ringmain.config.pools import pool_of
-from ringmain.courier.absence import Absence
 from ringmain.courier.letters import Desk
 from ringmain.courier.post import Post
-from ringmain.lifecycle import OK, Booted, Quiet, Status, Stop
+from ringmain.lifecycle import OK, Booted, Declared, Quiet, Retire, Status, Stop
+from ringmain.queues.absence import Absence
 from ringmain.queues.connect import connect
-from ringmain.queues.contract import Publisher
+from ringmain.queues.contract import Away, Publisher
 from ringmain.rings import CourierSide
 from ringmain.seat import Seat
 
@@ -52,16 +52,20 @@ class Courier:
         }
         self._post = Post(publisher, self._sides, _desks(seat, publisher.limit_bytes))
         self._absence = Absence()
-        self._unsaid: Status | None = None
+        self._said = Status("ok")
         self._deadline_s: float | None = None
         self._was_idle = False
         self._collected = 0
+        self._hands_over = False
+        """LOSS: none: what it has not collected is its follower's. What it has must not be sent by both."""
 
     def goes_on(self) -> bool:
         """False once stopped with empty hands, past the deadline, or without a supervisor."""
         for order in self._seat.link.receive():
             if isinstance(order, Stop):
-                self._deadline_s, self._was_idle = order.deadline_s, False
+                self._deadline_s, self._was_idle, self._hands_over = order.deadline_s, False, False
+            elif isinstance(order, Retire):
+                self._deadline_s, self._hands_over = order.deadline_s, True
             elif not isinstance(order, Quiet):
                 log.warning("order not for a courier", extra={"order": type(order).__name__})
         if self._seat.link.closed:
@@ -75,6 +79,8 @@ class Courier:
 
     def collect(self) -> None:
         """Take what the rings hold, as far as the queues want it."""
+        if self._hands_over:
+            return
         could_ask = len(self._post.open_pools()) == len(self._sides)
         self._collected = self._post.collect(wall_ms())
         self._was_idle = self._collected == 0 and could_ask
@@ -91,6 +97,10 @@ class Courier:
         """Beat, and say it when the queues go, stay away, or come back."""
         self._seat.board.beat(self._seat.beat)
         away = self._publisher.away()
+        status = _status(away)
+        if status != self._said and self._seat.link.send(status):
+            self._said = status
+        away = None if away and away.refused else away  # one for all who are refused: the supervisor says it
         since_s = self._absence.since_s
         news = self._absence.news(away, monotonic_s())
         if news == "back":
@@ -98,17 +108,15 @@ class Courier:
             log.info(
                 "queues are back", extra={"away_s": away_s, "published_again": self._post.published_again}
             )
-            self._unsaid = Status("ok")
         elif news is not None:
             event = "queues are away" if news == "gone" else "queues are still away"
             log.warning(event, extra={"reason": self._absence.reason, "waiting": self._post.held})
-            self._unsaid = Status("unreachable", self._absence.reason)
-        if self._unsaid is not None and self._seat.link.send(self._unsaid):
-            self._unsaid = None
+        if made := self._publisher.made():
+            self._seat.link.send(Declared(made))
 
     def sleep(self) -> None:
         """Until a parcel, an order, the queues or the next beat; without room a parcel does not wake."""
-        wanted = [self._sides[pool] for pool in self._post.open_pools()]
+        wanted = [] if self._hands_over else [self._sides[pool] for pool in self._post.open_pools()]
         if self._post.can_send() or (wanted and self._is_stopping_with_empty_hands()):
             return
         if 0 < self._collected < _FEW and self._deadline_s is None:
@@ -142,7 +150,9 @@ class Courier:
         return min(_BEAT_S, left_s, _BEAT_S if timeout_s is None else timeout_s)
 
     def _is_done(self) -> bool:
-        return self._is_stopping_with_empty_hands() and (self._was_idle or self._nothing_waits())
+        if not self._is_stopping_with_empty_hands():
+            return False
+        return self._hands_over or self._was_idle or self._nothing_waits()
 
     def _nothing_waits(self) -> bool:
         """Queues that are away want nothing, so nothing is collected: the rings tell whether there is any."""
@@ -163,6 +173,12 @@ class Courier:
     def _awake(self, sides: Collection[CourierSide]) -> None:
         for side in sides:
             side.awake()
+
+
+def _status(away: Away | None) -> Status:
+    if away is None:
+        return Status("ok")
+    return Status("refused" if away.refused else "unreachable", away.reason)
 
 
 def _desks(seat: Seat, limit_bytes: int) -> Mapping[str, Desk]:

@@ -12,7 +12,7 @@ import msgspec
 
 from ringmain import clock
 from ringmain.demo import sample
-from ringmain.demo.broker import EmbeddedBroker
+from ringmain.demo.broker import LOOPBACK, EmbeddedBroker, free_port
 from ringmain.demo.folder import folder
 from ringmain.demo.interrupts import Interrupts
 from ringmain.demo.observer import QueueObserver
@@ -127,6 +127,8 @@ def _open(stack: ExitStack, interrupts: Interrupts, size: Size) -> Demo:
     daemon = Daemon(where / "ringmain.toml", {"DEMO_BROKER": broker.address}, interrupts.again)
     for key, value in kept.overrides.items():
         daemon.override(key, value)
+    page = f"{LOOPBACK}:{free_port()}"  # the usual address may be another daemon's
+    daemon.override("admin.bind", page)
     daemon.override(f"routes.{sample.ROUTE}.handlers", size.handlers)
     # All consumers at once: the embedded broker takes a second or more for each change of a group.
     daemon.override(f"routes.{sample.ROUTE}.consumers", size.partitions)
@@ -140,6 +142,7 @@ def _open(stack: ExitStack, interrupts: Interrupts, size: Size) -> Demo:
         welcome=[
             f"broker  {broker.address}, Kafka-compatible, in memory; topic {sample.TOPIC}",
             kept.said,
+            f"page    http://{page}/, or: ringmain top http://{page}",
             f"app     {where}: orders.py, ringmain.toml, {LOG_NAME}",
             "orders  1 in 100 fails at first, 1 in 1,000 is no order, 1 in 100,000 kills",
             "        its handler process. Kill one yourself (ps ax). Ctrl-C ends.",

@@ -103,7 +103,7 @@ class LiveTable:
 def line(snapshot: Snapshot) -> str:
     """The snapshot in one line."""
     return (
-        f"{snapshot.seconds:6.1f} s  settled {snapshot.settled}/{snapshot.end}  done {snapshot.counted.done}"
+        f"{snapshot.seconds:6.1f} s  done {snapshot.counted.done}"
         f"  retry {snapshot.counted.retry} ({snapshot.queued.waiting} waiting)"
         f"  dead {snapshot.queued.dead}  {snapshot.rate:.0f} msg/s"
     )
@@ -122,7 +122,8 @@ def picture(snapshot: Snapshot, height: int = 24) -> Group:
 def _now(snapshot: Snapshot) -> str:
     if snapshot.counted.calls == 0:
         return " waiting for the consumer group: the embedded broker takes a second or two"
-    return f" {snapshot.settled:,} of {snapshot.end:,} settled, {snapshot.seconds:.1f} s since the start"
+    done, dead = snapshot.counted.done, snapshot.queued.dead
+    return f" {done:,} done, {dead:,} dead, {snapshot.seconds:.1f} s since the start"
 
 
 def _partitions(snapshot: Snapshot, room: int) -> Table:

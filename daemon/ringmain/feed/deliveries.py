@@ -11,8 +11,10 @@ from ringmain.feed.hand import Hand, Piece, failure_of
 from ringmain.feed.inbox import AT_ONCE, Inbox
 from ringmain.feed.loop import BEAT_S, OVERSIZE, Feeder
 from ringmain.feed.pace import Pace
+from ringmain.lifecycle import Paused, Seek, Sought
 from ringmain.queues import frames, names
 from ringmain.queues.connect import connect
+from ringmain.queues.contract import Away
 from ringmain.queues.envelope import Envelope, Foreign, encode_meta, meta_of
 from ringmain.rings import FeederSide, FeederTerms, courier_is_greeted, pack_headers
 from ringmain.seat import Seat
@@ -146,6 +148,13 @@ class Deliveries:
         for inbox in self._inboxes:
             inbox.give_back()
 
+    def pause(self, paused: Paused) -> None:
+        """Nothing here is of a partition: who pauses the queues sends this feeder away."""
+
+    def seek(self, order: Seek) -> Sought:
+        """A queue has one end only."""
+        return Sought(order.topic, order.partition, reason="a queue cannot be read on from elsewhere")
+
     def retire(self) -> None:
         """The same: what is not begun goes back."""
         self.quiet()
@@ -166,8 +175,16 @@ class Deliveries:
 
     def problem(self) -> str:
         """Why the queues cannot be used."""
-        reasons = (inbox.taker.away() for inbox in self._inboxes)
-        return next((away.reason for away in reasons if away), "")
+        away = self._away()
+        return away.reason if away else ""
+
+    def refused(self) -> bool:
+        """They are there, and not as they should be."""
+        away = self._away()
+        return away is not None and away.refused
+
+    def _away(self) -> Away | None:
+        return next((away for inbox in self._inboxes if (away := inbox.taker.away())), None)
 
 
 def _through(seat: Seat) -> tuple[int, bytes]:

@@ -8,10 +8,12 @@ import logging
 from collections.abc import Callable
 
 from ringmain.config.schema import Overflow as Rule
+from ringmain.config.schema import Route
 from ringmain.feed.overflow import Change, Look, Overflow
 from ringmain.feed.rate import Rate
 from ringmain.queues.frames import FRAME_BYTES, MESSAGES
 from ringmain.rings import FeederSide, Intake, courier_is_greeted
+from ringmain.seat import Seat
 from ringmain.verdict import OVERFLOW
 
 LOOK_S = 0.05
@@ -107,3 +109,10 @@ class Diverter:
         if self._policy.on:
             most = max(0, self._slots * 3 // 4 - self._side.waiting_for_courier)
             self._side.divert(self._policy.keep, most, FRAME_BYTES)
+
+
+def diverter(seat: Seat, route: Route, side: FeederSide, intake: Intake) -> Diverter | None:
+    """PERF: None for a route without overflow."""
+    if route.overflow is None:
+        return None
+    return Diverter(route.overflow, side, intake, seat.segments[seat.pool].geometry.slots)

@@ -13,7 +13,7 @@ from ringmain import clock, lifecycle, verdict
 from ringmain.config.schema import Route
 from ringmain.feed import blame
 from ringmain.feed.waiting import Waiter, Waiting
-from ringmain.lifecycle import Quiet, Retire, Status, Stop
+from ringmain.lifecycle import Paused, Quiet, Retire, Seek, Sought, Status, Stop
 from ringmain.rings import SLEEP_EAGER, SLEEP_LAZY, SLEEP_ROOMY, TIMEOUT, FeederSide, origin_of
 from ringmain.seat import Seat
 from ringmain.verdict import PAUSE, Failure
@@ -53,6 +53,12 @@ class Source(Protocol):
     def quiet(self) -> None:
         """Take nothing new from now on."""
 
+    def pause(self, paused: Paused) -> None:
+        """Take nothing new of these partitions until told otherwise."""
+
+    def seek(self, order: Seek) -> Sought:
+        """Read a partition on from elsewhere."""
+
     def leave(self, deadline_s: float) -> bool:
         """Withdraw what is not begun. True = nothing is out of reach any more, or it is past the deadline."""
 
@@ -64,6 +70,9 @@ class Source(Protocol):
 
     def problem(self) -> str:
         """Why nothing comes; "" = all is well."""
+
+    def refused(self) -> bool:
+        """Is the problem one that waits for a person, although the other side answers?"""
 
 
 class Feeder:
@@ -85,10 +94,11 @@ class Feeder:
         self._seat.link.send(lifecycle.Booted())
         try:
             while not self._done(source):
+                # ORDER: first: what is paused from birth on is not taken once.
+                self._obey(source)
                 more = source.take()
                 back = self.settle()
                 source.commit()
-                self._obey(source)
                 self._report(source)
                 self.beat()
                 # What came back since take() may be the room that it lacked.
@@ -164,7 +174,11 @@ class Feeder:
 
     def _obey(self, source: Source) -> None:
         for order in self._seat.link.receive():
-            if isinstance(order, Quiet):
+            if isinstance(order, Paused):
+                source.pause(order)
+            elif isinstance(order, Seek):
+                self._seat.link.send(source.seek(order))
+            elif isinstance(order, Quiet):
                 source.quiet()
             elif isinstance(order, Retire):
                 source.retire()
@@ -180,7 +194,8 @@ class Feeder:
 
     def _report(self, source: Source) -> None:
         problem = source.problem()
-        status = Status("unreachable" if problem else "ok", problem)
+        word = "refused" if source.refused() else "unreachable"
+        status = Status(word if problem else "ok", problem)
         if problem != self._said and self._seat.link.send(status):
             self._said = problem
 

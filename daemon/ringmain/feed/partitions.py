@@ -12,13 +12,14 @@ from ringmain import clock, verdict
 from ringmain._fastpath import PartitionQueue, keep_freed_memory
 from ringmain.config.schema import Route
 from ringmain.errors import FatalKafkaError
-from ringmain.feed.diverting import Diverter
+from ringmain.feed.diverting import diverter
 from ringmain.feed.loop import BEAT_S, LOOK_S, OVERSIZE, Feeder
+from ringmain.feed.seeking import target
 from ringmain.feed.standstill import Standstill
-from ringmain.kafka.assignment import Partition
+from ringmain.kafka.assignment import UNKNOWN, Partition
 from ringmain.kafka.properties import Member
 from ringmain.kafka.source import KafkaSource
-from ringmain.lifecycle import Assigned
+from ringmain.lifecycle import Assigned, Paused, Seek, Sought
 from ringmain.queues.frames import FRAME_BYTES
 from ringmain.rings import REVOKED, WENT_BACK, FeederSide, FeederTerms, Intake, courier_is_greeted
 from ringmain.seat import Seat
@@ -27,6 +28,8 @@ _AT_ONCE = 2048
 _LAST_COMMIT_S = 5.0
 _COURIER_S = 0.05
 _KILLED_WITHIN_S = 2.0
+_TELL_S = 1.0
+_FINISH_S = 2.0
 _RUN_LIMIT = 64
 
 _log = logging.getLogger(__name__)
@@ -58,6 +61,8 @@ class Owned:
     committed: int
     asked: int
     stalled: bool = False
+    held: bool = False
+    """Nothing is taken of it: an operator has paused it, or it is being sent elsewhere."""
 
 
 class Partitions:
@@ -72,10 +77,12 @@ class Partitions:
         self._intake = Intake(self._side, OVERSIZE)
         if route.through is not None:  # no handler ever sees what comes from Kafka
             self._intake.straight(verdict.CHANNEL, verdict.encode(verdict.to_channel(route.through)))
-        self._diverter = _diverter(seat, route, self._side, self._intake)
+        self._diverter = diverter(seat, route, self._side, self._intake)
         self._owned: dict[Partition, Owned] = {}
         self._quiet = False
-        self._committed_s = 0.0
+        self._withdraw_s: float | None = None
+        self._paused = Paused()
+        self._committed_s = self._told_s = 0.0
         self._standstill = Standstill()
         self._refusal = ""
         member = Member(config.name, route.name, config.node, seat.index, route.membership)
@@ -103,6 +110,8 @@ class Partitions:
     def _place(self, partitions: list[Owned]) -> bool:
         more = False
         for owned in partitions:
+            if owned.held:
+                continue
             if owned.stalled and self._side.busy and not self._side.roomy:
                 continue  # PERF: a full ring is filled a sixteenth at a time, not message by message
             taken = self._intake.take(owned.queue, owned.index, _AT_ONCE)
@@ -131,9 +140,13 @@ class Partitions:
         return any(owned.stalled for owned in self._owned.values())
 
     def commit(self) -> None:
-        """Commit what is settled, each `commit.interval_s`."""
+        """Commit what is settled, each `commit.interval_s`, and let others know how far we are."""
         now_s = clock.monotonic_s()
-        if now_s - self._committed_s < self._seat.config.commit.interval_s:
+        interval_s = self._seat.config.commit.interval_s
+        if now_s - self._told_s >= min(_TELL_S, interval_s):
+            self._told_s = now_s
+            self._tell_facts()
+        if now_s - self._committed_s < interval_s:
             return
         self._committed_s = now_s
         self._kafka.commit(self._settled(self._owned))
@@ -145,7 +158,9 @@ class Partitions:
         if not self._quiet and not self._kafka.problem:
             for pair, end in self._kafka.end_offsets().items():
                 owned = self._owned.get(pair)
-                if owned and not owned.stalled and 0 <= self._side.position(owned.index) < end:
+                if owned is None or owned.stalled or owned.held:
+                    continue
+                if 0 <= self._side.position(owned.index) < end:
                     behind[pair] = self._side.position(owned.index)
         for topic, partition in self._standstill.overdue(behind, now_s):
             raise FatalKafkaError(
@@ -153,12 +168,19 @@ class Partitions:
             )
 
     def _lag(self) -> int:
-        """Messages in Kafka that were not taken yet, as far as is known."""
+        """Messages in Kafka that could be taken and were not yet, as far as is known."""
         lag = 0
         for pair, end in self._kafka.end_offsets().items():
             owned = self._owned.get(pair)
-            lag += max(0, end - self._side.position(owned.index)) if owned else 0
+            lag += max(0, end - self._side.position(owned.index)) if owned and not owned.held else 0
         return lag
+
+    def _tell_facts(self) -> None:
+        ends = self._kafka.end_offsets()
+        for pair, owned in self._owned.items():
+            # The end is some seconds old, and what was taken since is beyond it.
+            end = max(ends[pair], self._side.position(owned.index)) if pair in ends else UNKNOWN
+            self._side.tell_partition(owned.index, owned.committed, end, owned.held)
 
     def _settled(self, partitions: dict[Partition, Owned]) -> dict[Partition, int]:
         offsets = {}
@@ -193,6 +215,53 @@ class Partitions:
         """Place nothing new; the client is still served."""
         self._quiet = True
 
+    def pause(self, paused: Paused) -> None:
+        """Take nothing of these; the client is still served, so the group does not notice."""
+        self._paused = paused
+        for pair, owned in self._owned.items():
+            self._hold(owned, self._is_paused(*pair))
+        self._tell_facts()
+
+    def _is_paused(self, topic: str, partition: int) -> bool:
+        named = self._paused.partitions
+        return self._paused.everything or (topic, partition) in named or (topic, -1) in named
+
+    def _hold(self, owned: Owned, held: bool) -> None:
+        owned.held = held
+        owned.stalled = owned.stalled and not held
+
+    def seek(self, order: Seek) -> Sought:
+        """Send a partition elsewhere, with everything of it settled or withdrawn first.
+
+        The client is not polled meanwhile, so no rebalance comes in between; the other partitions are served.
+        """
+        pair = order.topic, order.partition
+        owned = self._owned.get(pair)
+        if owned is None or self._quiet:
+            return Sought(*pair, reason="it is not taken here now")
+        offset, reason = target(self._kafka, order)
+        if reason:
+            return Sought(*pair, reason=reason)
+        self._hold(owned, True)
+        self._intake.drop(owned.index)
+        self._withdraw(owned)
+        self._let_finish({pair: owned}, clock.monotonic_s() + self._seat.config.revoke_s)
+        if refusal := self._kafka.seek(*pair, offset):
+            # LOSS: what was withdrawn comes again to a new process only.
+            raise FatalKafkaError(f"{pair[0]}/{pair[1]} cannot be sent to {offset}: {refusal}")
+        self._move(pair, owned, offset)
+        return Sought(*pair, offset)
+
+    def _move(self, pair: Partition, owned: Owned, offset: int) -> None:
+        before, late = self._side.close_partition(owned.index)
+        self._side.open_partition(owned.index, offset)
+        stands = self._kafka.commit_now({pair: offset}, _LAST_COMMIT_S)
+        owned.asked = owned.committed = offset if stands else UNKNOWN  # or the next commit says it again
+        self._hold(owned, self._is_paused(*pair))
+        self._tell_facts()
+        said = {"topic": pair[0], "partition": pair[1], "before": before, "offset": offset, "late": late}
+        _log.info("sent elsewhere", extra={**said, "committed": stands})
+
     def retire(self) -> None:
         """Leave the group for good.
 
@@ -200,13 +269,22 @@ class Partitions:
         in its key must not be executed here first; it would not be committed either.
         """
         self.quiet()
+        self._withdraw_s = 0.0
         self._kafka.retire()
 
     def leave(self, deadline_s: float) -> bool:
-        """Withdraw what nobody began. True = what was begun is settled, or the deadline has passed."""
-        for owned in self._owned.values():
-            self._withdraw(owned)
-        return self._side.busy == 0 or clock.monotonic_s() >= deadline_s
+        """Withdraw what nobody began. True = what was begun is settled, or the deadline has passed.
+
+        Whoever follows in this seat does again what was done ahead of anything withdrawn. So handlers at
+        work finish the ring first, if they can do so soon.
+        """
+        now_s = clock.monotonic_s()
+        if self._withdraw_s is None:
+            self._withdraw_s = now_s + min(_FINISH_S, (deadline_s - now_s) / 2)
+        if now_s >= self._withdraw_s or self._side.paused:
+            for owned in self._owned.values():
+                self._withdraw(owned)
+        return self._side.busy == 0 or now_s >= deadline_s
 
     def close(self) -> None:
         """The last commit, then leave (a static member's partitions stay its own for the session timeout)."""
@@ -217,13 +295,19 @@ class Partitions:
         """What keeps Kafka from serving us."""
         return self._kafka.problem or ""
 
+    def refused(self) -> bool:
+        """Kafka's word on what is wrong is the problem's own."""
+        return False
+
     # -- the client's side ---------------------------------------------------------------------------------
 
     def assigned(self, topic: str, partition: int, queue: PartitionQueue, start_offset: int) -> None:
         """A partition is ours: a new epoch begins at `start_offset`."""
         index = self._side.partition_index(topic, partition)
         self._side.open_partition(index, start_offset)
-        self._owned[topic, partition] = Owned(queue, index, start_offset, start_offset)
+        owned = Owned(queue, index, start_offset, start_offset, held=self._is_paused(topic, partition))
+        self._owned[topic, partition] = owned
+        self._side.tell_partition(index, owned.committed, UNKNOWN, owned.held)
         _log.info("assigned", extra={"topic": topic, "partition": partition, "offset": start_offset})
 
     def regrouped(self) -> None:
@@ -314,10 +398,3 @@ class Partitions:
 
     def _tell(self) -> None:
         self._seat.link.send(Assigned(sorted(self._owned)))
-
-
-def _diverter(seat: Seat, route: Route, side: FeederSide, intake: Intake) -> Diverter | None:
-    """PERF: None for a route without overflow."""
-    if route.overflow is None:
-        return None
-    return Diverter(route.overflow, side, intake, seat.segments[seat.pool].geometry.slots)

@@ -74,6 +74,8 @@ class GroupFacts(msgspec.Struct, frozen=True):
     client_ids: tuple[str, ...] = ()
     protocol: str = ""
     assignor: str = ""
+    members: tuple[tuple[str, tuple[Partition, ...]], ...] = ()
+    """Client id and what it owns, each member."""
 
 
 class Lookup:
@@ -125,7 +127,8 @@ class Lookup:
             raise
         protocol = "consumer" if facts.type == ConsumerGroupType.CONSUMER else "classic"
         ids = tuple(sorted(member.client_id for member in facts.members))
-        return GroupFacts(ids, protocol if ids else "", facts.partition_assignor or "")
+        members = tuple((member.client_id, _owned(member)) for member in facts.members)
+        return GroupFacts(ids, protocol if ids else "", facts.partition_assignor or "", members)
 
     def end_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """The next offset of each partition that answered."""
@@ -205,11 +208,31 @@ class Lookup:
 
 
 def live_nodes(client_ids: Iterable[str], name: str, route: str) -> set[str]:
-    """The nodes of our own members: `{name}.{route}.{node}.{seat}`, where a node may have dots."""
+    """The nodes of our own members."""
+    return {node for one in client_ids if (node := _node(one, name, route))}
+
+
+def shares(facts: GroupFacts, name: str, route: str) -> dict[str, dict[str, list[int]]]:
+    """What each of our nodes in the group owns: node -> topic -> partitions."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for client_id, partitions in facts.members:
+        if node := _node(client_id, name, route):
+            topics = found.setdefault(node, {})
+            for topic, partition in partitions:
+                topics[topic] = sorted([*topics.get(topic, ()), partition])
+    return found
+
+
+def _node(client_id: str, name: str, route: str) -> str:
+    """Of `{name}.{route}.{node}.{seat}`, where a node may have dots; "" of any other."""
     start = f"{name}.{route}."
-    ours = [one[len(start) :] for one in client_ids if one.startswith(start)]
-    parted = [one.rpartition(".") for one in ours]
-    return {node for node, _, seat in parted if node and seat.isdecimal()}
+    node, _, seat = client_id.removeprefix(start).rpartition(".")
+    return node if client_id.startswith(start) and seat.isdecimal() else ""
+
+
+def _owned(member: Any) -> tuple[Partition, ...]:
+    assignment = member.assignment
+    return tuple((one.topic, one.partition) for one in assignment.topic_partitions) if assignment else ()
 
 
 def foreigners(client_ids: Iterable[str], name: str, route: str) -> list[str]:

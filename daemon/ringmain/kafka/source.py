@@ -182,14 +182,17 @@ class KafkaSource:
         """Fetch again, from where the feeder had read to."""
         self._reading.resume((topic, partition))
 
-    def seek(self, topic: str, partition: int, offset: int) -> None:
-        """Read on from here; what was fetched is dropped. Committed offsets are the feeder's to move."""
+    def seek(self, topic: str, partition: int, offset: int) -> str:
+        """Read on from here; what was fetched is dropped. Committed offsets are the feeder's to move.
+
+        Says why not; "" = done, and nothing of the old position comes any more: librdkafka counts its versions.
+        """
         try:
             self._consumer.seek(TopicPartition(topic, partition, offset))
         except KafkaException as failed:
-            self._note(failed.args[0])
-            return
+            return str(failed.args[0].str())
         self._queues[topic, partition].discard()
+        return ""
 
     def offset_for(self, topic: str, partition: int, when: str | int, timeout_s: float) -> int:
         """The offset at "earliest", "latest" or of the first message since a time in ms, or UNKNOWN."""

@@ -1,6 +1,7 @@
 """What every queue backend owes its users; tests/contract/test_queues_*.py holds each of them to it.
 
-The courier holds a Publisher, a queue feeder a Taker, the admin and the command line a DeadSet and Depths.
+The courier holds a Publisher, a queue feeder a Taker, the herald a Control, the admin and the command line a
+DeadSet and Depths.
 Nothing here blocks on a server: a backend that cannot be reached is a state (`away()`), never an exception,
 and never a reason to drop a message. LOSS: only a ticket in `Settled.confirmed` may settle a slot.
 
@@ -28,6 +29,8 @@ class Away(msgspec.Struct, frozen=True):
 
     reason: str
     since_s: float
+    refused: bool = False
+    """The queues are there, and a person has to act: a right is missing, a queue is otherwise."""
 
 
 class Refused(NamedTuple):
@@ -104,6 +107,9 @@ class Publisher(Pumped, Protocol):
     def settled(self) -> Settled:
         """What became of tickets since the last call."""
 
+    def made(self) -> list[str]:
+        """Queues that it has seen to be there since the last call, for who counts what is in them."""
+
 
 class Taker(Pumped, Protocol):
     """Messages out, each to one taker at a time; a taker that dies gives back what it held."""
@@ -122,6 +128,32 @@ class Taker(Pumped, Protocol):
 
     def give_back(self, tags: Sequence[Tag]) -> None:
         """These were not begun: others may take them at once."""
+
+
+class Control(Pumped, Protocol):
+    """What one node of an app tells all others, and how much is in the app's queues.
+
+    Words are for who listens now: what cannot be said now is not said later, and nobody hears what was said
+    before it came. Nothing of it is safe, and anybody who may use the queues can say anything.
+    """
+
+    def send(self, body: bytes) -> bool:
+        """Tell all who listen, ourselves included; False when it cannot be said now."""
+
+    def take(self) -> list[bytes]:
+        """What was said since the last call, ours included."""
+
+    def unheard(self) -> Away | None:
+        """Why nobody hears us although the queues are there: a right is missing, say."""
+
+    def expect(self, queues: Sequence[str]) -> None:
+        """Somebody has used these queues: they are there by now, whatever an earlier count saw."""
+
+    def count(self) -> None:
+        """Begin to count what is in every queue of the app; nothing while a count is under way."""
+
+    def counted(self) -> dict[str, Depth] | None:
+        """What the last count found, said once: every queue that holds something. None = nothing new."""
 
 
 class Page(NamedTuple):
@@ -255,6 +287,9 @@ class Queues(Protocol):
 
     def taker(self, queues: Sequence[str]) -> Taker:
         """For a queue feeder over ready, channel and overflow queues. FORK: only after the fork."""
+
+    def control(self) -> Control:
+        """For a herald. FORK: only after the fork."""
 
     def dead_set(self) -> DeadSet:
         """For whoever looks at the dead set, or acts on it."""

@@ -81,9 +81,7 @@ def matches(chosen: Filter, route: str, channel: str, envelope: Envelope) -> boo
         and (chosen.channel is None or chosen.channel == channel)
         and (chosen.topic is None or chosen.topic == envelope.topic)
         and (chosen.partition is None or chosen.partition == envelope.partition)
-        and (
-            chosen.error is None or chosen.error in (envelope.error_class, short_class(envelope.error_class))
-        )
+        and (chosen.error is None or _is_class(envelope.error_class, chosen.error))
         and (chosen.key is None or chosen.key == envelope.key)
         and (chosen.since_ms is None or envelope.failed_ms >= chosen.since_ms)
         and (chosen.until_ms is None or 0 < envelope.failed_ms < chosen.until_ms)
@@ -101,6 +99,15 @@ def matches_content(chosen: Filter, envelope: Envelope) -> bool:
 def short_class(error_class: str) -> str:
     """`KeyError` of `builtins.KeyError`, `Declined` of `shop.errors.Declined`."""
     return error_class.rpartition(".")[2]
+
+
+def asked_class(error: str) -> str:
+    """The class as it is kept: one of Python's own has no module there, whatever is said elsewhere."""
+    return error.removeprefix("builtins.")
+
+
+def _is_class(error_class: str, asked: str) -> bool:
+    return asked_class(asked) in (error_class, short_class(error_class))
 
 
 def _holds(envelope: Envelope, text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The names of queues: the only place that writes or reads one.
+"""The names of queues and of the control exchange: the only place that writes or reads one.
 
 Everybody who publishes, takes or counts enters. Names of apps, routes and channels hold no dot and the kinds
 are reserved words, so a name always reads back to the one place it was made from.
@@ -68,6 +68,16 @@ def scan_lock(app: str) -> str:
 def holder_note(app: str) -> str:
     """Who acts on the dead set: one message, worth something while the hold lock is taken."""
     return f"{app}.dead.holder"
+
+
+def control(app: str) -> str:
+    """The exchange over which the nodes of an app hear each other. No route can be called "control"."""
+    return f"{app}.control"
+
+
+def control_queue(app: str, listener: str) -> str:
+    """The queue of one listener there, of which no other has the word `listener`."""
+    return f"{control(app)}.{listener}"
 
 
 @lru_cache(maxsize=4096)

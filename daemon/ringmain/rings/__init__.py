@@ -21,7 +21,7 @@ from ringmain._fastpath import (
     pack_headers,
 )
 from ringmain.rings.board import Board
-from ringmain.rings.segments import FeederTerms, Geometry, Segment, bell
+from ringmain.rings.segments import SPARE_SEATS, FeederTerms, Geometry, Segment, bell
 
 GATE_STOP = 1
 GATE_QUIET = 2
@@ -54,6 +54,7 @@ __all__ = [
     "SLEEP_EAGER",
     "SLEEP_LAZY",
     "SLEEP_ROOMY",
+    "SPARE_SEATS",
     "STUCK",
     "TIMEOUT",
     "WENT_BACK",

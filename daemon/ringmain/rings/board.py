@@ -21,6 +21,15 @@ class Board:
         self._memory = mmap.mmap(self._fd, rows * _ROW_BYTES)
         self._beats = memoryview(self._memory).cast("Q")
 
+    def grow(self, rows: int) -> None:
+        """Room for more; children that were forked before keep what they have mapped, and their rows."""
+        if rows <= self.rows:
+            return
+        self._beats.release()
+        self._memory.resize(rows * _ROW_BYTES)
+        self._beats = memoryview(self._memory).cast("Q")
+        self.rows = rows
+
     def beat(self, row: int) -> None:
         """This process is alive and its loop goes round."""
         self._beats[row * 8] = clock.monotonic_ns()

@@ -15,7 +15,9 @@ _ANNEX_BYTES = 1 << 31
 _ARENA_ROOM_BYTES = 256 << 20
 """Address space of an arena: enough for topics with messages up to 64 MiB."""
 
-_SPARE_SEATS = 8
+SPARE_SEATS = 8
+"""Handlers' seats beyond the largest pool: a dead one's is not free at once, and who takes over sits beside."""
+_LEAST_POOL = 64
 ORDERS = {"none": 0, "key": 1, "partition": 2}
 
 
@@ -33,11 +35,11 @@ class Geometry:
 
     @classmethod
     def for_pool(cls, feeders: int, handlers: int, messages: int, arena_bytes: int) -> "Geometry":
-        """Room for twice the pool and some spare seats: a dead handler's seat is not free at once."""
+        """Room for twice the pool, or what one is likely ever to be scaled to, and some spare seats."""
         slots = max(16, 1 << (messages - 1).bit_length())
         return cls(
             feeders=max(2 * feeders, 16),
-            handlers=min(2 * handlers + _SPARE_SEATS, 1024),
+            handlers=min(max(2 * handlers, _LEAST_POOL) + SPARE_SEATS, 1024),
             slots=slots,
             arena_bytes=arena_bytes,
             block_bytes=_block_bytes(arena_bytes, slots),

@@ -5,7 +5,7 @@ what needs one runs in a child.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ringmain import lifecycle
@@ -19,26 +19,40 @@ from ringmain.supervise.memory import Memory, raise_file_limit
 from ringmain.supervise.nursery import Nursery
 from ringmain.supervise.observer import NOBODY, Observer
 from ringmain.supervise.rehearsal import rehearse
+from ringmain.supervise.running import Running
 from ringmain.supervise.signals import Signals
 
 __all__ = ["Observer", "run"]
 _log = logging.getLogger(__name__)
 
 
-def run(config: Config, table: Mapping[str, str] = ROLES, observer: Observer = NOBODY) -> int:
-    """Run the daemon until it is told to stop. RingmainError says why it cannot be started."""
+def run(
+    config: Config,
+    table: Mapping[str, str] = ROLES,
+    observer: Observer = NOBODY,
+    overrides: Iterable[str] = (),
+) -> int:
+    """Run the daemon until it is told to stop. RingmainError says why it cannot be started.
+
+    `overrides` are those that `config` was read with: a reload reads it with them again.
+    """
     configure_log(config, {"role": "supervisor"})
     own_title(config)
     lock = Lock(Path(config.runtime_dir), config.name, config.node)
     lock.take()
+    running = Running(config, overrides)
     try:
         raise_file_limit()
-        return _supervise(config, table, lock, observer)
+        running.keep()
+        return _supervise(config, table, lock, observer, running)
     finally:
+        running.forget()
         lock.release()
 
 
-def _supervise(config: Config, table: Mapping[str, str], lock: Lock, observer: Observer) -> int:
+def _supervise(
+    config: Config, table: Mapping[str, str], lock: Lock, observer: Observer, running: Running
+) -> int:
     signals = Signals()
     try:
         memory = _make_memory(config)
@@ -57,11 +71,12 @@ def _supervise(config: Config, table: Mapping[str, str], lock: Lock, observer: O
             return lifecycle.OK
         if probed.reason:
             raise AppError(probed.reason)
-        nursery.unhandled = frozenset(probed.unhandled)
+        nursery.unhandled, nursery.mounted = frozenset(probed.unhandled), probed.mounted
+        nursery.code = probed.code
         _log.info(
             "starting", extra={"service": config.name, "node": config.node, "routes": len(config.routes)}
         )
-        return Supervisor(config, memory, nursery, signals, observer).run()
+        return Supervisor(memory, nursery, signals, observer, running).run()
     finally:
         nursery.close()
         memory.close()

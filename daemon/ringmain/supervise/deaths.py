@@ -4,6 +4,7 @@ The loop enters with each child that was reaped. Nothing is forked or killed her
 """
 
 import logging
+from collections import Counter
 
 from ringmain import rings
 from ringmain.supervise.gates import Gates
@@ -21,6 +22,7 @@ _RING_CAUSE = {
     Cause.ENDED: rings.RECYCLE,
     Cause.RECYCLED: rings.RECYCLE,
 }
+_HOPELESS = frozenset({Cause.CANNOT_BOOT, Cause.FATAL})
 ERRANDS = frozenset({"probe", "scout", "clerk"})
 """Short-lived: sent out now and then, never followed by another at once."""
 _log = logging.getLogger(__name__)
@@ -31,11 +33,13 @@ class Deaths:
 
     def __init__(self, memory: Memory, gates: Gates, roster: Roster) -> None:
         self._memory, self._gates, self._roster = memory, gates, roster
+        self.counts: Counter[tuple[str, str, Cause]] = Counter()
+        """Processes lost since the start: (role, pool, cause) -> how many."""
 
     def note(self, child: Child, code: int, now_s: float, chance: float) -> Place | None:
         """Take note of a child that ended with `code`; the place it leaves, if somebody is to follow."""
         cause = self._cause(child, code)
-        detail = child.ending.detail if child.ending else detail_of(code)
+        detail = child.ending.detail if child.ending else child.last_words or detail_of(code)
         place = self._roster.place(child.post)
         if place is not None and place.child is not child:
             place = None
@@ -46,8 +50,16 @@ class Deaths:
         delay_s = self._delay_s(place, child, cause, now_s, chance)
         self._say(child, cause, detail, (now_s - child.born_s, delay_s))
         if place is not None:
+            self._remember(place, child, cause, detail)
             self._mark_loop(place, now_s)
         return place
+
+    def _remember(self, place: Place, child: Child, cause: Cause, detail: str) -> None:
+        place.restarts += 1
+        self.counts[child.post.role, child.post.pool, cause] += 1
+        place.hopeless = cause in _HOPELESS
+        if cause not in CALM:
+            place.last = f"{cause.value}: {detail}"
 
     def _cause(self, child: Child, code: int) -> Cause:
         if child.ending is not None:

@@ -6,7 +6,6 @@ handlers and buffers are gone. The child side never returns: it ends in os._exit
 """
 
 import contextlib
-import ctypes
 import faulthandler
 import gc
 import logging
@@ -22,14 +21,13 @@ from setproctitle import setproctitle
 from ringmain import lifecycle, log, roles
 from ringmain.config.schema import Config
 from ringmain.errors import AppError, ConfigError, RingmainError
+from ringmain.lifecycle import GaveUp
 from ringmain.seat import NOUNS, Seat
 
 STACK_SIGNAL = signal.SIGUSR2
 """Asks a child for the stacks of all its threads; it writes them into its stack descriptor."""
-_PR_SET_PDEATHSIG = 1
 _DEAF_TO = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 _HANDLER_OOM_SCORE = 500
-_libc = ctypes.CDLL(None, use_errno=True)
 _log = logging.getLogger(__name__)
 
 
@@ -74,19 +72,11 @@ def _be_born(birth: Birth, parent: int) -> None:
     for number in _DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    die_with(parent)
+    lifecycle.die_with(parent)
     birth.let_go()
     faulthandler.register(STACK_SIGNAL, birth.stack_fd, all_threads=True)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     gc.freeze()  # PERF: what the supervisor made stays in pages shared with it
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when `parent` ends."""
-    if _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if os.getppid() != parent:  # it ended before the prctl
-        os._exit(lifecycle.CRASHED)
 
 
 def _introduce(seat: Seat) -> None:
@@ -115,9 +105,11 @@ def _run(seat: Seat, table: Mapping[str, str]) -> int:
     try:
         return roles.resolve(seat.role, table)(seat)
     except (ConfigError, AppError) as error:
+        seat.link.send(GaveUp(str(error)))
         _log.error("cannot boot", extra={"reason": str(error)})
         return lifecycle.CANNOT_BOOT
     except RingmainError as error:
+        seat.link.send(GaveUp(str(error)))
         _log.error("cannot go on", extra={"reason": str(error)})
         return lifecycle.FATAL
     except ImportError:

@@ -6,9 +6,10 @@ The loop enters. When to pause is decided in flood.py; handlers look at the gate
 import logging
 from collections.abc import Mapping
 
-from ringmain import rings
-from ringmain.config.pools import pool_of
+from ringmain import clock, rings
+from ringmain.config.pools import pools
 from ringmain.config.schema import Config
+from ringmain.control import PausedBy
 from ringmain.rings import Overseer
 from ringmain.supervise.flood import Breaker, Verdict
 
@@ -20,9 +21,34 @@ class Gates:
 
     def __init__(self, config: Config, overseers: Mapping[str, Overseer]) -> None:
         self._overseers = overseers
-        policies = {key: pool_of(config, key).settings.flood for key in overseers}
-        self._breakers = {key: Breaker(policy) for key, policy in policies.items() if policy}
+        self._breakers: dict[str, Breaker] = {}
         self._killed = dict.fromkeys(overseers, 0)
+        self._flooded_ms: dict[str, int] = {}
+        self.adopt(config)
+
+    def adopt(self, config: Config) -> None:
+        """Go by this config's policies from now on; what is paused stays so until a message passes."""
+        known = {pool.key: pool.settings.flood for pool in pools(config)}
+        for key in self._overseers:
+            self._killed.setdefault(key, 0)
+            policy = known.get(key)
+            if policy is None:
+                self._give_up(key)
+            elif key in self._breakers:
+                self._breakers[key].policy = policy
+            else:
+                self._breakers[key] = Breaker(policy)
+
+    def _give_up(self, pool: str) -> None:
+        breaker = self._breakers.pop(pool, None)
+        if breaker is not None and breaker.paused:
+            self._overseers[pool].open_gate(rings.GATE_FLOOD)
+            _log.info("flood: route resumed", extra={"of_route": pool})
+
+    def forget(self, pool: str) -> None:
+        """Its ring is about to be closed."""
+        self._breakers.pop(pool, None)
+        self._killed.pop(pool, None)
 
     def blame(self, pool: str) -> None:
         """A handler process died of a call: a failed call that no counter has seen."""
@@ -39,6 +65,7 @@ class Gates:
         overseer = self._overseers[pool]
         if verdict is Verdict.PAUSE:
             overseer.close_gate(rings.GATE_FLOOD)
+            self._flooded_ms[pool] = clock.wall_ms()
             again = {"probe_s": breaker.policy.probe_s}
             _log.error("flood: route paused", extra={"of_route": pool, "reason": breaker.reason(), **again})
         elif verdict is Verdict.PROBE:
@@ -47,6 +74,21 @@ class Gates:
         elif verdict is Verdict.RESUME:
             overseer.open_gate(rings.GATE_FLOOD)
             _log.info("flood: route resumed", extra={"of_route": pool})
+
+    def paused(self, pool: str) -> list[PausedBy]:
+        """Why the pool's handlers claim nothing, as far as it is decided here or was by one of them."""
+        overseer, found = self._overseers[pool], []
+        breaker = self._breakers.get(pool)
+        if breaker is not None and breaker.paused:
+            found.append(PausedBy("flood", breaker.reason(), since_ms=self._flooded_ms[pool]))
+        left_s = (overseer.paused_until_ns - clock.monotonic_ns()) / 1e9
+        if left_s > 0:
+            found.append(PausedBy("pause", f"a handler asked for it, for another {left_s:.0f} s"))
+        if overseer.gate & rings.GATE_QUIET:
+            found.append(PausedBy("quiet"))
+        if overseer.gate & rings.GATE_STOP:
+            found.append(PausedBy("stop"))
+        return found
 
     def close(self, gate: int) -> None:
         """Close a gate of all pools."""

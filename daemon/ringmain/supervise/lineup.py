@@ -1,7 +1,8 @@
 """Which processes and rings a node needs, by its modes: pure policy.
 
 The loop enters when it opens, shared memory when it is made. `stream-worker` brings Kafka in and handles it,
-`worker` brings the queues in: retries, channels. The Kafka feeders' number is staff.py's.
+`worker` brings the queues in: retries, channels. A herald and an admin has every node. The Kafka feeders'
+number is staff.py's.
 """
 
 from collections.abc import Collection
@@ -21,6 +22,11 @@ def takes_queues(config: Config) -> bool:
     return "worker" in config.modes
 
 
+def serves_app(config: Config) -> bool:
+    """Whether the app's own HTTP routes have a server of their own here."""
+    return config.http is not None and "api-server" in config.modes
+
+
 def rings(config: Config) -> list[Pool]:
     """The pools that have a ring here."""
     if takes_queues(config):
@@ -36,4 +42,7 @@ def posts(config: Config, unhandled: Collection[str], queue_seats: dict[str, int
             found.append(Post("feed", pool.key, "queue", queue_seats[pool.key]))
         if pool.key not in unhandled and (takes_queues(config) or pool.settings.through is None):
             found += [Post("handle", pool.key, number=number) for number in range(pool.handlers)]
-    return [*found, Post("courier")] if rings(config) else []
+    if rings(config):
+        found.append(Post("courier"))
+    found += [Post("herald"), Post("admin")]
+    return [*found, Post("http")] if serves_app(config) else found

@@ -1,6 +1,7 @@
-"""The node's shared memory as the supervisor sees it: made before any fork, given out by role.
+"""The node's shared memory as the supervisor sees it: made before those who use it, given out by role.
 
-`run` makes it, the loop looks and gives orders through it. Messages are in there, and nobody here reads them.
+`run` makes it, a reload adds to it and takes away, the loop looks and gives orders through it. Messages are
+in there, and nobody here reads them.
 """
 
 import os
@@ -16,7 +17,7 @@ PARTITION_SEATS = 32
 """Seats planned for when the number of partitions decides; a segment has room for twice as many."""
 MOST_FILES = 1 << 20
 _OTHER_ROWS = 16
-_ALL_POOLS = frozenset({"courier"})
+_ALL_POOLS = frozenset({"courier", "admin"})
 
 
 class Memory:
@@ -24,21 +25,44 @@ class Memory:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        """What those go by who are born from now on."""
         self._courier_bell = bell()
-        self.segments: Mapping[str, Segment] = {
-            pool.key: Segment.create(_geometry(config, pool.settings), self._courier_bell)
-            for pool in lineup.rings(config)
-        }
-        self.overseers: Mapping[str, Overseer] = {
-            key: segment.overseer() for key, segment in self.segments.items()
-        }
-        if not lineup.takes_kafka(config):
-            self._expect_anything()
-        self.board = Board(_OTHER_ROWS + sum(_seats(segment) for segment in self.segments.values()))
+        self.segments: dict[str, Segment] = {}
+        self.overseers: dict[str, Overseer] = {}
+        self.leaving: set[str] = set()
+        """Pools that the config does not have any more; a ring is closed when the last child has gone."""
+        self.board = Board(_OTHER_ROWS)
+        self.add_pools(config)
 
-    def _expect_anything(self) -> None:
+    def add_pools(self, config: Config) -> list[str]:
+        """Make the rings that `config` has more, and name them. OSError: there is no room for them."""
+        made: dict[str, Segment] = {}
+        try:
+            for pool in lineup.rings(config):
+                if pool.key not in self.segments:
+                    made[pool.key] = Segment.create(_geometry(config, pool.settings), self._courier_bell)
+            overseers = {key: segment.overseer() for key, segment in made.items()}
+            rows = sum(_seats(segment) for segment in [*self.segments.values(), *made.values()])
+            self.board.grow(_OTHER_ROWS + rows)
+        except OSError:
+            for segment in made.values():
+                segment.close()
+            raise
+        self.segments.update(made)
+        self.overseers.update(overseers)
+        if not lineup.takes_kafka(config):
+            self._expect_anything(made)
+        return [*made]
+
+    def close_pool(self, key: str) -> None:
+        """Let go of a ring that nobody uses any more."""
+        self.leaving.discard(key)
+        self.overseers.pop(key)
+        self.segments.pop(key).close()
+
+    def _expect_anything(self, made: Mapping[str, Segment]) -> None:
         """Nobody asks Kafka here how large messages may be: arenas may grow as far as there is room."""
-        for key, segment in self.segments.items():
+        for key, segment in made.items():
             self.overseers[key].learn_message_limit(segment.geometry.arena_room_bytes // 4)
 
     def learn_message_limit(self, route: str, limit_bytes: int) -> None:

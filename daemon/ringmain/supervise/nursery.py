@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ringmain import clock
 from ringmain.config.pools import place_of
+from ringmain.config.schema import Config
 from ringmain.lifecycle import Leash, Link, Order, pair
 from ringmain.seat import Seat
 from ringmain.supervise import fork
@@ -39,17 +40,29 @@ class Nursery:
         self.children = Children()
         self.unhandled: frozenset[str] = frozenset()
         """Routes that `through` leads past the app and that it has no function for: the first probe knows."""
+        self.mounted = False
+        """Whether the app has HTTP routes of its own."""
+        self.code = ""
+        """Which code the probe saw last."""
         self._memory = memory
         self._table = table
         self._let_go = let_go
         self._ears = select.epoll()
-        self._ready: set[int] = set()
+        self.ready: dict[int, int] = {}
+        """What the last `wait` ended for: descriptor -> epoll's events."""
+        self.partings: list[Callable[[], None]] = []
+        """Each is called in every child: to close what is the supervisor's alone."""
 
-    def bear(self, post: Post, index: int = 0, incarnation: int = 1) -> Child:
-        """Fork a child for the post, into the seat `index`. Raises OSError when the system has no room."""
+    def bear(
+        self, post: Post, index: int = 0, incarnation: int = 1, *, config: Config | None = None
+    ) -> Child:
+        """Fork a child for the post, into the seat `index`. Raises OSError when the system has no room.
+
+        `config` is another than the one that all go by: to try it.
+        """
         leash, link = pair()
         stack_fd, child_stack_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        seat = self._seat(post, index, incarnation, link)
+        seat = self._seat(post, (index, incarnation), link, config or self._memory.config)
         birth = fork.Birth(self._table, child_stack_fd, lambda: self._part(seat, leash, stack_fd))
         try:
             pid = fork.fork(seat, birth)
@@ -61,19 +74,22 @@ class Nursery:
             link.close()
             os.close(child_stack_fd)
         now_s = clock.monotonic_s()
-        child = Child(post, pid, index, seat.incarnation, seat.beat, leash, stack_fd, now_s, Progress(now_s))
+        child = Child(
+            seat.config, post, pid, index, incarnation, seat.beat, leash, stack_fd, now_s, Progress(now_s)
+        )
         self.children.add(child)
         self._ears.register(leash.fileno(), select.EPOLLIN)
         return child
 
-    def _seat(self, post: Post, index: int, incarnation: int, link: Link) -> Seat:
+    def _seat(self, post: Post, place: tuple[int, int], link: Link, config: Config) -> Seat:
+        index, incarnation = place
         taken = rows(self.children)
         row = next(row for row in range(OWN_ROW + 1, self._memory.board.rows) if row not in taken)
         self._memory.board.beat(row)
         route, channel = place_of(post.pool)
         return Seat(
             role=post.role,
-            config=self._memory.config,
+            config=config,
             segments=self._memory.segments_of(post.role, post.pool),
             board=self._memory.board,
             beat=row,
@@ -81,6 +97,7 @@ class Nursery:
             route=route,
             channel=channel,
             handled=post.pool not in self.unhandled,
+            mounted=self.mounted,
             source=post.source,
             index=index,
             incarnation=incarnation,
@@ -89,6 +106,8 @@ class Nursery:
     def _part(self, seat: Seat, leash: Leash, stack_fd: int) -> None:
         """In the child: close what is the supervisor's or a sibling's."""
         self._let_go()
+        for part in self.partings:
+            part()
         self._ears.close()
         leash.close()
         os.close(stack_fd)
@@ -97,22 +116,30 @@ class Nursery:
             os.close(sibling.stack_fd)
         self._memory.part(seat.segments)
 
-    def heed(self, number: int) -> None:
-        """Let `wait` end when this descriptor, too, is readable."""
-        self._ears.register(number, select.EPOLLIN)
+    def heed(self, number: int, events: int = select.EPOLLIN) -> None:
+        """Let `wait` end for this descriptor, too: when it is readable, or for other events of epoll."""
+        self._ears.register(number, events)
+
+    def heed_for(self, number: int, events: int) -> None:
+        """From now on for these events."""
+        self._ears.modify(number, events)
+
+    def ignore(self, number: int) -> None:
+        """No more."""
+        with contextlib.suppress(OSError, ValueError):
+            self._ears.unregister(number)
 
     def wait(self, longest_s: float) -> None:
         """Until a child or a heeded descriptor has something to say, or time is up."""
-        self._ready = {number for number, _ in self._ears.poll(max(0.0, longest_s))}
+        self.ready = dict(self._ears.poll(max(0.0, longest_s)))
 
     def speaking(self) -> list[Child]:
         """The children that had something to say when the last `wait` ended."""
-        return [child for child in self.children if child.leash.fileno() in self._ready]
+        return [child for child in self.children if child.leash.fileno() in self.ready]
 
     def mute(self, child: Child) -> None:
         """Listen no more to a child that has closed its end."""
-        with contextlib.suppress(OSError, ValueError):
-            self._ears.unregister(child.leash.fileno())
+        self.ignore(child.leash.fileno())
 
     def tell(self, child: Child, order: Order) -> None:
         """Give an order; a child that cannot take it is dead or will meet its deadline."""
@@ -120,6 +147,7 @@ class Nursery:
 
     def kill(self, child: Child) -> None:
         """kill -9."""
+        child.killed_s = min(child.killed_s, clock.monotonic_s())
         with contextlib.suppress(ProcessLookupError):
             os.kill(child.pid, signal.SIGKILL)
 

@@ -36,7 +36,7 @@ class Patrol:
         self._last_round_s = clock.monotonic_s()
         self._stacks: dict[int, str] = {}
         self._calls: dict[int, int] = {}
-        self._limits: dict[tuple[str, str], Limits] = {}
+        self._limits: dict[int, Limits] = {}
 
     def go_round(self, now_s: float) -> float:
         """Look at every child once; returns in how many seconds the next call can be overdue."""
@@ -108,23 +108,15 @@ class Patrol:
 
     def forget(self, child: Child) -> None:
         """It has ended."""
+        self._limits.pop(child.pid, None)
         self._stacks.pop(child.pid, None)
         self._calls.pop(child.pid, None)
 
     def limits(self, child: Child) -> Limits:
-        """What the child's pool and role allow."""
-        key = (child.post.role, child.post.pool)
-        if key not in self._limits:
-            self._limits[key] = self._find_limits(child)
-        return self._limits[key]
-
-    def _find_limits(self, child: Child) -> Limits:
-        if not child.post.pool:
-            return Limits(math.inf, BEAT_S)
-        settings = pool_of(self._memory.config, child.post.pool).settings
-        if child.post.role == "handle":
-            return limits_of_handler(settings.timeout_s, settings.max_rss_bytes)
-        return Limits(settings.timeout_s, BEAT_S)
+        """What the child's pool and role allow, by the config that it was born with."""
+        if child.pid not in self._limits:
+            self._limits[child.pid] = _find_limits(child)
+        return self._limits[child.pid]
 
     def _sight(self, child: Child, now_s: float) -> Sight:
         silent_s = self._memory.board.age_s(child.row)
@@ -162,6 +154,15 @@ class Patrol:
         overseer = self._memory.overseers[pool]
         handlers = [child for child in self._nursery.children.of("handle", pool) if child.booted]
         return any(overseer.handler(child.index)[4] == 0 for child in handlers)
+
+
+def _find_limits(child: Child) -> Limits:
+    if not child.post.pool:
+        return Limits(math.inf, BEAT_S)
+    settings = pool_of(child.config, child.post.pool).settings
+    if child.post.role == "handle":
+        return limits_of_handler(settings.timeout_s, settings.max_rss_bytes)
+    return Limits(settings.timeout_s, BEAT_S)
 
 
 def rss_bytes(pid: int) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ringmain import seat
+from ringmain.config.schema import Config
 from ringmain.lifecycle import Leash
 from ringmain.supervise.respawn import History
 from ringmain.supervise.watch import Overdue, Progress
@@ -29,6 +30,8 @@ class Post:
 class Child:
     """A process that fills a post."""
 
+    config: Config
+    """What it was born with, and goes by as long as it lives."""
     post: Post
     pid: int
     index: int
@@ -44,8 +47,12 @@ class Child:
     state: str = ""
     detail: str = ""
     partitions: list[tuple[str, int]] = field(default_factory=list)
+    last_words: str = ""
+    """Why it gives up, by its own account."""
     ending: Overdue | None = None
     asked_s: float = 0.0
+    killed_s: float = math.inf
+    """When kill -9 was sent first."""
     deadline_s: float = math.inf
 
     @property
@@ -63,6 +70,12 @@ class Place:
     history: History = field(default_factory=History)
     due_s: float = 0.0
     looping: bool = False
+    restarts: int = 0
+    """Processes that it has lost."""
+    last: str = ""
+    """How the last one ended, when that was not its duty."""
+    hopeless: bool = False
+    """The last one could not boot, or gave its client up."""
 
 
 class Roster:

@@ -1,12 +1,23 @@
 """The probe: imports the app once and says whether it fits the config.
 
-Forked at the start and before a reload, in a process of its own: whatever the user's module does at import
-stays there. It calls no handler and connects to nothing.
+Forked at the start and for a reload, in a process of its own: whatever the user's module does at import
+stays there. It calls no handler and connects to nothing. For a reload it asks librdkafka too what it thinks
+of the new properties, as `run` did before the start.
 """
 
+import hashlib
+import os
+import sys
+from collections.abc import Collection
+
+from ringmain.config.schema import Config
 from ringmain.errors import RingmainError
 from ringmain.lifecycle import Probed
 from ringmain.seat import Seat
+
+TRIAL = "trial"
+"""The source of a probe that tries another config."""
+_BAD_CONFIG = 3
 
 
 def run(seat: Seat) -> int:
@@ -19,9 +30,38 @@ def run(seat: Seat) -> int:
 def _probe(seat: Seat) -> Probed:
     from ringmain.loading import load_app
 
+    before = set(sys.modules)
     try:
         app = load_app(seat.config)
         app.check(seat.config)
     except RingmainError as error:
         return Probed(str(error), error.exit_code)
-    return Probed(unhandled=app.unhandled(seat.config))
+    code = _fingerprint(set(sys.modules) - before)
+    if seat.source == TRIAL and (refused := _words_of_kafka(seat.config)):
+        return Probed(refused, _BAD_CONFIG)
+    return Probed(unhandled=app.unhandled(seat.config), mounted=bool(app.mounts), code=code)
+
+
+def _fingerprint(names: Collection[str]) -> str:
+    """Of the files behind the modules that came with the app; Python's own and ours do not count."""
+    known = {*sys.stdlib_module_names, "ringmain"}
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(names):
+        path = getattr(sys.modules.get(name), "__file__", None)
+        if path and name.partition(".")[0] not in known and os.path.exists(path):
+            seen = os.stat(path)
+            digest.update(f"{path} {seen.st_mtime_ns} {seen.st_size}\n".encode())
+    return digest.hexdigest()
+
+
+def _words_of_kafka(config: Config) -> str:
+    """What there is against the Kafka properties of all routes; "" = nothing."""
+    from ringmain.kafka.properties import misfits, refusals, rejections
+
+    found = []
+    for route in config.routes.values():
+        said = [*refusals(route.kafka), *rejections(route.kafka)]
+        if not said and (whole := misfits(route.kafka)):
+            said = [("", whole)]
+        found += [f"routes.{route.name}.kafka{'.' * bool(name)}{name}: {words}" for name, words in said]
+    return "\n".join(found)

@@ -1,5 +1,5 @@
-"""The scout: asks Kafka how many partitions and live nodes each route has and how large its
-messages may be, reports, and ends.
+"""The scout: asks Kafka how many partitions and live nodes each route has, who owns what, and how large
+its messages may be, reports, and ends.
 
 Forked at the start, after an assignment and now and then, so that the supervisor needs no client. It joins no
 group and reads no message.
@@ -7,6 +7,8 @@ group and reads no message.
 
 import contextlib
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from ringmain import lifecycle
 from ringmain.config.schema import Config, Route
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 def run(seat: Seat) -> int:
     """Report on each route."""
     for route in seat.config.routes.values():
-        seat.link.send(_scout(seat.config, route))
+        report = _scout(seat.config, route)
+        if not seat.link.send(report):  # thousands of partitions: who owns them is what can be left out
+            seat.link.send(replace(report, members={}))
     return lifecycle.OK
 
 
@@ -37,9 +41,11 @@ def _scout(config: Config, route: Route) -> Scouted:
 
 
 def _look(lookup: "Lookup", config: Config, route: Route) -> Scouted:
-    from ringmain.kafka.lookup import live_nodes
+    from ringmain.kafka.lookup import live_nodes, shares
 
     counts = lookup.partition_counts(route.topics)
-    nodes = live_nodes(lookup.group().client_ids, config.name, route.name) | {config.node}
+    group = lookup.group()
+    nodes = live_nodes(group.client_ids, config.name, route.name) | {config.node}
     limit_bytes = lookup.message_limit_bytes(counts)
-    return Scouted(route.name, sum(counts.values()), len(nodes), limit_bytes)
+    members = shares(group, config.name, route.name)
+    return Scouted(route.name, sum(counts.values()), len(nodes), limit_bytes, members=members)

@@ -39,23 +39,47 @@ class Staff:
     def __init__(self, config: Config, memory: Memory, roster: Roster) -> None:
         self._roster = roster
         self._nag = Nag()
-        self._routes = {
-            name: _Staffing(route, memory.kafka_room(name), route.consumers or 1)
-            for name, route in config.routes.items()
-            if takes_kafka(config)
-        }
         self._memory = memory
+        self._routes: dict[str, _Staffing] = {}
+        self._adopt_routes(config)
+
+    def _adopt_routes(self, config: Config) -> list[_Staffing]:
+        """Know the config's routes; those that are new."""
+        routes = config.routes if takes_kafka(config) else {}
+        new = []
+        for name in [name for name in self._routes if name not in routes]:
+            del self._routes[name]
+        for name, route in routes.items():
+            if name not in self._routes:
+                staffing = _Staffing(route, self._memory.kafka_room(name), route.consumers or 1)
+                self._routes[name] = staffing
+                new.append(staffing)
+            self._aim_anew(self._routes[name], route)
         self._follows = any(staffing.route.consumers is None for staffing in self._routes.values())
         self.scout_due_s = 0.0 if self._routes else math.inf
         untold = any(one.route.kafka.get("group.protocol") == "consumer" for one in self._routes.values())
         self._rescout_s = RESCOUT_UNTOLD_S if untold else RESCOUT_S
+        return new
+
+    def _aim_anew(self, staffing: _Staffing, route: Route) -> None:
+        staffing.route = route
+        if route.consumers is not None:
+            staffing.target = min(route.consumers, staffing.room)
 
     def begin(self) -> None:
         """The first feeders: the configured number, or one while the scout learns how many."""
-        for name, staffing in self._routes.items():
-            target = seats.wanted(staffing.route.consumers, 1, 1, staffing.room)
-            for change in seats.all_changes((), target):
-                self._roster.want(_post(name, change.seat))
+        for staffing in self._routes.values():
+            self._begin(staffing)
+
+    def _begin(self, staffing: _Staffing) -> None:
+        target = seats.wanted(staffing.route.consumers, 1, 1, staffing.room)
+        for change in seats.all_changes((), target):
+            self._roster.want(_post(staffing.route.name, change.seat))
+
+    def adopt(self, config: Config) -> None:
+        """Go by this config from now on; routes that are new get their first feeders, and all are scouted."""
+        for staffing in self._adopt_routes(config):
+            self._begin(staffing)
 
     def scout_left(self, now_s: float) -> None:
         """A scout is under way; the next one when this one has nothing to add."""

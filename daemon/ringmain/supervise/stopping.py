@@ -1,7 +1,8 @@
 """The order of a graceful stop, and how long each part of it may take: pure policy.
 
 The loop enters when it is told to stop. Handlers finish what they have claimed, feeders settle and commit it,
-the courier brings away the rest: in that order, each before its share of `stop_s` is over.
+the courier brings away the rest: in that order, each before its share of `stop_s` is over. The admin ends
+last: who asks how far a stop is gets an answer.
 """
 
 from collections.abc import Collection
@@ -31,6 +32,8 @@ class Stopping:
             Phase("handle", end_s - tail_s, end_s - tail_s),
             Phase("feed", end_s - 0.5 * tail_s, end_s - 0.4 * tail_s),
             Phase("courier", end_s - 0.1 * tail_s, end_s),
+            Phase("http", end_s - 0.05 * tail_s, end_s),
+            Phase("admin", end_s, end_s),
         ]
         self.current: Phase | None = None
         self.began_s = now_s

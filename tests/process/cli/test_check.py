@@ -117,7 +117,7 @@ def test_modules_of_the_current_directory_are_not_picked_up(call: Ringmain, fold
 
 def test_run_refuses_what_check_refuses_with_the_same_codes(call: Ringmain, folder: Path) -> None:
     assert call("run", "shop.toml", "--set", "kafka.no.such.thing=1").returncode == 3
-    assert call("run", "shop.toml", "--mode", "api-server").returncode == 3
+    assert call("run", "shop.toml", "--set", "admin.bind=0.0.0.0:8100").returncode == 3
     (folder / "orders.py").write_text("app = 1")
     done = call("run", "shop.toml")
     assert done.returncode == 4

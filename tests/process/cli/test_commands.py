@@ -19,7 +19,10 @@ def test_help_lists_the_commands_that_exist(call: Ringmain) -> None:
     listed = [
         line.split()[0] for line in done.stdout.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
     ]
-    assert listed == ["run", "check", "settings", "demo", "dead", "jobs", "find", "forget"]
+    assert listed == [
+        "run", "check", "settings", "demo", "status", "top", "pause", "resume", "seek", "scale", "recycle",
+        "reload", "quiet", "stop", "dead", "jobs", "find", "forget",
+    ]  # fmt: skip
     for command in listed:
         assert call(command, "--help").returncode == 0
 
@@ -58,6 +61,9 @@ def test_what_takes_long_to_import_is_not(call: Ringmain, arguments: list[str], 
             ["demo", "--queues", "rabbitmq", "amqp://h:x/"],
             "ringmain: --queues rabbitmq URL: this is no amqp://",
         ),
+        (["run", "shop.toml", "--mode"], "ringmain: Option '--mode' requires an argument."),
+        (["seek", "shop.toml", "orders"], "ringmain: Missing option '--partition'."),
+        (["recycle", "shop.toml", "orders", "--process", "x"], "ringmain: a ROUTE and --process"),
         (["check", "a.toml", "b.toml"], "ringmain: Got unexpected extra argument (b.toml)"),
     ],
 )
@@ -66,6 +72,30 @@ def test_wrong_usage_is_two_lines_and_exit_code_2(call: Ringmain, arguments: lis
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(said)
     assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["run", "shop.toml", "--set"], "It is --set KEY=VALUE: override one key of the file"),
+        (["run", "shop.toml", "--mode"], "It is --mode [stream-worker|worker|"),
+        (["dead", "list", "shop.toml", "--since"], "It is --since TIME: dead since: ISO 8601"),
+        (["seek", "shop.toml", "orders", "--partition", "1"], "It is --to OFFSET|TIME|earliest|latest: "),
+        (["status"], "It is a path, or an instance name of /etc/ringmain"),
+    ],
+)
+def test_what_is_missing_is_told_how_to_write_it(call: Ringmain, arguments: list[str], hint: str) -> None:
+    _, second = call(*arguments).stderr.splitlines()
+    assert second.startswith(hint)
+    assert second.endswith("--help'.")
+
+
+def test_what_is_wrong_with_a_mode_speaks_of_mode(call: Ringmain, folder: Path) -> None:
+    config = folder / "shop.toml"
+    config.write_text(config.read_text().partition("[routes")[0])
+    done = call("run", "shop.toml", "--mode", "worker")
+    assert done.returncode == 3
+    assert "--set modes" not in done.stderr
 
 
 def test_the_environment_names_the_config_when_the_arguments_do_not(call: Ringmain) -> None:

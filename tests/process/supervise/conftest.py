@@ -12,6 +12,7 @@ import pytest
 from toy_daemon import Daemon
 
 from support.leftovers import Leftovers
+from support.scenario import toml
 
 HERE = Path(__file__).parent
 STEADY = {
@@ -20,6 +21,8 @@ STEADY = {
     "feed": "toys:steady",
     "handle": "toys:steady",
     "courier": "toys:steady",
+    "herald": "toys:aside",
+    "admin": "toys:aside",
 }
 
 
@@ -56,9 +59,10 @@ def start(leftovers: Leftovers, tmp_path: Path) -> Iterator[Callable[..., Daemon
             **given,
         }
         (tmp_path / "config.json").write_text(json.dumps(tree))
+        (tmp_path / "config.toml").write_text(toml(tree))
         (tmp_path / "roles.json").write_text(json.dumps(roles))
         script = [sys.executable, str(HERE / "run_toys.py")]
-        command = [*wrap, *script, str(tmp_path / "config.json"), str(tmp_path / "roles.json")]
+        command = [*wrap, *script, str(tmp_path / "config.toml"), str(tmp_path / "roles.json")]
         with (tmp_path / "log").open("ab") as log:
             process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL, env=os.environ)
         daemons.append(Daemon(process, tmp_path))

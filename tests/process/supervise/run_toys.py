@@ -1,17 +1,17 @@
-"""Runs the supervisor over toy roles: `run_toys.py CONFIG.json ROLES.json`, exit codes as the CLI's."""
+"""Runs the supervisor over toy roles: `run_toys.py CONFIG.toml ROLES.json`, exit codes as the CLI's."""
 
 import json
 import sys
 from pathlib import Path
 
-from ringmain.config.load import from_tree
+from ringmain.config.load import load
 from ringmain.errors import RingmainError
 from ringmain.supervise import run
 
 
 def main() -> int:
     """The daemon."""
-    config = from_tree(json.loads(Path(sys.argv[1]).read_text()))
+    config = load(sys.argv[1])
     try:
         return run(config, json.loads(Path(sys.argv[2]).read_text()))
     except RingmainError as error:

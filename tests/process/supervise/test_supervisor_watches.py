@@ -139,17 +139,17 @@ def test_quiet_takes_nothing_new_and_only_a_stop_follows(start: Start) -> None:
     daemon.until(lambda: len(daemon.journal("feed", "Quiet")) == 2, "quiet feeders")
     daemon.signal(signal.SIGHUP)
     assert daemon.stop() == 0
-    assert not daemon.log("reload: code only; for changes of the config file restart")
+    assert not daemon.log("reload")
 
 
 def test_a_reload_replaces_handlers_one_by_one(start: Start) -> None:
     daemon = start(handle="toys:slow_to_leave")
     daemon.at_work(5)
     daemon.signal(signal.SIGHUP)
-    daemon.until(lambda: len(daemon.journal("handle", "born")) == 4, "two fresh handlers")
+    daemon.until(lambda: daemon.log("reload done"), "the end of the reload")
     told = [entry.at_s for entry in daemon.journal("handle", "Stop")]
     born = [entry.at_s for entry in daemon.journal("handle", "born")]
-    assert told[0] < born[2] < told[1] < born[3]
+    assert born[2] < told[0] < born[3] < told[1]
     daemon.at_work(7)
     assert daemon.stop() == 0
 
@@ -189,10 +189,14 @@ def _zombies(pid: int) -> list[int]:
 def test_an_idle_supervisor_costs_less_than_a_two_thousandth_of_a_core(start: Start) -> None:
     daemon = start()
     daemon.at_work(5)
-    before_ns = _on_cpu_ns(daemon.pid)
-    never(lambda: daemon.process.poll() is not None, during_s=4.0)
-    assert _on_cpu_ns(daemon.pid) - before_ns < 0.0005 * 4e9
+    eventually(lambda: _cost_ns(daemon, 4.0) < 0.0005 * 4e9, 30.0, "idle once the start is over")
     assert daemon.stop() == 0
+
+
+def _cost_ns(daemon: Daemon, during_s: float) -> int:
+    before_ns = _on_cpu_ns(daemon.pid)
+    never(lambda: daemon.process.poll() is not None, during_s=during_s)
+    return _on_cpu_ns(daemon.pid) - before_ns
 
 
 def _on_cpu_ns(pid: int) -> int:

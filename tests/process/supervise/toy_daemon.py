@@ -1,5 +1,6 @@
 """What can be seen of a daemon of toy roles: its journal, its log, its processes."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -8,8 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ringmain import control
+from ringmain.asking import ask
+from ringmain.errors import NoAnswer
 from support.leftovers import descendants
 from support.waiting import eventually
+
+ASIDE = ("herald", "admin")
 
 
 @dataclass(frozen=True)
@@ -65,12 +71,50 @@ class Daemon:
         self.signal(signal.SIGTERM)
         return self.wait()
 
+    @property
+    def socket(self) -> Path | None:
+        """Where it listens, once it does."""
+        return next(self.directory.glob("run/toy/*.control"), None)
+
+    def ask(self, request: control.Request) -> control.Reply:
+        """Its answer, as soon as it listens."""
+
+        def answer() -> control.Reply | None:
+            with contextlib.suppress(NoAnswer):
+                return ask(str(self.socket), request, 10.0)
+            return None
+
+        return eventually(answer, message="it listens")
+
+    def look(self) -> control.Node:
+        """The picture."""
+        node = self.ask(control.Look())
+        assert isinstance(node, control.Node), node
+        return node
+
+    def says(self, words: str, ready: bool = False) -> control.Unwell:
+        """Wait for a reason with these words."""
+
+        def found() -> control.Unwell | None:
+            reasons = self.look().reasons
+            return next((one for one in reasons if words in one.reason and one.ready is ready), None)
+
+        return eventually(found, 20.0, f"a reason with {words!r}: {self.look().reasons}")
+
+    def is_ready(self) -> bool:
+        """Wait until nothing is wrong."""
+        return eventually(lambda: self.look().ready, 20.0, f"it is ready: {self.look().reasons}")
+
     def children(self) -> set[int]:
         return descendants(self.pid)
 
     def at_work(self, count: int) -> None:
-        """Wait until so many children have come to work."""
-        self.until(lambda: len(self.log("child at work")) >= count, f"{count} children at work")
+        """Wait until so many children have come to work; those whose roles stand ASIDE do not count."""
+
+        def counted() -> bool:
+            return len([one for one in self.log("child at work") if one["child"] not in ASIDE]) >= count
+
+        self.until(counted, f"{count} children at work")
 
     def until(self, condition: Callable[[], object], message: str = "") -> None:
         """Wait for a condition while the daemon lives; its log is the message when it does not."""

@@ -11,10 +11,12 @@ import signal
 from pathlib import Path
 
 from ringmain import clock, lifecycle, rings
+from ringmain.errors import FatalKafkaError
 from ringmain.lifecycle import Assigned, Booted, KillHandler, Probed, Retire, Scouted, Status, Stop
 from ringmain.seat import Seat
 
 V_DEAD = 4
+SLOW_CALL_NS = 10_000_000
 
 
 def note(seat: Seat, event: str, *details: object) -> None:
@@ -51,6 +53,14 @@ def steady(seat: Seat) -> int:
             note(seat, type(order).__name__)
             if isinstance(order, Stop | Retire):
                 return lifecycle.OK
+
+
+def aside(seat: Seat) -> int:
+    """Comes to work and leaves when told, and keeps no journal: for roles that a test is not about."""
+    seat.link.send(Booted())
+    while not any(isinstance(order, Stop | Retire) for order in orders(seat)):
+        pass
+    return lifecycle.OK
 
 
 def slow_to_leave(seat: Seat) -> int:
@@ -113,6 +123,15 @@ def fit_once(seat: Seat) -> int:
     return lifecycle.OK
 
 
+def fit_then_die(seat: Seat) -> int:
+    """A probe that finds nothing the first time, and dies without a word each time after."""
+    seen = Path(seat.config.state_dir) / "probed"
+    if seen.exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    seen.touch()
+    return fit(seat)
+
+
 def unfit(seat: Seat) -> int:
     """A probe that finds something."""
     seat.link.send(Probed("no module named orders", 4))
@@ -144,6 +163,33 @@ def troubled(seat: Seat) -> int:
     return steady(seat)
 
 
+def short_lived(seat: Seat) -> int:
+    """Comes to work and ends at once with an error."""
+    note(seat, "born")
+    seat.link.send(Booted())
+    return 3
+
+
+def hopeless(seat: Seat) -> int:
+    """One whose client is beyond repair, and says so."""
+    if seat.source == "queue":
+        return steady(seat)
+    note(seat, "born")
+    seat.link.send(Booted())
+    raise FatalKafkaError("fenced: another member has this instance id")
+
+
+def standing(seat: Seat) -> int:
+    """A feeder that owns a partition in which nothing moves."""
+    if seat.source == "queue":
+        return steady(seat)
+    side = seat.segments[seat.pool].open_feeder(seat.index, seat.incarnation)
+    index = side.partition_index("t", 0)
+    side.open_partition(index, 0)
+    side.tell_partition(index, 0, 10, False)
+    return steady(seat)
+
+
 def placing(seat: Seat) -> int:
     """A feeder that places the lines of `messages`, and notes what becomes of handlers that die."""
     if seat.source == "queue":
@@ -163,6 +209,7 @@ def placing(seat: Seat) -> int:
             if isinstance(order, Stop):
                 return lifecycle.OK
         side.settle()
+        side.take_back(SLOW_CALL_NS)
         for dead in side.dead_seats():
             slots, executing, cause, detail = side.resolve(dead)
             note(seat, "buried", dead, cause, executing, detail.decode().replace(" ", "_"))

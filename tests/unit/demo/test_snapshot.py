@@ -69,8 +69,12 @@ def test_a_stream_that_is_no_terminal_gets_lines() -> None:
     assert len(stream.getvalue().splitlines()) == 2
 
 
-def test_a_line_tells_settled_done_retry_and_dead() -> None:
-    assert line(snapshot()) == ("   2.0 s  settled 87/100  done 85  retry 5 (3 waiting)  dead 2  45 msg/s")
+def test_a_line_tells_the_counts_of_the_result_by_the_same_words() -> None:
+    said = line(snapshot())
+    assert said == "   2.0 s  done 85  retry 5 (3 waiting)  dead 2  45 msg/s"
+    last = result(snapshot(), 2.0)
+    for word in ("done", "retry", "dead"):
+        assert f"{word} {getattr(last, word)}" in said
 
 
 def test_the_table_names_partitions_outcomes_and_the_latest_of_the_dead_set() -> None:

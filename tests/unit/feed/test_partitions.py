@@ -8,11 +8,12 @@ import pytest
 from ringmain import clock
 from ringmain._fastpath import CallPlan, Drain, HandlerSide, PartitionQueue
 from ringmain.config.schema import Channel, Config, Queues, Route
+from ringmain.errors import FatalKafkaError
 from ringmain.feed import partitions as module
 from ringmain.feed.loop import Feeder
 from ringmain.feed.partitions import Partitions
-from ringmain.lifecycle import KillHandler, Leash, pair
-from ringmain.rings import REVOKED, Board, FeederTerms, Geometry, Overseer, Segment, bell
+from ringmain.lifecycle import KillHandler, Leash, Paused, Seek, Sought, pair
+from ringmain.rings import GATE_STOP, REVOKED, Board, FeederTerms, Geometry, Overseer, Segment, bell
 from ringmain.seat import Seat
 from ringmain.verdict import CHANNEL, decode
 
@@ -28,6 +29,10 @@ class NoKafka:
 
     def __init__(self, *_: Any) -> None:
         self.asked: list[dict[Any, int]] = []
+        self.sought: list[int] = []
+        self.first, self.end = 0, 1000
+        self.refusal = ""
+        self.stands = True
 
     def start(self) -> None: ...
     def poll(self) -> None: ...
@@ -38,7 +43,17 @@ class NoKafka:
 
     def commit_now(self, offsets: dict[Any, int], timeout_s: float) -> bool:
         self.asked.append(offsets)
-        return True
+        return self.stands
+
+    def end_offsets(self) -> dict[Any, int]:
+        return {("orders", 0): self.end}
+
+    def offset_for(self, topic: str, partition: int, when: str | int, timeout_s: float) -> int:
+        return {"earliest": self.first, "latest": self.end}.get(str(when), 40)
+
+    def seek(self, topic: str, partition: int, offset: int) -> str:
+        self.sought.append(offset)
+        return self.refusal
 
 
 class Rig:
@@ -80,6 +95,14 @@ class Rig:
 def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     monkeypatch.setattr(module, "KafkaSource", NoKafka)
     made = Rig()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def rig_none(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    monkeypatch.setattr(module, "KafkaSource", NoKafka)
+    made = Rig(order="none")
     yield made
     made.close()
 
@@ -197,3 +220,176 @@ def test_a_route_that_goes_through_a_channel_hands_all_to_the_courier_and_commit
     courier.ack(parcels)
     rig.feeder.settle()
     assert rig.feeder.side.low_water(0) == 3
+
+
+# -- operators -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "paused",
+    [Paused(everything=True), Paused(partitions=[("orders", 0)]), Paused(partitions=[("orders", -1)])],
+)
+def test_of_a_paused_partition_nothing_is_taken_and_what_was_taken_is_finished(
+    rig: Rig, paused: Paused
+) -> None:
+    handler = rig.handler()
+    rig.push(2)
+    rig.partitions.take()
+    rig.partitions.pause(paused)
+    rig.push(2)
+    assert not rig.partitions.take()
+    while handler.serve(plan(lambda value: None)):
+        rig.feeder.settle()
+    assert rig.feeder.side.low_water(0) == rig.feeder.side.position(0) == 2
+    assert [(row[2], row[4], row[7]) for row in rig.overseer.partitions(0)] == [(2, 1000, True)]
+    rig.partitions.pause(Paused(partitions=[("others", 0), ("orders", 1)]))
+    rig.partitions.take()
+    assert rig.feeder.side.position(0) == 4
+    assert not rig.overseer.partitions(0)[0][7]
+
+
+def test_a_partition_that_comes_while_it_is_paused_is_not_taken(rig: Rig) -> None:
+    rig.partitions.revoked([("orders", 0)], lost=False)
+    rig.partitions.pause(Paused(partitions=[("orders", 0)]))
+    rig.partitions.assigned("orders", 0, rig.queue, 0)
+    rig.push(1)
+    rig.partitions.take()
+    assert rig.feeder.side.busy == 0
+    assert rig.overseer.partitions(0)[0][7]
+
+
+def test_what_waits_for_room_when_it_is_paused_is_taken_after_it_is_resumed(rig: Rig) -> None:
+    handler, executed = rig.handler(), list[bytes]()
+    rig.push(40)
+    rig.partitions.take()
+    assert rig.partitions.stalled()
+    rig.partitions.pause(Paused(everything=True))
+    assert not rig.partitions.stalled()
+    rig.partitions.pause(Paused())
+    for _ in range(40):
+        rig.partitions.take()
+        handler.serve(plan(executed.append))
+        rig.feeder.settle()
+    assert executed == [b"%d" % number for number in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("order", "offset"),
+    [
+        (Seek("orders", 0, offset=2), 2),
+        (Seek("orders", 0, offset=1000), 1000),
+        (Seek("orders", 0, edge="earliest"), 0),
+        (Seek("orders", 0, edge="latest"), 1000),
+        (Seek("orders", 0, since_ms=77), 40),
+    ],
+)
+def test_a_seek_withdraws_what_nobody_began_commits_the_new_place_and_goes_on_there(
+    rig: Rig, order: Seek, offset: int
+) -> None:
+    handler, executed = rig.handler(), list[bytes]()
+    rig.push(10)
+    rig.partitions.take()
+    assert rig.partitions.seek(order) == Sought("orders", 0, offset)
+    assert rig.kafka.sought == [offset]
+    assert rig.kafka.asked[-1] == {("orders", 0): offset}
+    assert (rig.feeder.side.busy, rig.feeder.side.position(0)) == (0, offset)
+    rig.pushed = offset
+    rig.queue.discard()
+    rig.push(3)
+    rig.partitions.take()
+    while handler.serve(plan(executed.append)):
+        rig.feeder.settle()
+    assert executed == [b"%d" % number for number in range(offset, offset + 3)]
+    assert rig.feeder.side.low_water(0) == offset + 3
+
+
+def test_a_seek_back_is_committed_again_when_it_was_not_seen_to_stand(rig: Rig) -> None:
+    handler = rig.handler()
+    rig.push(10)
+    rig.partitions.take()
+    while handler.serve(plan(lambda value: None)):
+        rig.feeder.settle()
+    rig.partitions.commit()
+    rig.kafka.stands = False
+    rig.partitions.seek(Seek("orders", 0, offset=3))
+    rig.partitions.committed({("orders", 0): 10}, "")
+    rig.partitions._committed_s = 0.0
+    rig.partitions.commit()
+    assert rig.kafka.asked[-1] == {("orders", 0): 3}
+
+
+def test_a_call_that_outlasts_the_deadline_of_a_seek_moves_no_offset(rig_none: Rig) -> None:
+    rig, handler = rig_none, rig_none.handler()
+    rig.push(3)
+    rig.partitions.take()
+    late = handler.claim(1)
+    assert rig.partitions.seek(Seek("orders", 0, offset=500)) == Sought("orders", 0, 500)
+    handler.finish(late[0], 1)
+    handler.flush()
+    rig.feeder.settle()
+    assert rig.feeder.side.low_water(0) == rig.feeder.side.position(0) == 500
+    assert rig.feeder.side.busy == 0
+
+
+def test_a_paused_partition_can_be_sent_elsewhere_and_stays_paused(rig: Rig) -> None:
+    rig.partitions.pause(Paused(everything=True))
+    assert rig.partitions.seek(Seek("orders", 0, offset=5)) == Sought("orders", 0, 5)
+    rig.pushed = 5
+    rig.push(1)
+    rig.partitions.take()
+    assert rig.feeder.side.busy == 0
+
+
+@pytest.mark.parametrize(
+    ("order", "why"),
+    [
+        (Seek("orders", 1, offset=0), "not taken here"),
+        (Seek("orders", 0, offset=1001), "no offset 1001: it has 10 to 1000"),
+        (Seek("orders", 0, offset=9), "no offset 9"),
+    ],
+)
+def test_a_seek_that_cannot_be_changes_nothing(rig: Rig, order: Seek, why: str) -> None:
+    rig.kafka.first = 10
+    rig.push(2)
+    rig.partitions.take()
+    answer = rig.partitions.seek(order)
+    assert (answer.topic, answer.partition, answer.offset) == (order.topic, order.partition, -1)
+    assert why in answer.reason
+    assert rig.feeder.side.busy == 2
+    assert rig.kafka.asked == rig.kafka.sought == []
+
+
+def test_a_client_that_does_not_go_there_ends_the_process_with_nothing_lost(rig: Rig) -> None:
+    handler = rig.handler()
+    rig.push(1)
+    rig.partitions.take()
+    while handler.serve(plan(lambda value: None)):
+        rig.feeder.settle()
+    rig.push(4)
+    rig.partitions.take()
+    rig.kafka.refusal = "erroneous state"
+    with pytest.raises(FatalKafkaError, match="erroneous state"):
+        rig.partitions.seek(Seek("orders", 0, offset=700))
+    rig.partitions._commit_last(rig.partitions._owned)
+    assert rig.kafka.asked[-1] == {("orders", 0): 1}, "what was withdrawn is not committed past"
+
+
+def test_a_feeder_that_is_replaced_lets_handlers_finish_the_ring_unless_they_may_not(rig: Rig) -> None:
+    handler, executed = rig.handler(), list[bytes]()
+    rig.push(10)
+    rig.partitions.take()
+    rig.partitions.quiet()
+    assert not rig.partitions.leave(clock.monotonic_s() + 60)
+    while handler.serve(plan(executed.append)):
+        rig.feeder.settle()
+    assert rig.partitions.leave(clock.monotonic_s() + 60)
+    assert rig.feeder.side.low_water(0) == len(executed) == 10
+
+
+def test_with_handlers_that_may_begin_nothing_it_gives_back_at_once(rig: Rig) -> None:
+    rig.push(10)
+    rig.partitions.take()
+    rig.partitions.quiet()
+    rig.overseer.close_gate(GATE_STOP)
+    assert rig.partitions.leave(clock.monotonic_s() + 60)
+    assert rig.feeder.side.low_water(0) == 0

@@ -44,6 +44,18 @@ def test_json_says_who_and_what_on_one_line() -> None:
     }
 
 
+def test_where_the_journal_reads_a_line_begins_with_its_priority() -> None:
+    code = """
+        for stream in ("", "{0.st_dev}:{0.st_ino}".format(os.fstat(2)), "8:9"):
+            os.environ["JOURNAL_STREAM"] = stream
+            log.configure(line_format="json")
+            logger.info("x")
+            logger.error("x")
+    """
+    heads = [line.partition(b"{")[0] for line in _run(code).stderr.splitlines()]
+    assert heads == [b"", b"", b"<6>", b"<3>", b"", b""]
+
+
 def test_seat_zero_is_a_seat() -> None:
     code = """
         log.configure(line_format="json", bound={"role": "feeder", "seat": 0, "route": ""})

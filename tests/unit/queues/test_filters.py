@@ -1,5 +1,6 @@
 """Filters: times, paths, and what passes."""
 
+import msgspec
 import pytest
 
 from ringmain.queues.filters import Filter, Where, matches, parse_time_ms, parse_where, short_class
@@ -66,3 +67,18 @@ def test_text_is_looked_for_in_bytes_as_well() -> None:
 def test_a_class_is_meant_with_or_without_its_module() -> None:
     assert short_class("shop.errors.Declined") == "Declined"
     assert short_class("KeyError") == "KeyError"
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked", "passes"),
+    [
+        ("KeyError", "builtins.KeyError", True),
+        ("shop.Declined", "shop.Declined", True),
+        ("shop.Declined", "Declined", True),
+        ("KeyError", "shop.KeyError", False),
+        ("KeyError", "builtins.", False),
+    ],
+)
+def test_pythons_own_classes_are_meant_by_their_module_too(kept: str, asked: str, passes: bool) -> None:
+    failed = msgspec.structs.replace(message(1), error_class=kept)
+    assert matches(Filter(error=asked), "orders", "", failed) is passes

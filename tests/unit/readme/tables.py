@@ -1,13 +1,37 @@
-"""README's tables of Kafka properties, made from the tables that the code goes by.
+"""README's tables of Kafka properties, the admin, metrics and a reload, made from those of the code.
 
 test_readme.py compares; `python tests/unit/readme/tables.py` prints what belongs into README.
 """
 
 from collections.abc import Iterable, Iterator
 
+from ringmain import meters
+from ringmain.admin.endpoints import ENDPOINTS, Endpoint
+from ringmain.config import effects
 from ringmain.kafka.properties import ALWAYS, DEFAULTS, FORBIDDEN_BY_CONSUMER_PROTOCOL, OWNED
 
 BEGIN, END = "<!-- kafka properties -->", "<!-- /kafka properties -->"
+
+
+def admin_addresses() -> str:
+    """Every address of the admin."""
+    rows = ((f"`{one.method} {one.path}`", one.summary, _needs(one)) for one in ENDPOINTS)
+    return _marked("admin addresses", _table(("address", "what", "needs"), rows))
+
+
+def metrics() -> str:
+    """Every metric."""
+    rows = ((f"`{one.name}`", one.kind, " ".join(one.labels), one.help) for one in meters.METERS)
+    return _marked("metrics", _table(("metric", "kind", "labels", "what"), rows))
+
+
+def _needs(one: Endpoint) -> str:
+    token = {"GET": "a token", "POST": "`token`"}[one.method] if one.token else ""
+    return ", ".join(filter(None, [token, f"mode `{one.mode}`" if one.mode else ""]))
+
+
+def _marked(name: str, lines: Iterable[str]) -> str:
+    return "\n".join([f"<!-- {name} -->", *lines, f"<!-- /{name} -->"])
 
 
 def kafka_properties() -> str:
@@ -53,4 +77,4 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    print(kafka_properties())
+    print(kafka_properties(), admin_addresses(), metrics(), effects.as_markdown(), sep="\n\n")

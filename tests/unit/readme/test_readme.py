@@ -64,7 +64,8 @@ def commands() -> Iterator[str]:
 def test_every_block_is_of_a_kind_that_is_checked_here() -> None:
     opening = re.findall(r"^```(\w*)$", TEXT, re.MULTILINE)[::2]
     assert opening.count("") == 1  # the drawing of the rooms
-    assert {kind for kind, _ in BLOCK.findall(TEXT)} == {"python", "toml", "sh"}
+    # bash is what a booted machine runs (tests/systemd), yaml is Prometheus's.
+    assert {kind for kind, _ in BLOCK.findall(TEXT)} == {"python", "toml", "sh", "bash", "yaml"}
     named = [one.splitlines()[0] for one in blocks("python")]
     assert named == ["# orders.py", "# payments.py", "# outcomes.py", "# review.py"]
 
@@ -198,6 +199,15 @@ def test_every_section_that_is_linked_is_there() -> None:
     linked = set(re.findall(r"\]\(#([^)]+)\)", TEXT))
     assert linked <= anchors
     assert anchors - {"decisions-and-reasons"} <= linked
+
+
+def test_the_tables_of_addresses_and_metrics_are_those_of_the_code() -> None:
+    for table in (tables.admin_addresses(), tables.metrics()):
+        assert table in TEXT, "run: python tests/unit/readme/tables.py"
+
+
+def test_the_table_of_what_a_reload_does_is_that_of_the_code() -> None:
+    assert tables.effects.as_markdown() in TEXT, "run: python tests/unit/readme/tables.py"
 
 
 def test_the_tables_of_kafka_properties_are_those_of_the_code() -> None:

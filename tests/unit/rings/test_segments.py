@@ -17,10 +17,11 @@ def segment() -> Iterator[Segment]:
     os.close(courier_bell)
 
 
-def test_a_geometry_has_room_for_twice_the_pool_and_spare_seats() -> None:
+def test_a_geometry_has_room_for_twice_the_pool_or_for_64_handlers_and_for_spare_seats() -> None:
     geometry = Geometry.for_pool(feeders=12, handlers=4, messages=8192, arena_bytes=16 << 20)
-    assert (geometry.feeders, geometry.handlers, geometry.slots) == (24, 16, 8192)
+    assert (geometry.feeders, geometry.handlers, geometry.slots) == (24, 72, 8192)
     assert geometry.block_bytes == 256
+    assert Geometry.for_pool(12, 40, 8192, 16 << 20).handlers == 88
 
 
 @pytest.mark.parametrize("messages", [1, 15, 16, 17, 8191, 8193, 100_000])

@@ -26,7 +26,8 @@ def lined_up(config: Config, *unhandled: str) -> dict[str, int]:
 
 QUEUES = {"feed orders": 1, "feed orders.express": 1}
 OWN, EXPRESS = {"handle orders": 2}, {"handle orders.express": 3}
-COURIER = {"courier": 1}
+AROUND = {"herald": 1, "admin": 1}
+COURIER = {"courier": 1} | AROUND
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,8 @@ COURIER = {"courier": 1}
         (("stream-worker", "worker"), QUEUES | OWN | EXPRESS | COURIER),
         (("worker",), QUEUES | OWN | EXPRESS | COURIER),
         (("stream-worker",), OWN | COURIER),
-        (("api-server",), {}),
+        (("api-server",), AROUND),
+        (("management-api",), AROUND),
     ],
 )
 def test_a_node_has_what_its_modes_ask_for(modes: tuple[str, ...], expected: dict[str, int]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from ringmain.supervise.nag import Nag
 from ringmain.supervise.stopping import Phase, Stopping
 
-ALL = {"handle", "feed", "courier"}
+ALL = {"handle", "feed", "courier", "http", "admin"}
 
 
 def _phases(stopping: Stopping) -> list[Phase]:
@@ -21,7 +21,7 @@ def _phases(stopping: Stopping) -> list[Phase]:
 @pytest.mark.parametrize("stop_s", [0.0, 1.0, 25.0, 3600.0])
 def test_handlers_then_feeders_then_courier_each_within_stop_s(stop_s: float) -> None:
     phases = _phases(Stopping(100.0, stop_s))
-    assert [phase.role for phase in phases] == ["handle", "feed", "courier"]
+    assert [phase.role for phase in phases] == ["handle", "feed", "courier", "http", "admin"]
     assert phases == sorted(phases, key=lambda phase: phase.killed_s)
     assert all(100.0 <= phase.told_s <= phase.killed_s <= 100.0 + stop_s for phase in phases)
 
@@ -52,7 +52,7 @@ def test_after_a_second_signal_nobody_is_followed_and_it_is_over_when_all_are_go
 def test_a_role_that_is_not_there_is_passed_over() -> None:
     stopping = Stopping(0.0, 25.0)
     assert [stopping.advance({"courier"}, 0.0) for _ in range(3)][-1] is not None
-    assert stopping.advance(set(), 0.0) is None
+    assert [phase.role for phase in iter(lambda: stopping.advance(set(), 0.0), None)] == ["http", "admin"]
     assert stopping.over(set())
 
 

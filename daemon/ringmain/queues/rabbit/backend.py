@@ -20,6 +20,7 @@ from ringmain.queues.rabbit.topology import Topology, exists
 from ringmain.retry import LADDER_S
 
 if TYPE_CHECKING:
+    from ringmain.queues.rabbit.control import RabbitControl
     from ringmain.queues.rabbit.deadset import RabbitDeadSet
     from ringmain.queues.rabbit.search import RabbitSearch
 
@@ -45,6 +46,12 @@ class RabbitQueues:
     def taker(self, queues: Sequence[str]) -> RabbitTaker:
         """A connection that consumes."""
         return RabbitTaker(self._access, self._topology, queues)
+
+    def control(self) -> "RabbitControl":
+        """A connection that talks and counts."""
+        from ringmain.queues.rabbit.control import RabbitControl
+
+        return RabbitControl(self._app, self._access, list(self.every_queue()))
 
     def dead_set(self) -> "RabbitDeadSet":
         """A connection that looks."""
@@ -78,6 +85,7 @@ class RabbitQueues:
     def delete(self) -> None:
         """Delete every queue of the app with all that is in it: for what was a demonstration, or a test."""
         with closing(Line(self._access)) as line:
+            line.ask(line.channel(), spec.Exchange.Delete(exchange=names.control(self._app)))
             every = list(self.every_queue())
             channels = line.channels(len(every))
             line.ask_all(

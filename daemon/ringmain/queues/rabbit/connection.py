@@ -27,7 +27,7 @@ from ringmain.queues.contract import Away
 from ringmain.queues.rabbit import amqp
 from ringmain.queues.rabbit.access import Access, Address, tls_context
 from ringmain.queues.rabbit.amqp import Reply
-from ringmain.queues.rabbit.topology import said
+from ringmain.queues.rabbit.topology import no_quorum_queues, said
 from ringmain.queues.rabbit.wire import SocketAddress, Wire, resolve
 
 HEARTBEAT_S = 30
@@ -78,6 +78,8 @@ class Connection:
         self._heard_s = 0.0
         self._sent_s = 0.0
         self.is_open = False
+        self.broker = ("", "")
+        """Product and version, as it says."""
         self.failures = 0
         """Attempts and connections that failed in a row."""
         self.frame_bytes = FRAME_BYTES
@@ -231,6 +233,8 @@ class Connection:
             self._write([amqp.method(event.channel, spec.Channel.CloseOk())])
             self._events.append(event)
         elif isinstance(method, spec.Connection.Start):
+            properties = method.server_properties or {}
+            self.broker = (str(properties.get("product", "")), str(properties.get("version", "")))
             self._write([amqp.method(0, self._start_ok())])
         elif isinstance(method, spec.Connection.Tune):
             self._tune(method)
@@ -312,7 +316,7 @@ class Connection:
             return f"RabbitMQ at {self._address} refuses user {user!r}: wrong password, or no such user"
         if not self.is_open:
             return f"RabbitMQ at {self._address} refuses virtual host {vhost!r} to {user!r}: {said(close)}"
-        return said(close)
+        return no_quorum_queues(said(close)) or said(close)
 
 
 _ACCESS_REFUSED = 403

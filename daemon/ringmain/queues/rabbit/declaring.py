@@ -17,6 +17,7 @@ from ringmain.queues.contract import Away
 from ringmain.queues.rabbit.dialogue import Dialogue, Script
 from ringmain.queues.rabbit.topology import Topology, said
 
+REST_S = 5.0
 REBIRTH_S = 2.0
 """A queue that is deleted and declared again at once keeps its consumers on RabbitMQ's books and gives them
 nothing, without a word (tried: quorum, 3.10). After a while they have been told that it is gone."""
@@ -31,6 +32,7 @@ class Declaring:
         self._dialogue = dialogue
         self._topology = topology
         self._there: set[str] = set()
+        self._made: dict[str, None] = {}
         self._wanted: dict[str, None] = {}
         self._troubles: dict[str, Away] = {}
         self._backoff = Backoff()
@@ -42,6 +44,16 @@ class Declaring:
             return True
         self._wanted[queue] = None
         return False
+
+    def made(self) -> list[str]:
+        """What was declared since the last call."""
+        made, self._made = list(self._made), {}
+        return made
+
+    def rest(self, queue: str) -> None:
+        """It is there and of no use: look again later."""
+        self._there.discard(queue)
+        self._not_before_s = monotonic_s() + REST_S
 
     def forget(self, queue: str) -> None:
         """It is not there any more: somebody deleted it, or its node went with it."""
@@ -86,6 +98,10 @@ class Declaring:
     def _declare(self, queues: Sequence[str]) -> Script:
         failed = False
         for queue in queues:
+            if unable := self._topology.unable(*self._dialogue.broker):
+                self._refused(queue, unable)
+                failed = True
+                break
             for needed in self._topology.needed(queue):
                 if needed in self._there:
                     continue
@@ -95,6 +111,7 @@ class Declaring:
                     failed = True
                     break
                 self._there.add(needed)
+                self._made[needed] = None
             else:
                 self._wanted.pop(queue, None)
                 self._troubles.pop(queue, None)
@@ -105,6 +122,6 @@ class Declaring:
 
     def _refused(self, queue: str, reason: str) -> None:
         before = self._troubles.get(queue)
-        self._troubles[queue] = Away(reason, before.since_s if before else monotonic_s())
-        if before is None:
-            log.error("queue cannot be used", extra={"queue": queue, "reason": reason})
+        self._troubles[queue] = Away(reason, before.since_s if before else monotonic_s(), refused=True)
+        if before is None:  # who holds the connection says it, once for all its queues
+            log.debug("queue cannot be used", extra={"queue": queue, "reason": reason})

@@ -33,6 +33,11 @@ class Dialogue:
         self._asked: Any = None
 
     @property
+    def broker(self) -> tuple[str, str]:
+        """Product and version that the broker gave itself."""
+        return self._connection.broker
+
+    @property
     def busy(self) -> bool:
         """Is an answer awaited?"""
         return self._current is not None

@@ -11,7 +11,7 @@ import msgspec
 from pika import spec
 
 from ringmain import clock
-from ringmain.errors import DeadSetBusy, QueuesAway
+from ringmain.errors import DeadSetBusy, QueuesAway, QueuesRefused
 from ringmain.queues import names
 from ringmain.queues.contract import Holder
 from ringmain.queues.entry import iso
@@ -64,7 +64,7 @@ class Locks:
         if not isinstance(answer, spec.Channel.Close):
             return True
         if answer.reply_code != _LOCKED:
-            raise QueuesAway(f"the lock {queue} cannot be had: {said_with_remedy(answer, self._app)}")
+            raise QueuesRefused(f"the lock {queue} cannot be had: {said_with_remedy(answer, self._app)}")
         return False
 
     def _write_note(self, holder: Holder) -> None:

@@ -54,6 +54,7 @@ class RabbitPublisher:
         self._refusing = Backoff()
         self._refusing_s = 0.0
         self._refusal = ""
+        self._lacks_right = False
         self._confirmed_s = 0.0
         self.limit_bytes = 128 << 20
         """RabbitMQ's largest default; where the broker's own is less it says so, and the limit is learned."""
@@ -97,6 +98,10 @@ class RabbitPublisher:
         settled, self._settled = self._settled, Settled([], [], [])
         return settled
 
+    def made(self) -> list[str]:
+        """What was declared."""
+        return self._declaring.made()
+
     def fileno(self) -> int | None:
         """The connection's."""
         return self._connection.fileno()
@@ -115,7 +120,8 @@ class RabbitPublisher:
         """No connection, publishers blocked, no confirm for long, or a queue that is not as it must be."""
         away, where = self._connection.away() or self._declaring.trouble(), self._connection.address
         if away is None and self._refusing.failures > 1:
-            return Away(f"RabbitMQ at {where} refuses messages ({self._refusal}", self._refusing_s)
+            reason = f"RabbitMQ at {where} refuses messages ({self._refusal}"
+            return Away(reason, self._refusing_s, refused=self._lacks_right)
         if away is None and self._flight and monotonic_s() - self._confirmed_s >= SILENT_S:
             return Away(f"RabbitMQ at {where} is connected and confirms nothing", self._confirmed_s)
         return away
@@ -189,6 +195,7 @@ class RabbitPublisher:
                 self._refusing.succeeded()
             return
         self._settled.lost.extend(sent.ticket for sent in spoken)
+        self._lacks_right = False
         self._refused("basic.nack): its log says why")
 
     def _refused(self, reason: str) -> None:
@@ -215,8 +222,8 @@ class RabbitPublisher:
         else:
             if not self._refusing.failures:
                 log.warning("rabbitmq closed the channel", extra={"reason": said(close)})
-            refused = close.reply_code == spec.ACCESS_REFUSED
-            remedy = "the user needs to write to amq.default" if refused else "its log says why"
+            self._lacks_right = close.reply_code == spec.ACCESS_REFUSED
+            remedy = "the user needs to write to amq.default" if self._lacks_right else "its log says why"
             self._refused(f"{said(close)}): {remedy}")
         for sent in self._flight.land():
             if limit is not None and sent.body_bytes > limit:

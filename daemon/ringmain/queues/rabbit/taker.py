@@ -23,7 +23,7 @@ from ringmain.queues.rabbit.declaring import Declaring
 from ringmain.queues.rabbit.dialogue import Dialogue, Script
 from ringmain.queues.rabbit.silence import Silence
 from ringmain.queues.rabbit.tags import Tags
-from ringmain.queues.rabbit.topology import Topology, exists, said
+from ringmain.queues.rabbit.topology import Topology, exists, said, said_with_remedy
 
 HOLD = 512
 """Deliveries at once until hold() says otherwise."""
@@ -64,6 +64,7 @@ class RabbitTaker:
         self._asked_s = monotonic_s()
         self._acked_s = 0.0
         self._silence = Silence()
+        self._unconsumed: Away | None = None
 
     def take(self, limit: int) -> list[Delivery]:
         """From what was pushed; nothing is asked of the broker here."""
@@ -121,7 +122,7 @@ class RabbitTaker:
 
     def away(self) -> Away | None:
         """No connection, or a queue that is not as it must be."""
-        return self._connection.away() or self._declaring.trouble()
+        return self._connection.away() or self._declaring.trouble() or self._unconsumed
 
     def close(self) -> None:
         """Let go once the broker has heard the last acks; the rest goes back.
@@ -239,11 +240,22 @@ class RabbitTaker:
         self._queue_of[tag.encode()] = queue
         answer = yield spec.Basic.Consume(queue=queue, consumer_tag=tag)
         if isinstance(answer, spec.Channel.Close):
-            log.warning("queue cannot be consumed", extra={"queue": queue, "reason": said(answer)})
-            self._declaring.forget(queue)
+            self._cannot_consume(queue, answer)
             self._begin_anew()
         else:
+            self._unconsumed = None
             self._consumers[queue] = Consumer(tag, prefetch)
+
+    def _cannot_consume(self, queue: str, close: spec.Channel.Close) -> None:
+        """A right that is missing waits for a person; anything else is the queue's own end."""
+        if close.reply_code == spec.ACCESS_REFUSED:
+            since_s = self._unconsumed.since_s if self._unconsumed else monotonic_s()
+            why = said_with_remedy(close, names.parse(queue).app)
+            self._unconsumed = Away(f"queue {queue} cannot be consumed: {why}", since_s, refused=True)
+            self._declaring.rest(queue)
+        else:
+            log.warning("queue cannot be consumed", extra={"queue": queue, "reason": said(close)})
+            self._declaring.forget(queue)
 
     def _is_idle(self) -> bool:
         return self._hold <= 0 or monotonic_s() - self._asked_s >= IDLE_S

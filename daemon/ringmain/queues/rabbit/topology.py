@@ -20,6 +20,9 @@ from ringmain.types import QueueType
 DELIVERY_LIMIT = 1_000_000
 """In effect none. LOSS: without the argument RabbitMQ 4 drops a message that was given back 20 times."""
 
+_QUORUM_SINCE = (3, 8)
+_NO_QUORUM_REMEDY = 'take RabbitMQ 3.8 or later, or set queues.type = "classic" before the first message'
+_FLAG_DISABLED = re.compile(r"'quorum'.*feature flag is disabled")
 _TOO_LARGE = re.compile(r"larger than.*?(\d+)\D*$")
 
 
@@ -60,6 +63,16 @@ class Topology(NamedTuple):
         """The method that makes the queue, or finds that it is there with these arguments."""
         return spec.Queue.Declare(queue=queue, durable=True, arguments=self.arguments(queue))
 
+    def unable(self, product: str, version: str) -> str:
+        """Why this broker cannot have such queues at all; an old one takes the argument and makes others."""
+        first, _, rest = version.partition(".")
+        known = product == "RabbitMQ" and first.isdecimal() and rest.partition(".")[0].isdecimal()
+        if self.kind != "quorum" or not known:
+            return ""
+        if (int(first), int(rest.partition(".")[0])) >= _QUORUM_SINCE:
+            return ""
+        return f"RabbitMQ {version} has no quorum queues: {_NO_QUORUM_REMEDY}"
+
     def refusal(self, queue: str, close: spec.Channel.Close) -> str:
         """Why the broker did not take `declare(queue)`, for an operator: both sets of arguments, a remedy."""
         if close.reply_code != PRECONDITION_FAILED:
@@ -97,6 +110,14 @@ def said_with_remedy(close: Any, app: str) -> str:
 
 
 _WORD_OF: Mapping[int, str] = {403: "ACCESS_REFUSED", 404: "NOT_FOUND", 406: "PRECONDITION_FAILED"}
+
+
+def no_quorum_queues(text: str) -> str:
+    """What a broker means that ends the connection over a quorum queue; "" when it means something else."""
+    if not _FLAG_DISABLED.search(text):
+        return ""
+    flag = "enable its feature flag quorum_queue"
+    return f'RabbitMQ has quorum queues switched off: {flag}, or set queues.type = "classic"'
 
 
 def message_limit(close: spec.Channel.Close) -> int | None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from pika import spec
 
-from ringmain.errors import QueuesAway
+from ringmain.errors import QueuesRefused
 from ringmain.queues import names
 from ringmain.queues.rabbit import amqp
 from ringmain.queues.rabbit.line import Line
@@ -32,13 +32,13 @@ class Trial:
         self._channel = line.channel()
 
     def run(self, there: Sequence[str]) -> None:
-        """QueuesAway when we may make no queue or not publish, or one of `there` is not as it must be."""
+        """QueuesRefused when we may make no queue or not publish, or one of `there` is not as it must be."""
         with self._a_queue():
             self._publish()
         found = [reason for queue in there for reason in self._misfit(queue)]
         if found:
             more = f" ({len(found) - 1} more are no better)" if len(found) > 1 else ""
-            raise QueuesAway(f"RabbitMQ at {self._line.where}: {found[0]}{more}")
+            raise QueuesRefused(f"RabbitMQ at {self._line.where}: {found[0]}{more}")
 
     @contextmanager
     def _a_queue(self) -> Iterator[None]:
@@ -53,7 +53,7 @@ class Trial:
         self._line.send(amqp.publish_method(self._channel, self._lock), *content)
         answer = self._line.ask(self._channel, exists(self._lock))
         if isinstance(answer, spec.Channel.Close):
-            raise QueuesAway(
+            raise QueuesRefused(
                 f"RabbitMQ at {self._line.where} lets us not publish: {said(answer)}; "
                 "the user needs to write to amq.default"
             )

@@ -4,28 +4,18 @@ Whoever is given the config's `[queues]` with backend "sqlite" enters, through q
 """
 
 import os
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from ringmain.clock import wall_ms
 from ringmain.errors import QueuesAway
-from ringmain.queues import names
 from ringmain.queues.contract import Depth
+from ringmain.queues.sqlite.control import SqliteControl
 from ringmain.queues.sqlite.deadset import SqliteDeadSet
+from ringmain.queues.sqlite.depths import count
 from ringmain.queues.sqlite.publisher import SqlitePublisher
 from ringmain.queues.sqlite.search import SqliteSearch
 from ringmain.queues.sqlite.store import Store
 from ringmain.queues.sqlite.taker import SqliteTaker
-
-_DEPTHS = """
-SELECT q.route, q.channel, q.kind, CASE WHEN m.due_ms > :now THEN m.delay_s ELSE 0 END AS step,
-       count(*), count(m.taker), min(CASE WHEN m.taker IS NULL THEN m.due_ms END)
-FROM message m JOIN queue q ON q.id = m.queue WHERE q.app = :app GROUP BY 1, 2, 3, 4
-UNION ALL
-SELECT q.route, q.channel, q.kind, 0, count(*), 0, min(d.dead_ms)
-FROM dead d JOIN queue q ON q.id = d.queue WHERE q.app = :app GROUP BY 1, 2, 3
-"""
 
 
 class SqliteQueues:
@@ -42,6 +32,10 @@ class SqliteQueues:
     def taker(self, queues: Sequence[str]) -> SqliteTaker:
         """A connection that takes."""
         return SqliteTaker(Store(self._path), queues)
+
+    def control(self) -> SqliteControl:
+        """A connection that talks and counts."""
+        return SqliteControl(self._app, Store(self._path))
 
     def dead_set(self) -> SqliteDeadSet:
         """A connection that looks."""
@@ -65,23 +59,9 @@ class SqliteQueues:
         if not self._path.exists():
             return {}
         store = Store(self._path)
-        found = store.read(self._count, None)
+        found = store.read(lambda connection: count(connection, self._app), None)
         away = store.away
         store.close()
         if found is None:
             raise QueuesAway(away.reason if away else f"nothing was read from {self._path}")
         return found
-
-    def _count(self, connection: sqlite3.Connection) -> dict[str, Depth]:
-        counted = connection.execute(_DEPTHS, {"now": wall_ms(), "app": self._app}).fetchall()
-        return dict(self._depth(*row) for row in counted)
-
-    def _depth(self, *row: object) -> tuple[str, Depth]:
-        route, channel, kind, step, messages, held, oldest_ms = row
-        oldest = int(str(oldest_ms)) if oldest_ms is not None else None
-        place = names.Place(
-            self._app, str(route), str(channel), names.kind_of(str(kind), int(str(step))), int(str(step))
-        )
-        if step and oldest is not None:
-            oldest -= int(str(step)) * 1000
-        return names.of(place), Depth(int(str(messages)), int(str(held)), oldest)

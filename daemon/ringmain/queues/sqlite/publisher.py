@@ -76,6 +76,10 @@ class SqlitePublisher:
         self._confirmed, self._lost = [], []
         return settled
 
+    def made(self) -> list[str]:
+        """Nothing: all that is in a file is seen."""
+        return []
+
     def fileno(self) -> int | None:
         """A file is written, not waited on."""
         return None

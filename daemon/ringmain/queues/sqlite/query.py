@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from ringmain.queues.contract import Count
-from ringmain.queues.filters import Filter
+from ringmain.queues.filters import Filter, asked_class
 
 _HOUR = "strftime('%Y-%m-%dT%H:00Z', d.dead_ms / 1000, 'unixepoch')"
 _COLUMNS = {
@@ -55,7 +55,8 @@ def where(app: str, meant: Meant, after_id: int) -> Clause:
             ("d.id IN (SELECT value FROM json_each(?))", [msgspec.json.encode(meant.row_ids).decode()])
         )
     if chosen.error is not None:
-        terms.append(("(d.error_class = ? OR d.error_name = ?)", [chosen.error, chosen.error]))
+        asked = asked_class(chosen.error)
+        terms.append(("(d.error_class = ? OR d.error_name = ?)", [asked, asked]))
     if chosen.since_ms is not None:
         terms.append(("d.dead_ms >= ?", [chosen.since_ms]))
     if chosen.until_ms is not None:

@@ -1,6 +1,6 @@
 """An absence is said as it begins, every minute, and as it ends."""
 
-from ringmain.courier.absence import AGAIN_S, Absence
+from ringmain.queues.absence import AGAIN_S, Absence
 from ringmain.queues.contract import Away
 
 AWAY = Away("no space left", 10.0)

@@ -1,0 +1,49 @@
+"""One booted machine for each file that asks, with the guide followed to its end."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from billing import Billing
+
+from support.kafka_server import KafkaServer
+from support.machine import Machine, NoMachine, why_not
+from support.rabbit_server import RabbitServer
+
+
+def _no_machine(reason: str) -> None:
+    """Skip with the reason; where CI=true it is a failure."""
+    if os.environ.get("CI", "").lower() == "true":
+        pytest.fail(f"CI=true and no machine: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine that has just been booted."""
+    if reason := why_not():
+        _no_machine(reason)
+    made = Machine(tmp_path_factory.mktemp("machine"))
+    try:
+        made.boot()
+    except NoMachine as reason:
+        made.close()
+        _no_machine(str(reason))
+    yield made
+    made.close()
+    print(made.log_text()[-2000:])
+
+
+@pytest.fixture(scope="module")
+def billing(machine: Machine, request: pytest.FixtureRequest) -> Billing:
+    """The guide's instance, as the guide installs and starts it."""
+    # Not as arguments: servers of the session would be started before there is a machine, and for nothing.
+    kafka: KafkaServer = request.getfixturevalue("kafka")
+    rabbit: RabbitServer = request.getfixturevalue("rabbit")
+    made = Billing(machine, kafka, rabbit)
+    try:
+        made.follow_the_guide()
+    except AssertionError:
+        made.print_journal()
+        raise
+    return made
