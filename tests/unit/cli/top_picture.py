@@ -14,7 +14,7 @@ from ringmain.cli.top import View
 from support.pictures import pool, unwell
 from support.sources import CHECKOUT
 
-PLACE = CHECKOUT / "docs" / "top.svg"
+PLACE = CHECKOUT / ".pictures" / "top.svg"
 RATES = [12_000 + 900 * ((number * 7) % 11) - 450 * ((number * 3) % 8) for number in range(120)]
 
 # A picture fetches nothing: where Fira Code is not installed, another monospaced font serves.
