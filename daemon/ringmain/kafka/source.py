@@ -185,7 +185,7 @@ class KafkaSource:
     def seek(self, topic: str, partition: int, offset: int) -> str:
         """Read on from here; what was fetched is dropped. Committed offsets are the feeder's to move.
 
-        Says why not; "" = done, and nothing of the old position comes any more: librdkafka counts its versions.
+        Says why not; "" = done, and nothing of the old position comes any more (librdkafka counts versions).
         """
         try:
             self._consumer.seek(TopicPartition(topic, partition, offset))

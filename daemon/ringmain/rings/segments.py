@@ -16,7 +16,7 @@ _ARENA_ROOM_BYTES = 256 << 20
 """Address space of an arena: enough for topics with messages up to 64 MiB."""
 
 SPARE_SEATS = 8
-"""Handlers' seats beyond the largest pool: a dead one's is not free at once, and who takes over sits beside."""
+"""Handlers' seats beyond the largest pool: a dead one's is not free at once, a follower sits beside it."""
 _LEAST_POOL = 64
 ORDERS = {"none": 0, "key": 1, "partition": 2}
 
