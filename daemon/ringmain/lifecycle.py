@@ -80,8 +80,8 @@ class Expect(msgspec.Struct, frozen=True, tag="expect"):
 class Paused(msgspec.Struct, frozen=True, tag="paused"):
     """A Kafka feeder: take nothing of these (topic, partition) pairs until told otherwise.
 
-    A partition of -1 is all of the topic. Each one replaces the one before. What was taken is finished, and the
-    partitions stay assigned.
+    A partition of -1 is all of the topic. Each one replaces the one before. What was taken is finished, and
+    the partitions stay assigned.
     """
 
     everything: bool = False
