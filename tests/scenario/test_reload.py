@@ -166,6 +166,22 @@ def test_a_reload_under_load_that_replaces_everything_neither_loses_nor_repeats(
     daemon.stop()
 
 
+def test_another_topic_is_read_after_the_feeders_have_joined_again(scenario: Scenario) -> None:
+    more = scenario.kafka.create_topic(f"{scenario.topic}-more", 1)
+    scenario.produce_numbers(50)
+    scenario.kafka.produce(more, (str(number).encode() for number in range(50)))
+    scenario.app(BUSY)
+    daemon = scenario.start()
+    scenario.wait_for_settled()
+    scenario.config({"topics": [scenario.topic, more]})
+    said = reload(scenario)
+    assert "its feeders leave the group and rejoin" in said.stdout
+    scenario.wait_for("done", 100, 60)
+    scenario.wait_for_settled(40, more)
+    scenario.assert_each_once()
+    daemon.stop()
+
+
 def test_new_code_is_seen_without_a_change_of_the_file(scenario: Scenario) -> None:
     scenario.produce_numbers(10)
     scenario.app(BUSY)
