@@ -3,7 +3,7 @@
 import pytest
 
 from ringmain.errors import LookupRefused
-from ringmain.kafka.lookup import GroupFacts, Lookup, Start, foreigners, live_nodes
+from ringmain.kafka.lookup import GroupFacts, Lookup, Start, foreigners, live_nodes, shares
 from ringmain.kafka.properties import Member, consumer_properties
 from ringmain.kafka.source import KafkaSource
 from support.kafka_reader import Reader
@@ -45,6 +45,17 @@ def test_members_are_known_by_their_client_ids(kafka: KafkaServer, protocol: str
     assert facts.protocol == protocol
     assert live_nodes(facts.client_ids, "app", "r") == {"host-1.example", "host-2"}
     assert foreigners(facts.client_ids, "app", "other") == sorted(facts.client_ids)
+
+    def shared_out() -> bool:
+        joined()
+        owned = shares(lookup.group(), "app", "r")
+        assert {node: len(topics.get(topic, ())) for node, topics in owned.items()} == {
+            "host-1.example": 1,
+            "host-2": 1,
+        }
+        return sorted(part for topics in owned.values() for part in topics[topic]) == [0, 1]
+
+    eventually(shared_out, DEADLINE_S)
     if protocol == "classic":
         assert facts.assignor == "cooperative-sticky"
     for one in readers:
