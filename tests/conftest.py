@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The machine that is booted first: pytest-xdist gives away what comes last, and two would boot one each."""
+    """The booted machine first: pytest-xdist gives away what comes last, and two would boot one each."""
     items.sort(key=lambda item: "systemd" not in item.path.parts)
 
 
