@@ -150,28 +150,31 @@ cdef tuple resolve(FeederSide side, uint32_t n):
 cdef uint32_t withdraw(FeederSide side, int index, uint64_t limit_bytes) noexcept nogil:
     """Take back all of the partition that no handler executes. Returns slots still out of reach.
 
-    What is fresh and no larger than `limit_bytes` goes to the courier with OVERFLOW instead of being freed.
+    What is fresh and no larger than `limit_bytes` goes to the courier with OVERFLOW instead of being freed. What an
+    earlier epoch left unbegun (the log went back) is nobody's: freed, or it would stay FILLED for ever.
     """
     cdef uint32_t i, state, left = 0
+    cdef bint late
     cdef uint64_t w
     cdef Slot *s
     side.windows[index].leaving = True
     for i in range(side.count):
         s = &side.slots[i]
-        if s.partition != index or s.epoch != side.windows[index].epoch:
+        if s.partition != index:
             continue
+        late = is_late(side, s)
         while True:
             w = load_acquire_64(&s.word)
             state = word_state(w)
             if state == FREE:
                 break
             if state == EXECUTING or state == COURIER or state >= VERDICT:
-                left += 1
+                left += 0 if late else 1
                 break
             # ORDER: the loser of this swap is a handler about to claim or execute: its own swap fails
             # and it skips the slot.
             if swap_if_64(&s.word, w, pack(word_seq(w), 0, 0, FILLED)):
-                if limit_bytes and is_fresh(side, i, limit_bytes):
+                if limit_bytes and not late and is_fresh(side, i, limit_bytes):
                     s.detail_bytes = 0
                     hand_over(side, i, V_OVERFLOW)
                     left += 1

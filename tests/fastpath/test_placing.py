@@ -149,6 +149,29 @@ def test_what_a_dead_handler_had_of_a_partition_that_goes_away_is_begun_by_nobod
         assert len(other.claim(1)) == 1
 
 
+@pytest.mark.parametrize("order", ["none", "key"])
+def test_what_was_not_begun_when_the_log_went_back_leaves_with_its_partition(order: str) -> None:
+    with rig() as ring:
+        feeder, handler = ring.feeder(order=order), ring.handler()
+        index = feeder.partition_index("t", 0)
+        feeder.open_partition(index, 100)
+        for offset in range(6):
+            feeder.place(index, 100 + offset, b"", key=b"k%d" % (offset % 3))
+        feeder.flush()
+        feeder.open_partition(index, 0)  # as at the first offset of a topic that was made anew
+        assert feeder.withdraw(index) == 0
+        assert feeder.busy == 0
+        feeder.close_partition(index)
+        feeder.open_partition(index, 0)
+        for offset in range(6):
+            feeder.place(index, offset, b"", key=b"k%d" % (offset % 3))
+        while feeder.busy:
+            feeder.flush()
+            assert serve_all(handler, lambda value: None)
+            feeder.settle()
+        assert feeder.low_water(index) == 6
+
+
 def test_a_late_retry_waits_for_nobody() -> None:
     with rig() as ring:
         feeder, handler = ring.feeder(order="key"), ring.handler()

@@ -121,6 +121,8 @@ def test_a_route_that_is_added_drains_its_backlog_and_one_that_is_removed_leaves
     assert not daemon.children("feeder", "second")
     assert not daemon.children("handler", "second")
     assert daemon.log("ring closed")[0]["of_route"] == "second"
+    for failed in ("died of an exception", "replacing given up"):
+        assert failed not in daemon.log_text()
     scenario.produce_numbers(300)
     scenario.wait_for("done", 1100, 60)
     assert {title: pid for title, pid in others.items() if title.startswith("feeder")} == daemon.children(

@@ -9,7 +9,8 @@ import select
 from collections.abc import Collection, Mapping
 
 from ringmain.clock import monotonic_s, wall_ms
-from ringmain.config.pools import pool_of
+from ringmain.config.pools import place_of, pools
+from ringmain.config.schema import Retry
 from ringmain.courier.letters import Desk
 from ringmain.courier.post import Post
 from ringmain.lifecycle import OK, Booted, Declared, Quiet, Retire, Status, Stop
@@ -117,7 +118,7 @@ class Courier:
     def sleep(self) -> None:
         """Until a parcel, an order, the queues or the next beat; without room a parcel does not wake."""
         wanted = [] if self._hands_over else [self._sides[pool] for pool in self._post.open_pools()]
-        if self._post.can_send() or (wanted and self._is_stopping_with_empty_hands()):
+        if self._post.can_send() or ((wanted or self._hands_over) and self._is_stopping_with_empty_hands()):
             return
         if 0 < self._collected < _FEW and self._deadline_s is None:
             self._linger()
@@ -182,16 +183,19 @@ def _status(away: Away | None) -> Status:
 
 
 def _desks(seat: Seat, limit_bytes: int) -> Mapping[str, Desk]:
-    pools = [pool_of(seat.config, key) for key in seat.segments]
-    return {
-        pool.key: Desk(
-            app=seat.config.name,
-            route=pool.route,
-            node=seat.config.node,
-            policy=pool.retry,
-            limit_bytes=limit_bytes,
-            channel=pool.channel,
-            channels=frozenset(pool.settings.channels),
-        )
-        for pool in pools
-    }
+    return {key: _desk(seat, key, limit_bytes) for key in seat.segments}
+
+
+def _desk(seat: Seat, key: str, limit_bytes: int) -> Desk:
+    """LOSS: verdicts may be left in the ring of a pool that the config has no more: they are carried, too."""
+    route, channel = place_of(key)
+    settings = next((pool.settings for pool in pools(seat.config) if pool.key == key), None)
+    return Desk(
+        app=seat.config.name,
+        route=route,
+        node=seat.config.node,
+        policy=settings.retry if settings else Retry(),
+        limit_bytes=limit_bytes,
+        channel=channel,
+        channels=frozenset(settings.channels) if settings else frozenset(),
+    )

@@ -61,6 +61,8 @@ class Owned:
     committed: int
     asked: int
     stalled: bool = False
+    sought: bool = False
+    """It is being sent elsewhere: what was not begun is not wanted, least of all from the queues."""
     held: bool = False
     """Nothing is taken of it: an operator has paused it, or it is being sent elsewhere."""
 
@@ -81,6 +83,7 @@ class Partitions:
         self._owned: dict[Partition, Owned] = {}
         self._quiet = False
         self._withdraw_s: float | None = None
+        self._waited = False
         self._paused = Paused()
         self._committed_s = self._told_s = 0.0
         self._standstill = Standstill()
@@ -244,6 +247,7 @@ class Partitions:
             return Sought(*pair, reason=reason)
         self._hold(owned, True)
         self._intake.drop(owned.index)
+        owned.sought = True
         self._withdraw(owned)
         self._let_finish({pair: owned}, clock.monotonic_s() + self._seat.config.revoke_s)
         if refusal := self._kafka.seek(*pair, offset):
@@ -255,6 +259,7 @@ class Partitions:
     def _move(self, pair: Partition, owned: Owned, offset: int) -> None:
         before, late = self._side.close_partition(owned.index)
         self._side.open_partition(owned.index, offset)
+        owned.sought = False
         stands = self._kafka.commit_now({pair: offset}, _LAST_COMMIT_S)
         owned.asked = owned.committed = offset if stands else UNKNOWN  # or the next commit says it again
         self._hold(owned, self._is_paused(*pair))
@@ -284,7 +289,8 @@ class Partitions:
         if now_s >= self._withdraw_s or self._side.paused:
             for owned in self._owned.values():
                 self._withdraw(owned)
-        return self._side.busy == 0 or now_s >= deadline_s
+        self._waited = now_s >= deadline_s
+        return self._side.busy == 0 or self._waited
 
     def close(self) -> None:
         """The last commit, then leave (a static member's partitions stay its own for the session timeout)."""
@@ -322,7 +328,9 @@ class Partitions:
             self._withdraw(owned, lost)
         began_s = clock.monotonic_s()
         if not lost:
-            self._let_finish(going, began_s + self._seat.config.revoke_s)
+            # ORDER: what leave() has waited for to its deadline is not waited for again: soon after it the
+            # supervisor kills this process, before ordered calls were ended and the group was left.
+            self._let_finish(going, began_s + (0.0 if self._waited else self._seat.config.revoke_s))
             self._commit_last(going)
         elif self._route.order != "none":
             self._end_ordered(going)  # there may be calls of the same keys elsewhere already
@@ -390,7 +398,7 @@ class Partitions:
 
         Left behind it would be a gap, below which nothing counts as committed: all of those would come again.
         """
-        overflowed = self._diverter is not None and self._diverter.was_on and not lost
+        overflowed = self._diverter is not None and self._diverter.was_on and not (lost or owned.sought)
         self._side.withdraw(owned.index, FRAME_BYTES if overflowed else 0)
 
     def _out_of_reach(self, going: dict[Partition, Owned]) -> bool:

@@ -114,7 +114,8 @@ class Lookup:
         for answer in answers.values():
             with contextlib.suppress(LookupRefused):
                 found = _asked(partial(answer.result, ANSWER_S + 1))
-                limits.append(int(found["max.message.bytes"].value))
+                if (limit := found.get("max.message.bytes")) is not None:  # not every broker names it
+                    limits.append(int(limit.value))
         return max(limits)
 
     def group(self) -> GroupFacts:

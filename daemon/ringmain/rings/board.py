@@ -26,9 +26,11 @@ class Board:
         if rows <= self.rows:
             return
         self._beats.release()
-        self._memory.resize(rows * _ROW_BYTES)
-        self._beats = memoryview(self._memory).cast("Q")
-        self.rows = rows
+        try:
+            self._memory.resize(rows * _ROW_BYTES)
+            self.rows = rows
+        finally:
+            self._beats = memoryview(self._memory).cast("Q")
 
     def beat(self, row: int) -> None:
         """This process is alive and its loop goes round."""

@@ -75,12 +75,20 @@ class Segment:
             geometry.block_bytes,
             max(geometry.arena_bytes, geometry.arena_room_bytes),
         )
-        self._memory = os.memfd_create("ringmain-ring")
-        os.ftruncate(self._memory, Ring.room(*shape))
-        Ring.format(self._memory, *shape, geometry.arena_bytes)
-        self._annex = os.memfd_create("ringmain-annex")
-        os.ftruncate(self._annex, geometry.feeders * _ANNEX_BYTES)
-        self._bells = [bell() for _ in range(geometry.feeders + geometry.handlers)] + [courier_bell]
+        made: list[int] = []
+        try:
+            made.append(os.memfd_create("ringmain-ring"))
+            os.ftruncate(made[0], Ring.room(*shape))
+            Ring.format(made[0], *shape, geometry.arena_bytes)
+            made.append(os.memfd_create("ringmain-annex"))
+            os.ftruncate(made[1], geometry.feeders * _ANNEX_BYTES)
+            for _ in range(geometry.feeders + geometry.handlers):
+                made.append(bell())
+        except OSError:
+            for fd in made:  # a reload that is refused for want of descriptors must not keep the last ones
+                os.close(fd)
+            raise
+        self._memory, self._annex, self._bells = made[0], made[1], [*made[2:], courier_bell]
 
     @classmethod
     def create(cls, geometry: Geometry, courier_bell: int) -> "Segment":

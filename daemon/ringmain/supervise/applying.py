@@ -143,6 +143,8 @@ class Applying:
         if any(child.post.pool in leaving for child in self._hands.nursery.children):
             return
         if self._couriers is None:
+            # ORDER: before anybody is chosen: who is born from here on has none of these mapped.
+            self._hands.memory.gone.update(leaving)
             self._couriers = self._hands.nursery.children.of("courier")
             self._hands.recycle.replace(self._couriers)
         elif not any(map(self._lives, self._couriers)):

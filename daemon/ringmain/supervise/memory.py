@@ -31,6 +31,8 @@ class Memory:
         self.overseers: dict[str, Overseer] = {}
         self.leaving: set[str] = set()
         """Pools that the config does not have any more; a ring is closed when the last child has gone."""
+        self.gone: set[str] = set()
+        """Of those, the ones whose last process has left: nobody is born into them any more."""
         self.board = Board(_OTHER_ROWS)
         self.add_pools(config)
 
@@ -57,6 +59,7 @@ class Memory:
     def close_pool(self, key: str) -> None:
         """Let go of a ring that nobody uses any more."""
         self.leaving.discard(key)
+        self.gone.discard(key)
         self.overseers.pop(key)
         self.segments.pop(key).close()
 
@@ -74,7 +77,9 @@ class Memory:
     def segments_of(self, role: str, pool: str) -> Mapping[str, Segment]:
         """What a role may touch: its own pool's, the courier all."""
         if role in _ALL_POOLS:
-            return self.segments
+            # A courier serves a ring that leaves for as long as somebody works in it.
+            without = self.gone if role == "courier" else self.leaving
+            return {key: segment for key, segment in self.segments.items() if key not in without}
         return {pool: self.segments[pool]} if pool else {}
 
     def part(self, kept: Mapping[str, Segment]) -> None:

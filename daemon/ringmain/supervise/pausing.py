@@ -198,6 +198,9 @@ class Pausing:
             self._roster.drop(post)
             if place.child is not None:
                 self._ending.retire(place.child)
+            elif self._nursery.children.in_seat("feed", pool, post.number) is None:
+                # It had just died, and nobody follows: dead handlers' seats would wait for it for ever.
+                self._memory.overseers[pool].free_feeder(post.number)
         elif not given_up and place is None and self._ending.goes_on:
             self._roster.want(post)
 

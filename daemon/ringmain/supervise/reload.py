@@ -119,6 +119,8 @@ class Reload:
             trial.later.answer(self._refuse([reason]))
         elif not self._hands.ending.goes_on:
             trial.later.answer(self._refuse(["the node is quiet or stopping"]))
+        elif self._applying.busy:  # a fresh one that takes over from an old one was born with the old config
+            trial.later.answer(self._refuse(["processes are being replaced meanwhile: ask again after that"]))
         else:
             trial.later.answer(self._accept(trial, report))
 
