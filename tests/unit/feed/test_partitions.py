@@ -59,10 +59,10 @@ class NoKafka:
 class Rig:
     """One feeder, with order key if nothing is said, over one partition; all messages have the same key."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, revoke_s: float = 0.05, **settings: Any) -> None:
         route = Route(**{"name": "orders", "topics": ("orders",), "order": "key", **settings})
         queues = Queues(backend="sqlite", path="unused.db")
-        config = Config(app="a:b", name="shop", queues=queues, routes={"orders": route}, revoke_s=0.05)
+        config = Config(app="a:b", name="shop", queues=queues, routes={"orders": route}, revoke_s=revoke_s)
         self.segment, self.board = Segment.create(Geometry(1, 4, 16, 1 << 16), bell()), Board(1)
         self.leash: Leash
         self.leash, self.link = pair()
@@ -95,6 +95,14 @@ class Rig:
 def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     monkeypatch.setattr(module, "KafkaSource", NoKafka)
     made = Rig()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def rig_patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    monkeypatch.setattr(module, "KafkaSource", NoKafka)
+    made = Rig(revoke_s=60.0, order="none")
     yield made
     made.close()
 
@@ -183,6 +191,17 @@ def test_ordered_work_whose_handler_was_killed_is_begun_by_no_other_here(
     rig.partitions.revoked([("orders", 0)], lost=False)
     assert killed == [first.seat]
     assert side.busy == 0
+
+
+def test_what_was_waited_for_to_the_deadline_is_not_waited_for_again(rig_patient: Rig) -> None:
+    """The supervisor kills a feeder soon after its deadline; until then it has to leave its group."""
+    rig_patient.push(1)
+    rig_patient.partitions.take()
+    assert len(rig_patient.handler().claim(1)) == 1
+    began_s = clock.monotonic_s()
+    assert rig_patient.partitions.leave(began_s)
+    rig_patient.partitions.revoked([("orders", 0)], lost=False)
+    assert clock.monotonic_s() - began_s < 30
 
 
 def test_the_answer_to_a_commit_from_before_the_log_went_back_is_no_reason_to_commit_less(rig: Rig) -> None:

@@ -1,6 +1,7 @@
 """A route's segment: how large it becomes, what it hands to children, and that nothing of it stays behind."""
 
 import os
+import resource
 from collections.abc import Iterator
 
 import pytest
@@ -88,4 +89,19 @@ def test_an_arena_grows_to_four_of_the_largest_messages_and_keeps_what_stands_in
     adopted.open_partition(index, 0)
     assert all(adopted.place(index, offset, b"x" * (1 << 17)) for offset in range(3))
     segment.close()
+    os.close(courier_bell)
+
+
+def test_a_ring_that_is_refused_for_want_of_descriptors_keeps_none() -> None:
+    courier_bell = bell()
+    before = sorted(os.listdir("/proc/self/fd"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(lowest := os.dup(courier_bell))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 10, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            Segment.create(Geometry.for_pool(2, 40, 100, 1 << 20), courier_bell)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sorted(os.listdir("/proc/self/fd")) == before
     os.close(courier_bell)
