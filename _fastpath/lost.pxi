@@ -5,6 +5,10 @@ cdef uint32_t take_back(FeederSide side, int64_t slow_ns) noexcept nogil:
     cdef uint32_t n, taken = 0
     cdef HandlerSeat *seat
     cdef uint64_t now = now_ns(), since
+    # ORDER: at a stop a claim stays its handler's, which executes all of it before it ends. Taken back, it could
+    # be published after the last handler has looked: a gap, above which all comes again at the next start.
+    if load_acquire_32(&side.h.gate) & G_STOP:
+        return 0
     for n in range(load_acquire_32(&side.h.seated)):
         seat = side.ring.seat(n)
         since = seat.busy_since_ns

@@ -486,6 +486,24 @@ def test_a_stop_still_lets_through_what_came_back_from_a_slow_call(ring: Rig) ->
     assert feeder.low_water(index) == 4
 
 
+def test_at_a_stop_a_slow_call_keeps_its_claim_for_no_other_may_be_there_any_more(ring: Rig) -> None:
+    feeder, slow = ring.feeder(), ring.handler()
+    index, done = opened(feeder), []
+
+    def stuck(value: bytes | None) -> None:
+        done.append(value)
+        if value == b"0":
+            ring.overseer.close_gate(GATE_STOP)
+            assert feeder.take_back(0) == 0
+
+    for offset in range(4):
+        feeder.place(index, offset, b"%d" % offset)
+    feeder.flush()
+    assert slow.serve(plan_of(stuck)) == 4
+    feeder.settle()
+    assert feeder.low_water(index) == 4
+
+
 def test_a_probe_is_used_by_one_message_and_never_lost(ring: Rig) -> None:
     feeder, handler = ring.feeder(order="key", run_limit=64), ring.handler()
     index = opened(feeder)
