@@ -6,7 +6,6 @@ given away only after its last commit or the deadline.
 """
 
 import logging
-from dataclasses import dataclass
 
 from ringmain import clock, verdict
 from ringmain._fastpath import PartitionQueue, keep_freed_memory
@@ -14,6 +13,7 @@ from ringmain.config.schema import Route
 from ringmain.errors import FatalKafkaError
 from ringmain.feed.diverting import diverter
 from ringmain.feed.loop import BEAT_S, LOOK_S, OVERSIZE, Feeder
+from ringmain.feed.owned import Owned
 from ringmain.feed.seeking import target
 from ringmain.feed.standstill import Standstill
 from ringmain.kafka.assignment import UNKNOWN, Partition
@@ -50,21 +50,6 @@ def run_over_kafka(seat: Seat) -> int:
     # Before the client: where none can be made, the seats of handlers that died are free all the same.
     feeder.settle()
     return feeder.run(Partitions(seat, route, feeder))
-
-
-@dataclass(slots=True)
-class Owned:
-    """One partition that is ours: its queue, its number in the ring, what was last committed of it."""
-
-    queue: PartitionQueue
-    index: int
-    committed: int
-    asked: int
-    stalled: bool = False
-    sought: bool = False
-    """It is being sent elsewhere: what was not begun is not wanted, least of all from the queues."""
-    held: bool = False
-    """Nothing is taken of it: an operator has paused it, or it is being sent elsewhere."""
 
 
 class Partitions:
@@ -328,8 +313,7 @@ class Partitions:
             self._withdraw(owned, lost)
         began_s = clock.monotonic_s()
         if not lost:
-            # ORDER: what leave() has waited for to its deadline is not waited for again: soon after it the
-            # supervisor kills this process, before ordered calls were ended and the group was left.
+            # ORDER: what leave() waited for is not waited for again: soon after its deadline we are killed.
             self._let_finish(going, began_s + (0.0 if self._waited else self._seat.config.revoke_s))
             self._commit_last(going)
         elif self._route.order != "none":

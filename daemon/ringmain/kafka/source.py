@@ -225,6 +225,8 @@ class KafkaSource:
         )
 
     def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
+        if self._closed:  # within close() the broker answers nothing any more: it goes back at once
+            return
         starts = starts_of(consumer, given, self._properties["auto.offset.reset"])
         # ORDER: queues are split off before the assignment: what is fetched earlier goes elsewhere for good.
         for one in given:
