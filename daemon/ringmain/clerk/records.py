@@ -16,6 +16,7 @@ import msgspec
 from ringmain.clerk.orders import Order, in_words
 from ringmain.clock import wall_ms
 from ringmain.errors import JobRefused
+from ringmain.held import is_held
 from ringmain.queues.entry import iso
 from ringmain.queues.envelope import UNREADABLE
 
@@ -154,17 +155,7 @@ class Ledger:
 
     def _runs(self, job_id: str) -> bool:
         """Is its lock held?"""
-        try:
-            descriptor = os.open(_Paths(self.folder, job_id).lock, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
+        return is_held(_Paths(self.folder, job_id).lock)
 
 
 class _Paths:

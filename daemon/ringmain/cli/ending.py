@@ -4,14 +4,12 @@ act.py enters. Of this machine's node the lock is watched, which the kernel free
 supervisor; of another one its admin.
 """
 
-import fcntl
-import os
-
 from ringmain import clock
 from ringmain.cli.client import Client, socket_paths
 from ringmain.config.schema import Config
 from ringmain.control import Look
 from ringmain.errors import NoAnswer
+from ringmain.held import is_held
 
 EVERY_S = 0.1
 
@@ -24,7 +22,7 @@ def wait_for_its_end(client: Client) -> None:
 
 def _has_ended(client: Client) -> bool:
     if client.config is not None:
-        return not any(_is_held(path) for path in _locks(client.config))
+        return not any(is_held(path) for path in _locks(client.config))
     assert client.remote is not None
     try:
         client.remote.ask(Look(), timeout_s=EVERY_S * 50)
@@ -35,17 +33,3 @@ def _has_ended(client: Client) -> bool:
 
 def _locks(config: Config) -> list[str]:
     return [f"{path.removesuffix('.control')}.lock" for path in socket_paths(config)]
-
-
-def _is_held(path: str) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

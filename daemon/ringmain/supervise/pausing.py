@@ -9,6 +9,7 @@ import logging
 import math
 
 import msgspec
+from msgspec.structs import replace
 
 from ringmain import clock, control
 from ringmain.config.pools import place_of
@@ -55,17 +56,7 @@ class Pausing:
         topic, reason = self._topic_of(request)
         if reason:
             return control.Refused(reason, unknown=self._is_unknown(request.route))
-        word = Word(
-            route=request.route,
-            paused=True,
-            at_ms=0,
-            topic=topic,
-            partition=request.partition,
-            source=request.source,
-            node=request.node,
-            operator=request.operator,
-            reason=request.reason,
-        )
+        word = replace(_word(request, topic), paused=True, reason=request.reason)
         return control.Done(f"{_subject(word)} is paused{self._say(word)}")
 
     def told_resume(self, request: control.Resume) -> Answer:
@@ -73,16 +64,7 @@ class Pausing:
         topic, reason = self._topic_of(request)
         if reason:
             return control.Refused(reason, unknown=self._is_unknown(request.route))
-        word = Word(
-            route=request.route,
-            paused=False,
-            at_ms=0,
-            topic=topic,
-            partition=request.partition,
-            source=request.source,
-            node=request.node,
-            operator=request.operator,
-        )
+        word = _word(request, topic)
         before = self._pauses.says(word.key)
         was = "" if before is not None and before.paused else " (it was not paused)"
         said = self._say(word)
@@ -230,6 +212,20 @@ def order_of(words: list[Word]) -> Paused:
         (word.topic, ALL if word.partition is None else word.partition) for word in of_kafka if word.topic
     }
     return Paused(everything, [] if everything else sorted(named))
+
+
+def _word(request: control.Pause | control.Resume, topic: str) -> Word:
+    """What the request is about, as a resume that bears no date yet."""
+    return Word(
+        route=request.route,
+        paused=False,
+        at_ms=0,
+        topic=topic,
+        partition=request.partition,
+        source=request.source,
+        node=request.node,
+        operator=request.operator,
+    )
 
 
 def _subject(word: Word) -> str:
