@@ -8,8 +8,9 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 
 from ringmain.errors import FatalKafkaError
+from ringmain.kafka.outlook import ANSWER_S
 from ringmain.kafka.properties import Member
-from ringmain.kafka.source import KafkaSource
+from ringmain.kafka.source import CLOSE_S, KafkaSource
 from support.kafka_reader import Reader
 from support.kafka_server import KafkaServer
 from support.waiting import eventually
@@ -241,6 +242,23 @@ def test_it_closes_while_fetching_with_messages_unread(
     assert queue.closed
     with pytest.raises(RuntimeError, match="closed"):
         queue.take(1)
+
+
+def test_a_close_that_the_broker_does_not_answer_ends_all_the_same(own_kafka: KafkaServer) -> None:
+    topic = own_kafka.create_topic()
+    properties = {"bootstrap.servers": own_kafka.bootstrap, "group.id": topic}
+    member = Member("app", "route", "node", 0, "dynamic")
+    one = Reader(lambda it: KafkaSource(member, [topic], properties, it))
+    eventually(one.until(lambda: (topic, 0) in one.queues), DEADLINE_S)
+    own_kafka.freeze()
+    one.position.clear()
+    one.source.commit({(topic, 0): 0})
+    began_s = time.monotonic()
+    left = one.source.close()
+    took_s = time.monotonic() - began_s
+    own_kafka.thaw()
+    assert not left
+    assert took_s < CLOSE_S + ANSWER_S + 1, "a client would wait for its commit for a minute"
 
 
 def test_twenty_rebalances_lose_nothing(kafka: KafkaServer, reader: Make, protocol: str) -> None:

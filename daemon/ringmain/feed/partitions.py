@@ -280,7 +280,8 @@ class Partitions:
     def close(self) -> None:
         """The last commit, then leave (a static member's partitions stay its own for the session timeout)."""
         self._commit_last(self._owned)
-        self._kafka.close()
+        if not self._kafka.close():
+            _log.warning("Kafka's client does not close: going without it")
 
     def problem(self) -> str:
         """What keeps Kafka from serving us."""

@@ -6,7 +6,9 @@ messages do not pass here (the feeder fetches them from the queues it was given)
 """
 
 import contextlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -26,6 +28,7 @@ from ringmain.kafka.properties import (
 from ringmain.kafka.reading import Copied, Direct, Reading, plugin_properties
 from ringmain.kafka.silent import Silent
 
+CLOSE_S = 5.0
 _COMMIT_AGAIN_S = 0.05
 NOBODY = "^ringmain-retired-no-such-topic$"
 
@@ -124,22 +127,40 @@ class KafkaSource:
         if group_protocol(self._properties) == "consumer":
             self._subscribe([NOBODY])
 
-    def close(self) -> None:
-        """Leave (the revocation comes from in here) and let go; nothing may be read afterwards."""
+    def close(self) -> bool:
+        """Leave (the revocation comes from in here) and let go; nothing may be read afterwards.
+
+        False = the client did not come back within CLOSE_S. It is left where it is, with all settled before:
+        the process is to end without it.
+        """
         if self._closed:
-            return
+            return True
         self._closed = True
         if self._outlook:
             self._outlook.close()
         # ORDER: settled before the close, within which the coordinator would not be asked any more.
         self._settle(self.partitions(), lost=False)
+        # ORDER: an assignment that is here is served before the close, in which it may hang the client: what
+        # it answers ends the group, and the revocation behind it asks the group (librdkafka 2.16 drops a
+        # question that comes in its last moment unanswered, and waits for ever).
+        self._consumer.poll(0)
         self._drain.release()
+        return self._leave(CLOSE_S)
+
+    def _leave(self, timeout_s: float) -> bool:
+        closed: Future[None] = Future()
+        threading.Thread(target=_run_into, args=(closed, self._consumer.close), daemon=True).start()
         try:
-            self._consumer.close()
+            closed.result(timeout_s)
+        except TimeoutError:
+            return False
         except KafkaException as failed:
             self._note(failed.args[0])
         finally:
-            self._let_go(list(self._queues))
+            # ORDER: never before: a client that is still at it may read them.
+            if closed.done():
+                self._let_go(list(self._queues))
+        return True
 
     # ---- offsets
 
@@ -328,6 +349,14 @@ class KafkaSource:
     def _watch(self) -> None:
         if self._outlook and not self._closed:
             self._outlook.watch(self._queues)
+
+
+def _run_into(future: Future[None], call: Callable[[], None]) -> None:
+    try:
+        call()
+        future.set_result(None)
+    except BaseException as error:
+        future.set_exception(error)
 
 
 def _positions(offsets: Offsets) -> list[TopicPartition]:
