@@ -18,6 +18,7 @@ from ringmain import clock
 from ringmain.queues.frames import FRAME_BYTES, unpack
 from ringmain.rings import CRASH, FeederTerms, Geometry
 from ringmain.verdict import CHANNEL, DEAD, OVERFLOW, RETRY
+from support import signals
 
 _NAMES = ("feeder", "first", "second", "courier")
 _PADS = [bytes(range(n % 256)) * (1 + n % 3) for n in range(512)]
@@ -85,7 +86,7 @@ class Plant:
         pid = self.pids.pop(name, None)
         if pid is None:
             return
-        os.kill(pid, signal.SIGKILL)
+        signals.send(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         assert os.WIFSIGNALED(status), f"{name} failed by itself"
         if name in self.seats:

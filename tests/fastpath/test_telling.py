@@ -10,6 +10,7 @@ from rig import Rig, opened, rig, serve_all
 
 from ringmain._fastpath import Drain, Intake, PartitionQueue
 from ringmain.rings import REVOKED
+from support import signals
 
 _PARTITIONS_AT = 13
 _ROW_BYTES = 320
@@ -98,7 +99,7 @@ def test_who_looks_while_it_is_written_sees_one_telling_or_the_next_never_half_o
             if len(seen) >= ENOUGH:
                 break
     finally:
-        os.kill(writer, signal.SIGKILL)
+        signals.send(writer, signal.SIGKILL)
         os.waitpid(writer, 0)
     assert {committed - end for _, _, _, committed, end, _, _, _ in seen} == {0}
     assert all(paused == (committed % 2 == 1) for _, _, _, committed, _, _, _, paused in seen)

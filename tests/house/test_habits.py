@@ -138,6 +138,19 @@ def test_only_support_lets_time_pass_in_tests() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_a_signal_of_a_test_never_goes_to_a_process_group_by_mistake() -> None:
+    wrong = [
+        f"{path.relative_to(CHECKOUT)}:{node.lineno}: os.kill(0, …) ends the test run (support.signals)"
+        for path in sorted((CHECKOUT / "tests").rglob("*.py"))
+        if path.name != "signals.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and dotted(node.func) == "os.kill"
+        and ast.unparse(node.args[0]) != "os.getpid()"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_the_folder_above_the_package_is_not_importable() -> None:
     assert not (CHECKOUT / "daemon" / "__init__.py").exists(), "it would collide with python-daemon"
 

@@ -1,11 +1,11 @@
 """Channels: handlers of their own behind a queue, with their own times, retries, dead set and breaker."""
 
-import os
 import signal
 from typing import Any
 
 import pytest
 
+from support import signals
 from support.scenario import ROUTE, Daemon, Scenario
 from support.waiting import eventually, never
 
@@ -119,7 +119,7 @@ def test_killed_twice_in_a_channels_call_the_message_is_dead_there_and_its_neigh
     configure(scenario, queues)
     daemon = start(scenario)
     for times in (1, 2):
-        os.kill(scenario.wait_for("at never", times)[-1].pid, signal.SIGKILL)
+        signals.send(scenario.wait_for("at never", times)[-1].pid, signal.SIGKILL)
     [entry] = scenario.wait_for_dead(1)
     assert (entry["offset"], entry["channel"], entry["error_class"]) == (50, "express", "HandlerCrash")
     scenario.wait_for("done", COUNT - 1)

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from ringmain.demo import sample
+from support import signals
 from support.leftovers import Leftovers, descendants
 from support.rabbit_server import RabbitServer
 from support.waiting import eventually
@@ -98,7 +99,7 @@ def test_killed_it_leaves_no_process(leftovers: Leftovers) -> None:
     with started() as demo:
         assert demo.stdout
         demo.stdout.readline()
-        os.kill(demo.pid, signal.SIGKILL)
+        signals.send(demo.pid, signal.SIGKILL)
     eventually(lambda: not leftovers.processes(), deadline_s=5)
     folder = Path(os.environ["TMPDIR"])
     for each in sorted(folder.rglob("*"), reverse=True):  # a killed process cannot tidy its folder

@@ -1,10 +1,10 @@
 """File descriptors are gone: said clearly, what runs goes on, and all is whole again when there are some."""
 
-import os
 import resource
 import signal
 from collections.abc import Iterable
 
+from support import signals
 from support.scenario import Daemon, Scenario
 from support.waiting import eventually
 
@@ -42,7 +42,7 @@ def test_without_descriptors_what_runs_goes_on_and_what_died_comes_back_when_the
 
     limit_descriptors(all_but_handlers(daemon), FEWER_THAN_ARE_OPEN)
     victim = next(iter(daemon.children("handler").values()))
-    os.kill(victim, signal.SIGKILL)
+    signals.send(victim, signal.SIGKILL)
     eventually(lambda: daemon.log("cannot start a process"))
     daemon.signal(signal.SIGHUP)
     scenario.produce_numbers(COUNT)

@@ -4,7 +4,6 @@ Under both protocols and both memberships, side by side: nearly all of the time 
 each test prints is README's.
 """
 
-import os
 import shutil
 import signal
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from support import signals
 from support.kafka_server import KafkaServer
 from support.leftovers import Leftovers
 from support.nodes import (
@@ -92,7 +92,7 @@ def measured(scenarios: dict[Kind, Scenario], title: str, nodes: int, deed: Deed
 
 
 def kill_a_feeder(_: Scenario, first: Daemon, __: Daemon | None) -> None:
-    os.kill(first.kafka_feeders()["feeder r/1"], signal.SIGKILL)
+    signals.send(first.kafka_feeders()["feeder r/1"], signal.SIGKILL)
 
 
 def kill(scenario: Scenario, daemon: Daemon, name: str) -> None:

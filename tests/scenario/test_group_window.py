@@ -1,10 +1,9 @@
 """The window of done offsets: one slow message neither stops its partition nor makes a crash repeat much."""
 
-import os
 import signal
 
+from support import signals
 from support.scenario import Scenario
-from support.waiting import eventually
 
 COUNT = 20_000
 SLOW_S = 20.0
@@ -44,9 +43,9 @@ def test_the_window_bounds_what_a_killed_feeder_repeats(scenario: Scenario) -> N
     daemon = scenario.start()
     scenario.wait_for("done", WINDOW - 1)
     held = scenario.wait_for("at slow")[0]
-    feeder = daemon.feeder_of(scenario.topic, 0)
-    os.kill(feeder, signal.SIGKILL)
-    eventually(lambda: daemon.feeder_of(scenario.topic, 0) not in (0, feeder), 20.0)
+    feeder = daemon.feeder_of(scenario.topic)
+    signals.send(feeder, signal.SIGKILL)
+    daemon.feeder_of(scenario.topic, other_than=feeder)
     scenario.wait_for("done", 2 * (WINDOW - 1))
     assert held.pid in daemon.children("handler").values(), "the slow call goes on"
     scenario.open_gate("slow")

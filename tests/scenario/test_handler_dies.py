@@ -1,10 +1,10 @@
 """A handler process dies: what it had claimed goes to others, and only what it was executing is blamed."""
 
-import os
 import signal
 
 import pytest
 
+from support import signals
 from support.scenario import Scenario, children_are_gone
 from support.waiting import eventually
 
@@ -48,7 +48,7 @@ def test_killed_twice_in_the_same_call_the_message_is_dead_and_its_neighbours_ar
     scenario.app(app_with("wait_at('never')"))
     daemon = scenario.start()
     for times in (1, 2):
-        os.kill(scenario.wait_for("poison", times)[-1].pid, signal.SIGKILL)
+        signals.send(scenario.wait_for("poison", times)[-1].pid, signal.SIGKILL)
     [entry] = scenario.wait_for_dead(1)
     scenario.wait_for_settled()
     assert entry["offset"] == POISON
@@ -95,7 +95,7 @@ def test_what_a_killed_process_had_claimed_behind_a_blocking_call_goes_to_others
     daemon = scenario.start()
     [blocked] = scenario.wait_for("at never")
     scenario.wait_for("done", OTHERS)  # the other process does all but the one that blocks
-    os.kill(blocked.pid, signal.SIGKILL)
+    signals.send(blocked.pid, signal.SIGKILL)
     scenario.wait_for("done", COUNT)
     scenario.wait_for_settled()
     scenario.assert_each_once()

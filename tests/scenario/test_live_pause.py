@@ -1,11 +1,11 @@
 """What operators pause takes nothing, keeps its partitions, survives restarts, and goes on where it was."""
 
-import os
 import signal
 
 import pytest
 
 from ringmain.control import Pause, Resume
+from support import signals
 from support.operator import PATIENCE_S, Operator, kafka_feeders
 from support.scenario import Daemon, Scenario, children_are_gone
 from support.waiting import eventually, never
@@ -96,7 +96,7 @@ def test_a_feeder_that_dies_while_its_partition_is_paused_comes_back_paused(scen
     eventually(lambda: operator.partition(0).state == "paused", PATIENCE_S)
     victims = kafka_feeders(daemon)
     for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+        signals.send(pid, signal.SIGKILL)
     eventually(children_are_gone(victims), PATIENCE_S)
     produce(scenario)
     eventually(lambda: done_of(scenario, 1) == EACH, PATIENCE_S)
@@ -261,9 +261,9 @@ def test_a_partition_paused_while_it_moves_is_paused_wherever_it_comes(scenario:
     daemon = scenario.start()
     operator.wait_until_owned(PARTITIONS)
     (victim,) = kafka_feeders(daemon)
-    os.kill(victim, signal.SIGSTOP)
+    signals.send(victim, signal.SIGSTOP)
     operator.done(Pause("r", partition=0))
-    os.kill(victim, signal.SIGKILL)
+    signals.send(victim, signal.SIGKILL)
     produce(scenario)
     eventually(lambda: done_of(scenario, 1) == EACH, PATIENCE_S)
     never(lambda: done_of(scenario, 0), NOTHING_S)

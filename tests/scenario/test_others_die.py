@@ -1,6 +1,5 @@
 """Feeder, courier and supervisor die: nothing is lost, and repeated is at most what the promise allows."""
 
-import os
 import signal
 import sqlite3
 from contextlib import closing
@@ -8,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from support import signals
 from support.leftovers import descendants
-from support.scenario import Daemon, Scenario, children_are_gone
+from support.scenario import Scenario, children_are_gone
 from support.waiting import eventually
 
 COUNT = 500
@@ -34,16 +34,6 @@ PAUSES_AT_200 = """
 """
 
 
-def feeder_at_work(daemon: Daemon, scenario: Scenario, other_than: int = 0) -> int:
-    """The process that has the only partition."""
-
-    def found() -> int:
-        pid = daemon.feeder_of(scenario.topic, 0)
-        return pid if pid != other_than else 0
-
-    return eventually(found, 10)
-
-
 def instance_ids(scenario: Scenario) -> list[str]:
     return [member.group_instance_id for member in scenario.kafka.members(scenario.group)]
 
@@ -55,9 +45,9 @@ def test_a_feeder_killed_before_any_commit_repeats_at_most_everything_once(scena
     daemon = scenario.start()
     scenario.wait_for("done", COUNT)
     committed = scenario.kafka.committed(scenario.group, scenario.topic).get(0, 0)
-    before, members = feeder_at_work(daemon, scenario), instance_ids(scenario)
-    os.kill(before, signal.SIGKILL)
-    feeder_at_work(daemon, scenario, other_than=before)
+    before, members = daemon.feeder_of(scenario.topic), instance_ids(scenario)
+    signals.send(before, signal.SIGKILL)
+    daemon.feeder_of(scenario.topic, other_than=before)
     assert instance_ids(scenario) == members
     scenario.wait_for("done", COUNT + COUNT - committed)
     daemon.stop()  # its commit says that everything is settled
@@ -71,9 +61,9 @@ def test_a_feeder_killed_after_its_commit_repeats_nothing(scenario: Scenario) ->
     scenario.app(PLAIN)
     daemon = scenario.start()
     scenario.wait_for_settled()
-    before, members = feeder_at_work(daemon, scenario), instance_ids(scenario)
-    os.kill(before, signal.SIGKILL)
-    feeder_at_work(daemon, scenario, other_than=before)
+    before, members = daemon.feeder_of(scenario.topic), instance_ids(scenario)
+    signals.send(before, signal.SIGKILL)
+    daemon.feeder_of(scenario.topic, other_than=before)
     assert instance_ids(scenario) == members
     scenario.produce_numbers(COUNT)
     scenario.wait_for_settled()
@@ -88,9 +78,9 @@ def test_a_feeder_killed_at_work_repeats_only_what_was_not_committed(scenario: S
     executing = scenario.wait_for("at second half", 2)
     scenario.wait_for("done", 200)
     eventually(lambda: scenario.kafka.committed(scenario.group, scenario.topic) == {0: 200})
-    before = feeder_at_work(daemon, scenario)
-    os.kill(before, signal.SIGKILL)
-    feeder_at_work(daemon, scenario, other_than=before)
+    before = daemon.feeder_of(scenario.topic)
+    signals.send(before, signal.SIGKILL)
+    daemon.feeder_of(scenario.topic, other_than=before)
     scenario.open_gate("second half")
     scenario.wait_for_settled()
     scenario.assert_all()
@@ -113,7 +103,7 @@ def test_a_killed_feeder_of_retries_loses_none_of_them(scenario: Scenario) -> No
     scenario.wait_for("at second attempt", 2)
     feeders = daemon.children("feeder")
     [queue_feeder] = set(feeders) - set(daemon.kafka_feeders())
-    os.kill(feeders[queue_feeder], signal.SIGKILL)
+    signals.send(feeders[queue_feeder], signal.SIGKILL)
     eventually(
         lambda: daemon.children("feeder").get(queue_feeder, feeders[queue_feeder]) != feeders[queue_feeder]
     )
@@ -140,7 +130,7 @@ def test_a_courier_killed_before_its_confirm_loses_nothing(scenario: Scenario) -
         scenario.produce_numbers(COUNT)
         scenario.wait_for("done", 2 * COUNT)
         courier = daemon.children()["courier"]
-        os.kill(courier, signal.SIGKILL)
+        signals.send(courier, signal.SIGKILL)
         eventually(lambda: daemon.children().get("courier", courier) != courier)
         assert scenario.kafka.committed(scenario.group, scenario.topic) == {0: COUNT}
         file.execute("ROLLBACK")
@@ -159,7 +149,7 @@ def test_a_courier_killed_again_and_again_carries_every_verdict_at_least_once(sc
         scenario.wait_for("done", thousandth * 400)
         before = daemon.children().get("courier", 0)
         if before:
-            os.kill(before, signal.SIGKILL)
+            signals.send(before, signal.SIGKILL)
         eventually(lambda before=before: daemon.children().get("courier", before) != before)
     scenario.wait_for_settled()
     scenario.assert_each_once()
@@ -194,7 +184,7 @@ def test_everything_killed_at_once_goes_on_from_the_committed_offsets(scenario: 
     daemon = scenario.start()
     scenario.wait_for("at second half")
     for pid in [daemon.pid, *descendants(daemon.pid)]:
-        os.kill(pid, signal.SIGKILL)
+        signals.send(pid, signal.SIGKILL)
     daemon.ended()
     committed = scenario.kafka.committed(scenario.group, scenario.topic).get(0, 0)
     scenario.open_gate("second half")

@@ -22,6 +22,7 @@ from ringmain.config.schema import Config
 from ringmain.queues import names
 from ringmain.queues.connect import connect
 from ringmain.queues.envelope import Packed
+from support import signals
 from support.leftovers import Leftovers, descendants
 from support.nodes import shares, start_node
 from support.rabbit_server import RabbitServer
@@ -267,7 +268,7 @@ def test_kill_9_of_courier_feeders_and_handlers_in_the_middle_of_it_loses_nothin
             pids = list(daemon.children(role).values())
             if pids:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(chance.choice(pids), signal.SIGKILL)
+                    signals.send(chance.choice(pids), signal.SIGKILL)
     scenario.open_gate("fast")
     scenario.wait_for_settled(60)
     eventually(lambda: not queued(scenario, queues), ALL_DONE_S, "the queues are empty")

@@ -1,6 +1,5 @@
 """RabbitMQ away, or who talks to it killed: nothing lost, nothing committed past, said once."""
 
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from support import signals
 from support.environment import child_environment
 from support.kafka_server import KafkaServer
 from support.leftovers import Leftovers
@@ -129,7 +129,7 @@ def test_courier_and_queue_feeder_killed_again_and_again_lose_nothing(
     for victim in (courier_of, queue_feeder_of) * 2:
         scenario.wait_for("called", 1)
         before = eventually(lambda victim=victim: victim(daemon))
-        os.kill(before, signal.SIGKILL)
+        signals.send(before, signal.SIGKILL)
         eventually(lambda victim=victim, before=before: victim(daemon) not in (0, before), SAID_S)
     eventually(lambda: not scenario.missing() or None, BACK_S)
     scenario.wait_for_settled(BACK_S)

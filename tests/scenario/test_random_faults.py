@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from support import signals
 from support.kafka_server import KafkaServer
 from support.leftovers import Leftovers
 from support.nodes import start_node
@@ -98,7 +99,7 @@ class Faults:
         self._work_on()
         if pid:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+                signals.send(pid, signal.SIGCONT)
 
     def the_supervisor_is_killed(self) -> None:
         self.daemon.kill()
@@ -137,7 +138,7 @@ class Faults:
             return 0
         pid = children[self.luck.choice(sorted(children))]
         with suppress(ProcessLookupError):
-            os.kill(pid, number)
+            signals.send(pid, number)
         return pid
 
     def _work_on(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from support import signals
 from support.scenario import Daemon, Scenario
 from support.waiting import eventually
 
@@ -44,7 +45,7 @@ class Killer:
         title = self.luck.choice(sorted(children))
         committed = sum(self.scenario.kafka.committed(self.scenario.group, self.scenario.topic).values())
         with suppress(ProcessLookupError):
-            os.kill(children[title], signal.SIGKILL)
+            signals.send(children[title], signal.SIGKILL)
         role = title.partition(" ")[0]
         self.deaths[role] = self.deaths.get(role, 0) + 1
         begun = len({one.place for one in self.scenario.events("begun")})

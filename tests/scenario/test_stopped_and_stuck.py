@@ -1,10 +1,10 @@
 """Processes that stand still without dying, calls that nothing can interrupt: seen from outside and ended."""
 
-import os
 import signal
 
 import pytest
 
+from support import signals
 from support.scenario import Scenario, children_are_gone
 from support.waiting import eventually
 
@@ -89,7 +89,7 @@ def test_an_idle_handler_that_stands_still_is_replaced(scenario: Scenario) -> No
     daemon = scenario.start()
     scenario.wait_for_settled()
     [idle] = daemon.children("handler").values()
-    os.kill(idle, signal.SIGSTOP)
+    signals.send(idle, signal.SIGSTOP)
     scenario.produce_numbers(COUNT)
     eventually(children_are_gone([idle]), 20)
     scenario.wait_for_settled()
@@ -110,9 +110,9 @@ def test_a_supervisor_that_was_suspended_with_all_its_children_ends_nobody(scena
     scenario.wait_for("at gate", 2)
     everybody = [daemon.pid, *daemon.children().values()]
     for pid in everybody:
-        os.kill(pid, signal.SIGSTOP)
+        signals.send(pid, signal.SIGSTOP)
     for pid in reversed(everybody):
-        os.kill(pid, signal.SIGCONT)
+        signals.send(pid, signal.SIGCONT)
     scenario.open_gate("gate")
     scenario.wait_for_settled()
     scenario.assert_each_once()

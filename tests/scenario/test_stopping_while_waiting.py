@@ -1,12 +1,12 @@
 """A stop does not wait for what waits: pauses, retries in place, a closed breaker, queues that are away."""
 
-import os
 import signal
 import sqlite3
 from contextlib import closing
 
 import pytest
 
+from support import signals
 from support.scenario import Daemon, Scenario
 from support.waiting import eventually, never
 
@@ -123,7 +123,7 @@ def test_a_crash_repeats_no_more_than_the_commit_window(scenario: Scenario) -> N
     scenario.wait_for("at well")
     eventually(lambda: len(scenario.events("done")) >= window)
     never(lambda: max(scenario.offsets("begun")) > 10 + window, 1.0, "it reads on past the window")
-    os.kill(daemon.feeder_of(scenario.topic, 0), signal.SIGKILL)
+    signals.send(daemon.feeder_of(scenario.topic), signal.SIGKILL)
     scenario.open_gate("well")
     scenario.wait_for_settled()
     scenario.assert_all()

@@ -3,7 +3,6 @@
 Five seconds is the promise; deadlines here leave room for a machine that does other things as well.
 """
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from ringmain.control import Node, Unwell
+from support import signals
 from support.kafka_server import KafkaServer
 from support.leftovers import Leftovers
 from support.operator import PATIENCE_S, Operator
@@ -94,23 +94,23 @@ def test_handlers_that_are_stopped_by_a_signal_are_named(waiting: Scenario) -> N
     operator = at_work(waiting)
     handlers = waiting.daemons[0].children("handler").values()
     for pid in handlers:
-        os.kill(pid, signal.SIGSTOP)
+        signals.send(pid, signal.SIGSTOP)
     try:
         says(operator, "all 2 handlers are suspended")
     finally:
         for pid in handlers:
-            os.kill(pid, signal.SIGCONT)
+            signals.send(pid, signal.SIGCONT)
     is_well(operator)
 
 
 def test_a_feeder_that_is_stopped_by_a_signal_is_named(waiting: Scenario) -> None:
     operator = at_work(waiting)
     title, pid = next(iter(waiting.daemons[0].kafka_feeders().items()))
-    os.kill(pid, signal.SIGSTOP)
+    signals.send(pid, signal.SIGSTOP)
     try:
         assert says(operator, "no sign of life").subject == title
     finally:
-        os.kill(pid, signal.SIGCONT)
+        signals.send(pid, signal.SIGCONT)
     is_well(operator)
 
 
@@ -131,7 +131,7 @@ def test_a_code_that_crashes_at_its_start_is_named_with_how_it_ended(scenario: S
     operator = at_work(scenario)
     scenario.open_gate("broken")
     for pid in scenario.daemons[0].children("handler").values():
-        os.kill(pid, signal.SIGKILL)
+        signals.send(pid, signal.SIGKILL)
     says(operator, "no handler is alive")
     assert "exited with code 9" in says(operator, "crash loop", deadline_s=PATIENCE_S).reason
     lost = operator.look().restarts["handler r crashed"]

@@ -1,6 +1,5 @@
 """Nodes that share the work by their modes: one brings Kafka in, others take what is in the queues."""
 
-import os
 import shutil
 import signal
 from contextlib import closing
@@ -13,6 +12,7 @@ from ringmain.config.load import load
 from ringmain.queues import names
 from ringmain.queues.connect import connect
 from ringmain.queues.envelope import Envelope
+from support import signals
 from support.nodes import start_node
 from support.queue_backends import publish
 from support.scenario import ROUTE, Daemon, Scenario, children_are_gone
@@ -248,8 +248,9 @@ def test_through_a_channel_a_killed_consumer_loses_nothing(scenario: Scenario, q
     daemon = scenario.start()
     for count in (1, 5 * COUNT):
         scenario.wait_for("done", count)
-        os.kill(daemon.feeder_of(scenario.topic, 0), signal.SIGKILL)
-        eventually(lambda: daemon.feeder_of(scenario.topic, 0))
+        feeder = daemon.feeder_of(scenario.topic)
+        signals.send(feeder, signal.SIGKILL)
+        daemon.feeder_of(scenario.topic, other_than=feeder)
     eventually(lambda: not scenario.missing(), 60)
     scenario.wait_for_settled(60)
     assert {one.channel for one in scenario.events("done")} == {"express"}

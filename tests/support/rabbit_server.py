@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from support import signals
 from support.kafka_jars import ServerUnavailable
 from support.kafka_server import free_ports
 from support.waiting import eventually
@@ -93,10 +94,10 @@ class RabbitServer:
 
     def freeze(self) -> None:
         """SIGSTOP: connections stay open and nothing answers."""
-        os.kill(self.pid, signal.SIGSTOP)
+        signals.send(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        os.kill(self.pid, signal.SIGCONT)
+        signals.send(self.pid, signal.SIGCONT)
 
     def stop_app(self) -> None:
         """End RabbitMQ within its running node: connections are closed in order."""

@@ -5,7 +5,6 @@ what they wrote down (support/witness.py), the rest from its log, its dead set a
 """
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from support import signals
 from support.environment import child_environment
 from support.kafka_client import Item, KafkaClient
 from support.leftovers import Leftovers, alive, descendants
@@ -93,14 +93,18 @@ class Daemon:
         last = max(feeders, key=_seat_of, default="")
         return {title: pid for title, pid in feeders.items() if title != last}
 
-    def feeder_of(self, topic: str, partition: int) -> int:
-        """The process that said last that it got this partition; 0 = nobody, or it is gone."""
-        said = [
-            line["pid"]
-            for line in self.log("assigned")
-            if line.get("topic") == topic and line.get("partition") == partition
-        ]
-        return said[-1] if said and alive(said[-1]) else 0
+    def feeder_of(self, topic: str, partition: int = 0, other_than: int = 0, deadline_s: float = 20.0) -> int:
+        """The process that said last that it got this partition, once there is one that lives."""
+
+        def found() -> int:
+            said = [
+                line["pid"]
+                for line in self.log("assigned")
+                if line.get("topic") == topic and line.get("partition") == partition
+            ]
+            return said[-1] if said and said[-1] != other_than and alive(said[-1]) else 0
+
+        return eventually(found, deadline_s, f"{topic}/{partition} has a feeder")
 
     def log(self, event: str = "") -> list[dict[str, Any]]:
         """Its log lines so far, of one event if given; what is no JSON is left out."""
@@ -336,7 +340,7 @@ def _stopped(daemon: Daemon) -> bool:
         daemon.ended()
     except AssertionError:
         for pid in [daemon.pid, *descendants(daemon.pid)]:
-            os.kill(pid, signal.SIGKILL)
+            signals.send(pid, signal.SIGKILL)
         daemon.process.wait()
         return False
     return True

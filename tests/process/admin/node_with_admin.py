@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 
 import psutil  # type: ignore[import-untyped]
 
+from support import signals
 from support.environment import child_environment
 from support.waiting import eventually
 
@@ -141,7 +141,7 @@ class AdminNode:
     def end(self) -> None:
         """Whatever it takes."""
         if self.process.poll() is None:
-            os.kill(self.process.pid, signal.SIGKILL)
+            signals.send(self.process.pid, signal.SIGKILL)
         self.process.wait(STOP_S)
 
 

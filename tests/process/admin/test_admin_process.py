@@ -1,6 +1,5 @@
 """The admin as a child of a real supervisor: it comes back, it waits for its port, it ends with the rest."""
 
-import os
 import signal
 import socket
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from node_with_admin import START_S, AdminNode
 from ringmain.clerk.records import Ledger
 from ringmain.queues import names
 from ringmain.queues.sqlite import SqliteQueues
+from support import signals
 from support.dead_messages import died
 from support.leftovers import alive
 from support.queue_backends import publish
@@ -22,7 +22,7 @@ Start = Callable[..., AdminNode]
 def test_a_killed_admin_comes_back_and_its_worker_does_not_outlive_it(start: Start) -> None:
     node = start().until_up()
     [admin, worker] = node.processes("admin")
-    os.kill(admin, signal.SIGKILL)
+    signals.send(admin, signal.SIGKILL)
     eventually(lambda: not alive(worker), message="the end of its worker")
     node.until_up()
     assert admin not in node.processes("admin")
@@ -32,7 +32,7 @@ def test_a_killed_admin_comes_back_and_its_worker_does_not_outlive_it(start: Sta
 def test_a_killed_worker_is_replaced_by_the_admin_itself(start: Start) -> None:
     node = start().until_up()
     [admin, worker] = node.processes("admin")
-    os.kill(worker, signal.SIGKILL)
+    signals.send(worker, signal.SIGKILL)
     eventually(lambda: not alive(worker))
     node.until_up()
     assert admin in node.processes("admin")
@@ -66,7 +66,7 @@ def test_signals_of_a_terminal_are_the_supervisors_alone(start: Start) -> None:
     below = node.processes("admin")
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
         for pid in below:
-            os.kill(pid, number)
+            signals.send(pid, number)
     assert node.get("/api/status").status == 200
     assert node.processes("admin") == below
 

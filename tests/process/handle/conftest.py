@@ -18,6 +18,7 @@ from ringmain.config.schema import Config, Queues, Route
 from ringmain.lifecycle import Booted, Leash, Stop
 from ringmain.rings import Board, FeederTerms, Geometry, Segment, bell
 from ringmain.seat import Seat
+from support import signals
 from support.waiting import eventually
 
 APP = """
@@ -157,7 +158,7 @@ class Handler:
         """Nothing stays."""
         if self.pid:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+                signals.send(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
         if self.leash is not None:
             self.leash.close()

@@ -1,6 +1,5 @@
 """The supervisor over real forks: who is born, who is ended, who follows, what is left."""
 
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 from toy_daemon import ASIDE, Daemon
 
+from support import signals
 from support.leftovers import alive
 from support.waiting import eventually
 
@@ -108,9 +108,9 @@ def test_the_terminals_signals_to_the_whole_group_reach_the_supervisor_only(star
     daemon = start(handle="toys:slow_to_leave")
     daemon.at_work(5)
     for pid in daemon.children():
-        os.kill(pid, signal.SIGINT)
-        os.kill(pid, signal.SIGTERM)
-        os.kill(pid, signal.SIGHUP)
+        signals.send(pid, signal.SIGINT)
+        signals.send(pid, signal.SIGTERM)
+        signals.send(pid, signal.SIGHUP)
     assert daemon.stop() == 0
     assert len(daemon.journal("handle", "left")) == 2
     assert not daemon.log("child ended") or all(e["cause"] == "ended" for e in daemon.log("child ended"))
@@ -164,7 +164,7 @@ def test_a_child_that_dies_is_followed_at_once_in_its_post(start: Start) -> None
     daemon = start()
     daemon.at_work(5)
     feeder = daemon.journal("feed", "born", "kafka")[0]
-    os.kill(feeder.pid, signal.SIGKILL)
+    signals.send(feeder.pid, signal.SIGKILL)
     daemon.at_work(6)
     follower = daemon.journal("feed", "born", "kafka")[1]
     assert (follower.index, follower.incarnation) == (feeder.index, feeder.incarnation + 1)

@@ -1,7 +1,6 @@
 """The supervisor over its control socket: what it shows of real processes, and why it is unwell."""
 
 import contextlib
-import os
 import signal
 import socket
 import stat
@@ -13,6 +12,7 @@ import pytest
 from toy_daemon import Daemon
 
 from ringmain import control
+from support import signals
 from support.waiting import eventually
 
 Start = Callable[..., Daemon]
@@ -60,7 +60,7 @@ def test_what_handlers_did_is_counted(start: Start) -> None:
 def test_a_process_that_is_lost_is_counted_by_its_cause(start: Start) -> None:
     daemon = start()
     daemon.is_ready()
-    os.kill(pids(daemon, "handler")[0], signal.SIGKILL)
+    signals.send(pids(daemon, "handler")[0], signal.SIGKILL)
     eventually(lambda: daemon.look().restarts.get("handler orders crashed") == 1)
     assert max(one.restarts for one in daemon.look().processes if one.role == "handler") == 1
     assert daemon.is_ready()
@@ -85,7 +85,7 @@ def test_children_hold_no_connection_of_an_operators(start: Start) -> None:
         client.settimeout(10)
         client.connect(str(daemon.socket))
         before = pids(daemon, "handler")
-        os.kill(before[0], signal.SIGKILL)
+        signals.send(before[0], signal.SIGKILL)
         eventually(lambda: set(pids(daemon, "handler")) - set(before))
         mine = [one for one in psutil.Process().net_connections("unix") if one.fd == client.fileno()]
         assert mine
@@ -168,13 +168,13 @@ def test_handlers_that_are_suspended_are_frozen_and_well_again_when_they_go_on(s
     daemon.is_ready()
     suspended = pids(daemon, "handler")
     for pid in suspended:
-        os.kill(pid, signal.SIGSTOP)
+        signals.send(pid, signal.SIGSTOP)
     try:
         assert daemon.says("all 2 handlers are suspended").route == "orders"
         assert "suspended" in {one.state for one in daemon.look().processes}
     finally:
         for pid in suspended:
-            os.kill(pid, signal.SIGCONT)
+            signals.send(pid, signal.SIGCONT)
     assert daemon.is_ready()
 
 
@@ -182,11 +182,11 @@ def test_a_feeder_that_is_suspended_gives_no_sign_of_life(start: Start) -> None:
     daemon = start()
     daemon.is_ready()
     feeder = next(one.pid for one in daemon.look().processes if one.source == "kafka")
-    os.kill(feeder, signal.SIGSTOP)
+    signals.send(feeder, signal.SIGSTOP)
     try:
         assert daemon.says("no sign of life").subject == "feeder orders/0"
     finally:
-        os.kill(feeder, signal.SIGCONT)
+        signals.send(feeder, signal.SIGCONT)
     assert daemon.is_ready()
 
 

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from toy_daemon import Daemon
 
+from support import signals
 from support.waiting import eventually, never
 
 Start = Callable[..., Daemon]
@@ -120,7 +121,7 @@ def test_a_second_node_has_the_last_seat_retire_and_give_its_partitions_away(sta
     daemon = _scouted(start, "4 1")
     daemon.until(lambda: len(daemon.journal("feed", "born", "kafka")) == 4, "4 feeders")
     (daemon.directory / "scouted").write_text("4 2")
-    os.kill(
+    signals.send(
         daemon.journal("feed", "born", "kafka")[0].pid, signal.SIGKILL
     )  # its follower's assignment: look again
     daemon.until(lambda: daemon.journal("feed", "Retire"), "a seat given up")
@@ -173,7 +174,7 @@ def test_as_pid_1_it_reaps_orphans_and_obeys_signals(start: Start) -> None:
     (supervisor,) = [pid for pid in daemon.children() if _parent(pid) == daemon.pid]
     eventually(lambda: daemon.journal("handle", "orphaned"))
     eventually(lambda: not _zombies(supervisor), message="orphans are reaped")
-    os.kill(supervisor, signal.SIGTERM)
+    signals.send(supervisor, signal.SIGTERM)
     assert daemon.wait() == 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support import signals
 from support.leftovers import Leftovers, adopt_orphans, alive
 from support.waiting import eventually
 
@@ -21,7 +22,7 @@ def test_an_orphan_that_still_runs_is_reported() -> None:
         with pytest.raises(AssertionError, match=rf"process {pid} \(sleep 300"):
             before.assert_none(deadline_s=0.05)
     finally:
-        os.kill(pid, signal.SIGKILL)
+        signals.send(pid, signal.SIGKILL)
         eventually(lambda: not alive(pid))
         before.assert_none()
         adopt_orphans(False)
