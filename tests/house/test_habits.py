@@ -138,6 +138,18 @@ def test_only_support_lets_time_pass_in_tests() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_nobody_asks_an_admin_client_for_committed_offsets() -> None:
+    """While a group has no coordinator librdkafka 2.16 dies of it; Consumer.committed() asks the same."""
+    wrong = [
+        f"{path.relative_to(CHECKOUT)}:{node.lineno}: a SIGSEGV now and then: ask Consumer.committed()"
+        for path in tracked_files()
+        if path.suffix == ".py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "list_consumer_group_offsets"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_a_signal_of_a_test_never_goes_to_a_process_group_by_mistake() -> None:
     wrong = [
         f"{path.relative_to(CHECKOUT)}:{node.lineno}: os.kill(0, …) ends the test run (support.signals)"

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     ConsumerGroupType,
     KafkaError,
     KafkaException,
@@ -152,19 +151,11 @@ class Lookup:
     def _committed(self, pairs: list[Partition]) -> dict[Partition, int]:
         if not pairs:
             return {}
-        request = [ConsumerGroupTopicPartitions(self._group, [TopicPartition(*pair) for pair in pairs])]
-
-        def asked() -> Any:
-            answers = self._admin.list_consumer_group_offsets(request, request_timeout=ANSWER_S)
-            return answers[self._group].result(ANSWER_S + 1)
-
-        try:
-            answer = _settled(asked)
-        except LookupRefused as refused:
-            if refused.code == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
-            raise
-        return {(one.topic, one.partition): one.offset for one in answer.topic_partitions if one.offset >= 0}
+        # Never AdminClient.list_consumer_group_offsets: while a coordinator is elected librdkafka 2.16 looks
+        # for a group there that such a client does not have, and the process dies of SIGSEGV.
+        asked = [TopicPartition(*pair) for pair in pairs]
+        answers = _settled(lambda: self._reader().committed(asked, timeout=ANSWER_S))
+        return {(one.topic, one.partition): one.offset for one in answers if one.offset >= 0}
 
     def _described(self) -> Any:
         answers = self._admin.describe_consumer_groups([self._group], request_timeout=ANSWER_S)
