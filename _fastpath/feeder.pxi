@@ -120,19 +120,19 @@ cdef class FeederSide:
         self.head.epoch += 1
         window_open(&self.windows[index], position, self.commit_window, self.head.epoch)
 
-    def withdraw(self, int index, uint64_t overflow_bytes=0):
+    def withdraw(self, int index, uint64_t overflow_bytes=0, bint spare=False):
         """Take back all of the partition that no handler executes. Returns slots still out of reach.
 
         What comes back unexecuted from now on (its handler died, its wait is over) is kept from handlers: ask again.
-        What was never executed and is no larger than `overflow_bytes` goes to the courier with OVERFLOW.
-        """
-        return withdraw(self, index, overflow_bytes)
+        What was never executed and is no larger than `overflow_bytes` goes to the courier with OVERFLOW. With `spare`
+        what lies below anything that was begun stays and is executed, until this is asked again without it."""
+        return withdraw(self, index, overflow_bytes, spare)
 
     def close_partition(self, int index):
         """End the epoch: what is still executing becomes late work. Returns (low water, late slots)."""
         cdef Window *w = &self.windows[index]
         cdef int64_t low = window_low_water(w)
-        cdef int late = withdraw(self, index, 0)     # what waits for a due time would otherwise wait for ever
+        cdef int late = withdraw(self, index, 0, False)     # what waits for a due time would otherwise wait for ever
         w.epoch = 0
         tell_partition(self, index, -1, -1, False)
         if w.outstanding:

@@ -151,43 +151,67 @@ cdef tuple resolve(FeederSide side, uint32_t n):
     return [side.scratch[i] for i in range(executing)], seat.executing, seat.cause, detail
 
 
-cdef uint32_t withdraw(FeederSide side, int index, uint64_t limit_bytes) noexcept nogil:
-    """Take back all of the partition that no handler executes. Returns slots still out of reach.
-
-    What is fresh and no larger than `limit_bytes` goes to the courier with OVERFLOW instead of being freed. What an
-    earlier epoch left unbegun (the log went back) is nobody's: freed, or it would stay FILLED for ever.
-    """
-    cdef uint32_t i, state, left = 0
-    cdef bint late
-    cdef uint64_t w
+cdef int64_t begun_to(FeederSide side, int index) noexcept nogil:
+    """The highest offset of the partition that was begun, or is claimed and will be; -1 = none."""
+    cdef uint32_t i, state
+    cdef int64_t highest = side.windows[index].settled_to
     cdef Slot *s
-    side.windows[index].leaving = True
     for i in range(side.count):
         s = &side.slots[i]
-        if s.partition != index:
+        if s.partition != index or s.offset <= highest or is_late(side, s):
             continue
-        late = is_late(side, s)
-        while True:
-            w = load_acquire_64(&s.word)
-            state = word_state(w)
-            if state == FREE:
-                break
-            if state == EXECUTING or state == COURIER or state >= VERDICT:
-                left += 0 if late else 1
-                break
-            # ORDER: the loser of this swap is a handler about to claim or execute: its own swap fails
-            # and it skips the slot.
-            if swap_if_64(&s.word, w, pack(word_seq(w), 0, 0, FILLED)):
-                if limit_bytes and not late and is_fresh(side, i, limit_bytes):
-                    s.detail_bytes = 0
-                    hand_over(side, i, V_OVERFLOW)
-                    left += 1
-                else:
-                    release(side, i, False)
-                break
-    skip_entries(side)
+        state = word_state(load_acquire_64(&s.word))
+        if state == CLAIMED or state == EXECUTING or state == COURIER or state >= VERDICT:
+            highest = s.offset
+    return highest
+
+
+cdef uint32_t withdraw(FeederSide side, int index, uint64_t limit_bytes, bint spare) noexcept nogil:
+    """Take back of the partition what no handler executes. Returns slots still out of reach.
+
+    What is fresh and no larger than `limit_bytes` goes to the courier with OVERFLOW instead of being freed. `spare`:
+    what lies below something that was begun stays and is executed: taken back, it would be a gap, below which nothing
+    counts as committed, and all that was done above it would come again. What an earlier epoch left unbegun (the log
+    went back) is nobody's: freed, or it would stay FILLED for ever.
+    """
+    cdef uint32_t i, left = 0
+    cdef uint64_t held[RINGS]
+    cdef Window *w = &side.windows[index]
+    # ORDER: nobody may claim between the look at what was begun and the taking back of what lies above it.
+    hold_entries(side, held)
+    w.leaving_from = min(w.leaving_from, begun_to(side, index) + 1 if spare else 0)
+    for i in range(side.count):
+        if side.slots[i].partition == index:
+            left += not withdrawn(side, i, limit_bytes)
+    show_held(side, held)
     show_all(side)
     return left
+
+
+cdef bint withdrawn(FeederSide side, uint32_t slot, uint64_t limit_bytes) noexcept nogil:
+    """Take back one slot of a partition that is leaving; False = it is still to be waited for."""
+    cdef Slot *s = &side.slots[slot]
+    cdef bint late = is_late(side, s)
+    cdef uint32_t state
+    cdef uint64_t w
+    while True:
+        w = load_acquire_64(&s.word)
+        state = word_state(w)
+        if state == FREE:
+            return True
+        if state == EXECUTING or state == COURIER or state >= VERDICT:
+            return late
+        if not is_leaving(side, slot):
+            return False
+        # ORDER: the loser of this swap is a handler about to execute: its own swap fails and it skips the slot.
+        if swap_if_64(&s.word, w, pack(word_seq(w), 0, 0, FILLED)):
+            break
+    if limit_bytes and not late and is_fresh(side, slot, limit_bytes):
+        s.detail_bytes = 0
+        hand_over(side, slot, V_OVERFLOW)
+        return False
+    release(side, slot, False)
+    return True
 
 
 cdef uint32_t in_flight(FeederSide side, int index) noexcept nogil:

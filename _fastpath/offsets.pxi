@@ -11,7 +11,11 @@ cdef struct Window:
     uint64_t limit          # offsets that position may be ahead of low
     int64_t timestamp_ms    # of the last one taken, or of the one that waits for room; -1 = none was taken
     uint32_t epoch          # 0 = not assigned
-    bint leaving            # withdrawn once: what comes back unexecuted stays for the next withdrawal
+    int64_t settled_to      # the highest offset that was settled; -1 = none
+    int64_t leaving_from    # from here on nothing is begun any more: it leaves with the partition; STAYS = nothing does
+
+
+cdef int64_t STAYS = 0x7fffffffffffffff
 
 
 cdef int window_open(Window *w, int64_t position, uint64_t limit, uint32_t epoch) except -1:
@@ -33,7 +37,8 @@ cdef int window_open(Window *w, int64_t position, uint64_t limit, uint32_t epoch
     w.timestamp_ms = -1
     w.limit = limit
     w.epoch = epoch
-    w.leaving = False
+    w.settled_to = -1
+    w.leaving_from = STAYS
     return 0
 
 
@@ -54,6 +59,8 @@ cdef inline void window_settle(Window *w, int64_t offset) noexcept nogil:
     cdef uint64_t bit = <uint64_t>offset & (w.size - 1)
     w.unsettled[bit >> 6] &= ~(<uint64_t>1 << (bit & 63))
     w.outstanding -= 1
+    if offset > w.settled_to:
+        w.settled_to = offset
 
 
 cdef int64_t window_low_water(Window *w) noexcept nogil:

@@ -85,25 +85,43 @@ cdef bint reclaim(FeederSide side, uint32_t slot) noexcept nogil:
             return True
 
 
-cdef void skip_entries(FeederSide side) noexcept nogil:
-    """Move the heads over entries whose slots were withdrawn; what is still READY is published again."""
-    cdef uint64_t at, e, tail
+cdef void hold_entries(FeederSide side, uint64_t *held) noexcept nogil:
+    """Move the heads over all that is unclaimed; `held` is where they were. Nobody claims until it is shown again.
+
+    ORDER: a handler that has read some of these entries loses its own swap on the head, and finds nothing.
+    """
     cdef uint32_t ring_no
     cdef uint64_t *head
+    for ring_no in range(RINGS):
+        head = &side.head.heads[ring_no]
+        held[ring_no] = load_acquire_64(head)
+        while (held[ring_no] != side.published_tails[ring_no]
+                and not swap_if_64(head, held[ring_no], side.published_tails[ring_no])):
+            held[ring_no] = load_acquire_64(head)
+
+
+cdef void show_held(FeederSide side, uint64_t *held) noexcept nogil:
+    """What is still READY of what hold_entries() took is published again."""
+    cdef uint64_t at, e, tail
+    cdef uint32_t ring_no
     cdef uint64_t *entries
     for ring_no in range(RINGS):
         entries = side.ring.ready(side.seat, ring_no)
-        head = &side.head.heads[ring_no]
         tail = side.published_tails[ring_no]
-        at = load_acquire_64(head)
-        while at != tail and not swap_if_64(head, at, tail):
-            at = load_acquire_64(head)
+        at = held[ring_no]
         while at < tail:
             e = entries[at & side.mask]
             at += 1
             if (entry_slot(e) < side.count
                     and load_acquire_64(&side.slots[entry_slot(e)].word) == pack(entry_seq(e), 0, 0, READY)):
                 publish_again(side, entry_slot(e), ring_no)
+
+
+cdef void skip_entries(FeederSide side) noexcept nogil:
+    """Move the heads over entries whose slots are taken; what is READY is published again."""
+    cdef uint64_t held[RINGS]
+    hold_entries(side, held)
+    show_held(side, held)
 
 
 cdef uint32_t divert(FeederSide side, uint32_t keep, uint32_t most, uint64_t limit_bytes) noexcept nogil:

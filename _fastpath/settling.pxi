@@ -5,7 +5,9 @@ cdef inline bint is_late(FeederSide side, Slot *s) noexcept nogil:
 
 
 cdef inline bint is_leaving(FeederSide side, uint32_t slot) noexcept nogil:
-    return side.windows[side.slots[slot].partition].leaving
+    cdef Slot *s = &side.slots[slot]
+    cdef int64_t leaving_from = side.windows[s.partition].leaving_from
+    return leaving_from != STAYS and (s.offset >= leaving_from or is_late(side, s))
 
 
 cdef void release(FeederSide side, uint32_t slot, bint settled) noexcept nogil:

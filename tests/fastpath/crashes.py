@@ -127,6 +127,7 @@ class Feeder:
         """Give the partition away and back, as a rebalance does. Not without order: repeats are counted."""
         if self.order == "none":
             return
+        self.side.withdraw(self.index, spare=True)
         self.side.withdraw(self.index)
         low, _ = self.side.close_partition(self.index)
         self.side.open_partition(self.index, low)

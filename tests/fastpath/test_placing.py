@@ -211,6 +211,54 @@ def test_withdrawing_a_partition_leaves_the_others_in_the_ring() -> None:
         assert feeder.room == 16
 
 
+def test_what_lies_below_something_begun_may_be_spared_and_is_executed() -> None:
+    with rig() as ring:
+        feeder, slow, quick = ring.feeder(order="key"), ring.handler(), ring.handler()
+        index = opened(feeder)
+        for offset, key in enumerate((b"slow", b"quick", b"slow", b"quick")):
+            feeder.place(index, offset, b"%d" % offset, key=key)
+        feeder.flush()
+        (claim,) = slow.claim(1)
+        serve_all(quick, lambda value: None)
+        feeder.settle()
+        feeder.flush()
+        serve_all(quick, lambda value: None)
+        feeder.settle()
+        feeder.place(index, 4, b"4", key=b"slow")
+        feeder.place(index, 5, b"5", key=b"quick")
+        feeder.flush()
+        assert feeder.withdraw(index, spare=True) == 2, "0 is executing and 2 waits behind it; 3 is done"
+        assert quick.claim(2) == []
+        slow.finish(claim, DONE)
+        feeder.settle()
+        feeder.flush()
+        got: list[bytes | None] = []
+        serve_all(quick, got.append)
+        feeder.settle()
+        assert got == [b"2"]
+        assert feeder.withdraw(index, spare=True) == 0
+        assert feeder.close_partition(index) == (4, 0)
+
+
+def test_what_was_spared_leaves_when_it_is_asked_for_all() -> None:
+    with rig() as ring:
+        feeder, slow, quick = ring.feeder(order="key"), ring.handler(), ring.handler()
+        index = opened(feeder)
+        for offset, key in enumerate((b"slow", b"quick", b"slow")):
+            feeder.place(index, offset, b"", key=key)
+        feeder.flush()
+        (claim,) = slow.claim(1)
+        serve_all(quick, lambda value: None)
+        feeder.settle()
+        assert feeder.withdraw(index) == 1
+        slow.finish(claim, DONE)
+        feeder.settle()
+        feeder.flush()
+        assert quick.claim(1) == []
+        assert feeder.busy == 0
+        assert feeder.low_water(index) == 2
+
+
 def test_deliveries_are_settled_by_tag_and_no_tag_is_dropped_when_nobody_asks() -> None:
     with rig() as ring:
         feeder, handler = ring.feeder(tagged=True), ring.handler()

@@ -5,6 +5,7 @@ from collections import defaultdict
 import pytest
 
 from support.scenario import Event, Scenario
+from support.waiting import eventually
 
 KEYS = 1000
 PARTITIONS = 3
@@ -34,7 +35,6 @@ def assert_order_holds(scenario: Scenario, order: str) -> None:
 def test_order_holds_while_calls_fail_and_handlers_die(scenario: Scenario, order: str, kind: str) -> None:
     count = 6000 if order == "key" else 1500
     scenario.create_topic(partitions=PARTITIONS)
-    scenario.produce((str(number * 7919 % KEYS), str(number)) for number in range(count))
     prefix, work = ("async ", "await asyncio.sleep(0.001)") if kind == "async" else ("", "pass")
     scenario.app(f"""
         @app.route("r")
@@ -59,6 +59,11 @@ def test_order_holds_while_calls_fail_and_handlers_die(scenario: Scenario, order
         log={"exceptions": "class"},
     )
     daemon = scenario.start()
+    # In a rebalance what waits for a handler that died is the next owner's, and what was done behind it as well.
+    eventually(
+        lambda: len({daemon.feeder_of(scenario.topic, one) for one in range(PARTITIONS)}) == PARTITIONS
+    )
+    scenario.produce((str(number * 7919 % KEYS), str(number)) for number in range(count))
     scenario.wait_for_settled(60)
     scenario.assert_each_once()
     assert_order_holds(scenario, order)

@@ -311,7 +311,7 @@ class Partitions:
         going = {pair: self._owned.pop(pair) for pair in partitions if pair in self._owned}
         for owned in going.values():
             self._intake.drop(owned.index)
-            self._withdraw(owned, lost)
+            self._withdraw(owned, lost, spare=not (lost or self._waited))
         began_s = clock.monotonic_s()
         if not lost:
             # ORDER: what leave() waited for is not waited for again: soon after its deadline we are killed.
@@ -350,9 +350,10 @@ class Partitions:
     # -- giving away ---------------------------------------------------------------------------------------
 
     def _let_finish(self, going: dict[Partition, Owned], deadline_s: float) -> None:
-        """Wait for the calls that are under way in `going`; the other partitions are served meanwhile."""
-        while self._out_of_reach(going) and clock.monotonic_s() < deadline_s:
-            self._turn(going)
+        """Wait for what was begun in `going`, and at first for what lies below it; the others are served."""
+        spared_s = (clock.monotonic_s() + deadline_s) / 2
+        while self._out_of_reach(going) and (now_s := clock.monotonic_s()) < deadline_s:
+            self._turn(going, spare=now_s < spared_s)
         if self._route.order != "none" and self._out_of_reach(going):
             self._end_ordered(going)
 
@@ -369,22 +370,24 @@ class Partitions:
     def _executing(self, going: dict[Partition, Owned]) -> set[int]:
         return {seat for owned in going.values() for seat in self._side.executing_seats(owned.index)}
 
-    def _turn(self, going: dict[Partition, Owned]) -> None:
+    def _turn(self, going: dict[Partition, Owned], spare: bool = False) -> None:
         self._feeder.settle()
         for owned in going.values():
-            self._withdraw(owned)
+            self._withdraw(owned, spare=spare)
         if not self._quiet:
             self._place(list(self._owned.values()))
         self._feeder.beat()
         self._feeder.nap_for(min(LOOK_S, BEAT_S))
 
-    def _withdraw(self, owned: Owned, lost: bool = False) -> None:
+    def _withdraw(self, owned: Owned, lost: bool = False, spare: bool = False) -> None:
         """What nobody began is the next owner's; where later ones have overflowed it follows them.
 
         Left behind it would be a gap, below which nothing counts as committed: all of those would come again.
+        `spare`: of the ring as well, what lies below something begun is still executed, if anybody executes.
         """
         overflowed = self._diverter is not None and self._diverter.was_on and not (lost or owned.sought)
-        self._side.withdraw(owned.index, FRAME_BYTES if overflowed else 0)
+        spare = spare and not (overflowed or owned.sought or self._side.paused)
+        self._side.withdraw(owned.index, FRAME_BYTES if overflowed else 0, spare)
 
     def _out_of_reach(self, going: dict[Partition, Owned]) -> bool:
         return any(self._side.in_flight(owned.index) for owned in going.values())
