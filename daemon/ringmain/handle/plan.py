@@ -1,0 +1,65 @@
+"""From what an app registered and a config says to all that one call needs.
+
+`run` enters once in each handler process, the Harness once for each route: both call by what is made here, so
+a test sees what production does. No seat, no ring and no process is known here; nothing is called or decoded.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ringmain import formats
+from ringmain.app import App
+from ringmain.config.pools import key_of, pool_of
+from ringmain.config.schema import Config, Route
+from ringmain.formats import Decode
+from ringmain.handle.resolve import Resolver
+from ringmain.middleware import compose
+from ringmain.rings import CallPlan
+from ringmain.signature import WANTS_VALUE, RouteSpec
+
+ASYNC_CONCURRENCY = 100
+"""`concurrency` of an async route or channel that does not say."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the messages of a route or channel become calls, and what the calls' ends mean."""
+
+    spec: RouteSpec
+    """The handler inside the app's middlewares."""
+    settings: Route
+    """The route's settings as its pool goes by them."""
+    decode: Decode | None
+    """None where the handler takes the bytes as they are."""
+    resolver: Resolver
+
+    @property
+    def concurrency(self) -> int:
+        """Calls at once in one process of an async handler."""
+        return self.settings.concurrency or ASYNC_CONCURRENCY
+
+    def compiled(self) -> CallPlan:
+        """The same for the compiled loop."""
+        spec = self.spec
+        return CallPlan(
+            spec.call,
+            self.decode,
+            self.resolver.resolve,
+            spec.wants,
+            spec.accepts_none,
+            spec.name,
+            spec.channel,
+        )
+
+
+def build(app: App, config: Config, route: str, channel: str, pause: Callable[[float], None]) -> Plan:
+    """The plan of a route, or of its channel; AppError when the app does not fit the config.
+
+    `pause` closes the route for so many seconds: the ring's own, of whoever calls.
+    """
+    app.check(config)
+    settings = pool_of(config, key_of(route, channel)).settings
+    spec = compose(app.handler_of(route, channel), app.middlewares)
+    decode = formats.decoder(settings.format, spec.type) if spec.wants & WANTS_VALUE else None
+    resolver = Resolver(spec, settings, pause, log_text=config.log.exceptions == "full")
+    return Plan(spec, settings, decode, resolver)
