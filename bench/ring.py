@@ -1,8 +1,9 @@
 """The ring and the dispatch alone, without Kafka: nanoseconds a message, `python bench/ring.py [--quick]`.
 
-First each step by itself in one process, then one feeder against two handler processes. The references are
-the same decode and the same call in a plain Python loop, in the same rounds. Every run is verified by count
-and checksum, and nothing fails because of a time.
+First each step by itself in one process, then what is between a plain typed handler and one that takes the
+Message or stands within middlewares, then one feeder against two handler processes. The references are the
+same decode and the same call in a plain Python loop, in the same rounds. Every run is verified by count and
+checksum, and nothing fails because of a time.
 """
 
 import argparse
@@ -33,9 +34,12 @@ from ringmain._fastpath import (  # noqa: E402
     Message,
     PartitionQueue,
 )
+from ringmain.app import App  # noqa: E402
+from ringmain.middleware import Call, compose  # noqa: E402
+from ringmain.outcome import Outcome  # noqa: E402
 from ringmain.rings import Geometry, Segment, bell  # noqa: E402
 
-WANTS_VALUE, WANTS_RAW = 1, 2
+WANTS_VALUE, WANTS_RAW, WANTS_MESSAGE = 1, 2, 4
 SLOTS = 8192
 ARENA_BYTES = 16 << 20
 HANDLERS = 2
@@ -48,6 +52,24 @@ def unexpected(one: Message, result: object, error: BaseException | None, stage:
 def typed_plan() -> CallPlan:
     decode = msgspec.json.Decoder(work.Order).decode
     return CallPlan(work.noop, decode, unexpected, WANTS_VALUE, False)
+
+
+def with_message(order: work.Order, message: Message) -> None:
+    work.tally.count += 1
+    work.tally.total += order.id
+
+
+def through(call: Call, message: Message) -> Outcome:
+    return call()
+
+
+def surrounded(handler: Callable[..., None], middlewares: int) -> CallPlan:
+    """The plan of a handler as an app makes it, inside so many middlewares that only pass on."""
+    app = App()
+    app.route("bench")(handler)
+    spec = compose(app.handler_of("bench"), [through] * middlewares)
+    decode = msgspec.json.Decoder(work.Order).decode
+    return CallPlan(spec.call, decode, unexpected, spec.wants, spec.accepts_none)
 
 
 def raw_plan(call: Callable[[bytes], None]) -> CallPlan:
@@ -121,6 +143,36 @@ class Stopwatch:
         act()
         elapsed_ns = time.perf_counter_ns() - began_ns
         self._taken.setdefault(name, []).append(elapsed_ns / self._messages)
+
+
+def surroundings(values: list[bytes], rounds: int) -> dict[str, float]:
+    """Median ns a message over a plain typed handler's of the same round."""
+    plans = {
+        "Message parameter": surrounded(with_message, 0),
+        "one middleware": surrounded(work.noop, 1),
+        "two middlewares": surrounded(work.noop, 2),
+        "one middleware, Message parameter": surrounded(with_message, 1),
+    }
+    over: dict[str, list[float]] = {}
+    plain = surrounded(work.noop, 0)
+    with segment() as made:
+        feeder, index = feeder_of(made)
+        handler, intake = admitted(made), Intake(feeder, b"")
+        work.tally.count, first = 0, 0
+        for _ in range(rounds):
+            taken: dict[str, list[float]] = {}
+            for name, plan in [("plain", plain), *plans.items()]:
+                queue = loaded(values, first)
+                first += intake.take(queue, index, len(values))
+                feeder.flush()
+                Stopwatch(taken, len(values)).time(name, lambda p=plan: serve_all(handler, p))  # type: ignore[misc]
+                feeder.settle()
+                queue.close()
+            for name in plans:
+                over.setdefault(name, []).append(taken[name][0] - taken["plain"][0])
+        if not work.tally.count == first == feeder.low_water(index):
+            sys.exit(f"handled {work.tally.count} of {first}, low water {feeder.low_water(index)}")
+    return {name: statistics.median(found) for name, found in over.items()}
 
 
 def serve_all(handler: HandlerSide, plan: CallPlan) -> None:
@@ -217,6 +269,8 @@ def main() -> None:
     print(f"{'decode and call in a plain loop':36} {reference:8.1f} ns")
     for name, value in steps(few, rounds).items():
         print(f"{name:36} {value:8.1f} ns  {value / reference:5.2f} x plain loop")
+    for name, value in surroundings(few, rounds * 2).items():
+        print(f"{name:36} {value:+8.1f} ns  over a plain typed handler")
     values = [message(number) for number in range(many)]
     runs = [together(values) for _ in range(1 if quick else 5)]
     for name in runs[0]:
