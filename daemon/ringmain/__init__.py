@@ -5,7 +5,22 @@ by importing this.
 """
 
 from ringmain.app import App
+from ringmain.errors import DeliveryFailed
 from ringmain.message import Message
 from ringmain.outcome import Batch, Dead, Pause, Retry, Skip, To
+from ringmain.producer import Delivery, Producer, Sent
 
-__all__ = ["App", "Batch", "Dead", "Message", "Pause", "Retry", "Skip", "To"]
+__all__ = [
+    "App",
+    "Batch",
+    "Dead",
+    "Delivery",
+    "DeliveryFailed",
+    "Message",
+    "Pause",
+    "Producer",
+    "Retry",
+    "Sent",
+    "Skip",
+    "To",
+]

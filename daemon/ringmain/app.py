@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from ringmain.errors import AppError
 from ringmain.nearest import nearest
+from ringmain.producer import Producer
 from ringmain.signature import (
     WANTS_VALUE,
     RouteSpec,
@@ -52,6 +53,8 @@ class RouteSettings(ChannelSettings, Protocol):
     def through(self) -> str | None: ...
     @property
     def channels(self) -> Mapping[str, ChannelSettings]: ...
+    @property
+    def producer(self) -> object | None: ...
 
 
 class Settings(Protocol):
@@ -59,6 +62,8 @@ class Settings(Protocol):
 
     @property
     def routes(self) -> Mapping[str, RouteSettings]: ...
+    @property
+    def producers(self) -> Mapping[str, object]: ...
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ class App:
         self.stop_hooks: list[Callable[[], Any]] = []
         self.middlewares: list[Callable[..., Any]] = []
         self.mounts: dict[str, Mount] = {}
+        self.producers: dict[str, Producer] = {}
 
     def route(
         self, name: str, *, dead_on: Classes = (), skip_on: Classes = ()
@@ -149,6 +155,12 @@ class App:
         self.middlewares.append(function)
         return function
 
+    def producer(self, name: str) -> Producer:
+        """What sends messages as `[producers.NAME]` or `[routes.NAME.producer]` says; the same for one name."""
+        place = _caller()
+        _check_name(name, "producer", place)
+        return self.producers.setdefault(name, Producer(name, place))
+
     def mount(self, prefix: str, target: Any, public: bool = False) -> None:
         """Serve a Falcon resource, or a WSGI app such as falcon.App(), at `prefix` and below.
 
@@ -195,7 +207,7 @@ class App:
         ]
         for spec in self.handlers.values():
             found += _strangers(spec, config) or self._misfits(spec, config.routes[spec.name])
-        return found
+        return found + _unknown_producers(self.producers.values(), config)
 
     def check(self, config: Settings) -> None:
         """AppError with all that does not fit."""
@@ -228,6 +240,18 @@ def _strangers(spec: RouteSpec, config: Settings) -> list[str]:
         hint = _nearest(spec.channel, settings.channels) or f"add {table}"
         return [f"{spec.place}: {spec.subject} is not in the config; {hint}"]
     return []
+
+
+def _unknown_producers(producers: Iterable[Producer], config: Settings) -> list[str]:
+    if not producers:
+        return []
+    known = {*config.producers, *(name for name, route in config.routes.items() if route.producer is not None)}
+    return [
+        f"{one.place}: producer {one.name!r} is not in the config; "
+        + (_nearest(one.name, known) or f"add [producers.{one.name}], or [routes.{one.name}.producer]")
+        for one in producers
+        if one.name not in known
+    ]
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

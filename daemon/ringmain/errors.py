@@ -100,3 +100,17 @@ class JobRefused(RingmainError):
 
 class RepublishRefused(RingmainError):
     """Kafka cannot be given anything under this topic or with these properties."""
+
+
+class DeliveryFailed(RingmainError):
+    """A message that was sent is not delivered and never will be.
+
+    `away`: nothing is wrong with the message, Kafka could not be reached in time.
+    """
+
+    def __init__(self, producer: str, topic: str, reason: str, *, code: int = 0, away: bool = False) -> None:
+        self.producer, self.topic, self.code, self.away = producer, topic, code, away
+        super().__init__(f"producer {producer!r}: not delivered to topic {topic!r}: {reason}")
+
+
+DeliveryFailed.__module__ = "ringmain"  # where handler authors import it from, and what the dead set shows

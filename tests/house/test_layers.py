@@ -15,7 +15,7 @@ LEVELS: dict[int, set[str]] = {
     2: {"kafka", "queues", "rings", "formats", "config"},
     1: {
         "__init__", "app", "message", "outcome", "signature", "middleware", "loading", "retry", "verdict",
-        "asking", "control", "errors", "held", "clock", "lifecycle", "log", "meters", "nearest", "types",
+        "asking", "control", "errors", "producer", "held", "clock", "lifecycle", "log", "meters", "nearest", "types",
         "_fastpath",
     },
 }  # fmt: skip

@@ -1,0 +1,214 @@
+"""What a handler's author sends with: a Producer by its name, a Delivery for each message that was sent.
+
+Authors enter by `app.producer(name)`. Whoever runs their code opens each Producer with an Outlet after the
+fork: kafka/producing.py's, or the Harness's own. Nothing here encodes or connects. LOSS: an Outbox knows what
+one call sent; the call's message is settled only once it is empty, whether or not anybody looked at a Delivery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from ringmain.errors import AppError, DeliveryFailed
+
+if TYPE_CHECKING:
+    import asyncio
+
+HeaderValue = bytes | str | None
+Headers = Mapping[str, HeaderValue] | Iterable[tuple[str, HeaderValue]]
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """Where a message came to lie; offset -1 = with `acks=0` nobody knows."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Outbox:
+    """What one call sent: what is still on its way, and what failed without the call having been told."""
+
+    __slots__ = ("failed", "on_empty", "waiting")
+
+    def __init__(self) -> None:
+        # ORDER: appended and removed in one step each, so that a thread of the user's may send and wait too.
+        self.waiting: list[Delivery] = []
+        self.failed: list[Delivery] | None = None
+        self.on_empty: Callable[[Outbox], None] | None = None
+
+    @property
+    def failure(self) -> DeliveryFailed | None:
+        """The first failure that the call does not know of."""
+        return self.failed[0].failure if self.failed else None
+
+    def arrived(self, delivery: Delivery) -> None:
+        """One more is where it should be, or never will be."""
+        if delivery.failure is not None:
+            self.failed = [*(self.failed or ()), delivery]
+        self.waiting.remove(delivery)
+        if not self.waiting and self.on_empty is not None:
+            self.call_when_empty(self.on_empty)
+
+    def call_when_empty(self, callback: Callable[[Outbox], None]) -> None:
+        """At once if it is."""
+        self.on_empty = callback
+        if not self.waiting and self.on_empty is not None:
+            self.on_empty = None
+            callback(self)
+
+
+class Outlet(Protocol):
+    """Where the messages of one producer go, in this process."""
+
+    def send(
+        self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
+    ) -> Delivery:
+        """Put one on its way. `more`: partition, headers, timestamp_ms, as far as they were given."""
+
+    def wait(self, delivery: Delivery, timeout_s: float | None) -> None:
+        """Until it is done; TimeoutError when that takes too long."""
+
+    def hurry(self) -> None:
+        """Somebody waits on the event loop."""
+
+
+class Delivery:
+    """A message that was sent. `await` it, or ask for its `result()`; nobody has to.
+
+    A handler's message is settled only when all that its call sent is delivered. A failure fails that message,
+    unless the handler was told of it by `await` or `result()` and went on: then it has judged itself.
+    """
+
+    __slots__ = ("_outbox", "_outlet", "_waiter", "_where", "done", "failure")
+
+    def __init__(self, outlet: Outlet, outbox: Outbox | None) -> None:
+        self.done = False
+        """Whether it is delivered, or has failed."""
+        self.failure: DeliveryFailed | None = None
+        """Why it was not delivered."""
+        self._outlet, self._outbox = outlet, outbox
+        self._where: Callable[[], Sent] | None = None
+        self._waiter: Callable[[], object] | None = None
+        if outbox is not None:
+            outbox.waiting.append(self)
+
+    def result(self, timeout_s: float | None = None) -> Sent:
+        """Where it lies, once it is delivered. DeliveryFailed if it never will be, TimeoutError if not yet."""
+        if not self.done:
+            self._outlet.wait(self, timeout_s)
+        return self._told()
+
+    def __await__(self) -> Generator[Any, None, Sent]:
+        """The same on the event loop."""
+        if not self.done:
+            yield from self._future()
+        return self._told()
+
+    def arrive(self, where: Callable[[], Sent]) -> None:
+        """It is delivered; `where` is asked only if somebody wants to know. Called by its outlet."""
+        self._where = where
+        self._end()
+
+    def fail(self, failure: DeliveryFailed) -> None:
+        """It never will be. Called by its outlet."""
+        self.failure = failure
+        self._end()
+
+    def forget(self) -> None:
+        """It was never sent, and the call knows: its exception says so. Called by its outlet."""
+        if self._outbox is not None:
+            self._outbox.waiting.remove(self)
+
+    def wake(self, waiter: Callable[[], object]) -> None:
+        """Call this when it is done, or now."""
+        self._waiter = waiter
+        if self.done:
+            waiter()
+
+    @property
+    def is_anybodys(self) -> bool:
+        """Whether a call or somebody who waits will hear of it."""
+        return self._outbox is not None or self._waiter is not None
+
+    def _end(self) -> None:
+        self.done = True
+        if self._outbox is not None:
+            self._outbox.arrived(self)
+        if self._waiter is not None:
+            self._waiter()
+
+    def _told(self) -> Sent:
+        if self.failure is not None:
+            if self._outbox is not None and self._outbox.failed and self in self._outbox.failed:
+                self._outbox.failed.remove(self)
+            raise self.failure
+        assert self._where is not None
+        return self._where()
+
+    def _future(self) -> asyncio.Future[None]:
+        import asyncio
+
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        before = self._waiter
+
+        def wake() -> None:
+            if before is not None:
+                before()
+            if not future.done():
+                future.set_result(None)
+
+        self.wake(wake)
+        self._outlet.hurry()
+        return future
+
+
+class Producer:
+    """Sends messages to Kafka, as `[producers.NAME]` or `[routes.NAME.producer]` of the config says.
+
+    Usable in handlers, hooks and mounted routes: it comes to life in each process by itself, with its first
+    message.
+    """
+
+    def __init__(self, name: str, place: str) -> None:
+        self.name = name
+        self.place = place
+        """file:line where the app asked for it."""
+        self._open: Callable[[Producer], Outlet] | None = None
+        self._outlet: Outlet | None = None
+
+    def send(
+        self,
+        topic: str,
+        value: Any,
+        key: bytes | str | None = None,
+        *,
+        partition: int | None = None,
+        headers: Headers | None = None,
+        timestamp_ms: int | None = None,
+    ) -> Delivery:
+        """Send one message: bytes as they are, None as a tombstone, all else as the producer's format encodes it.
+
+        Its partition is the given one, else by its key. When the queue to Kafka is full, it waits for room.
+        """
+        outlet = self._outlet or self._opened()
+        if partition is None and headers is None and timestamp_ms is None:
+            return outlet.send(topic, value, key, None)
+        said = {"partition": partition, "headers": headers, "timestamp_ms": timestamp_ms}
+        return outlet.send(topic, value, key, {name: one for name, one in said.items() if one is not None})
+
+    def open_by(self, opener: Callable[[Producer], Outlet] | None) -> None:
+        """Who makes the outlet when the first message is sent; None = nobody, until it is said again."""
+        self._open, self._outlet = opener, None
+
+    def _opened(self) -> Outlet:
+        if self._open is None:
+            raise AppError(
+                f"{self.place}: producer {self.name!r} sends from handlers, on_start and on_stop hooks and mounted "
+                "routes only; in a test use ringmain.testing.Harness"
+            )
+        self._outlet = self._open(self)
+        return self._outlet
