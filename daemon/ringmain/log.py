@@ -3,8 +3,9 @@
 Everybody logs through the standard library (`logging.getLogger(__name__).info("assigned", extra={...})`);
 `configure` is called once in each process and binds who is speaking. An event is a short constant text, what
 varies is in `extra` (any names but LogRecord's own). Payloads never come here, and a log that nobody reads
-any more (a closed pipe, a full disk) never stops a process. Where systemd's journal reads, each line begins
-with its priority, which the journal takes off again.
+any more (a closed pipe, a full disk) never stops a process. What is logged within a call says which message
+that call is about (logging.py). Where systemd's journal reads, each line begins with its priority, which the
+journal takes off again.
 """
 
 import logging
@@ -15,6 +16,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+
+from ringmain.logging import message_fields
 
 _STDERR = 2
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -70,7 +73,9 @@ class _Formatter(logging.Formatter):
         self._full = full
 
     def _fields(self, record: logging.LogRecord) -> dict[str, object]:
-        return {name: value for name, value in vars(record).items() if name not in _OWN_ATTRIBUTES}
+        """Of the message, as far as the process itself is not bound to it, and of the record: that one wins."""
+        message = {name: value for name, value in message_fields().items() if name not in self._bound}
+        return message | {name: value for name, value in vars(record).items() if name not in _OWN_ATTRIBUTES}
 
     def _error(self, record: logging.LogRecord) -> dict[str, str]:
         if not record.exc_info or record.exc_info[0] is None:

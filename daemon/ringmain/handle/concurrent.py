@@ -15,6 +15,7 @@ from typing import Any
 from ringmain import clock, lifecycle
 from ringmain.handle.resolve import CALL, DECODE, TOMBSTONE, Resolver
 from ringmain.handle.work import BEAT_S, Work
+from ringmain.message import Message
 from ringmain.rings import Claim
 from ringmain.signature import WANTS_MESSAGE, WANTS_ONLY_MESSAGE
 from ringmain.verdict import DONE
@@ -23,6 +24,8 @@ GRACE_S = 5.0
 """How long a cancelled call may go on before its process has to end."""
 
 _log = logging.getLogger(__name__)
+_claim: contextvars.ContextVar[Claim] = contextvars.ContextVar("ringmain.claim")
+"""Whose call a task, or a thread or another task that it began, belongs to."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ class Calls:
     # -- one call ----------------------------------------------------------------------------------------
 
     async def _call(self, claim: Claim) -> None:
+        _claim.set(claim)
         stage, value = TOMBSTONE, claim.value
         result: object = None
         try:
@@ -172,6 +176,13 @@ class Calls:
             self._side.finish(claim, *self._terms.resolver.resolve(message, result, error, stage))
         self._work.count(1)
         self._refill_soon()
+
+    def present(self) -> Message | None:
+        """The message whose call asks; None outside of any, and for what a call left behind when it ended."""
+        try:
+            return _claim.get().message(self._spec.name, self._spec.channel)
+        except (LookupError, ValueError):
+            return None
 
     # -- too long ----------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from ringmain.handle.limits import Limits
 from ringmain.handle.work import Work, be_deaf
 from ringmain.lifecycle import Booted
 from ringmain.loading import load_app
+from ringmain.logging import speak_of
 from ringmain.seat import Seat
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,9 @@ def run(seat: Seat) -> int:
         return lifecycle.CANNOT_BOOT
     seat.link.send(Booted())
     if terms.resolver.spec.is_async:
-        Calls(work, terms, events).run()
+        calls = Calls(work, terms, events)
+        speak_of(calls.present)
+        calls.run()
     else:
         sync.loop(work)
     hooks.stop(app.stop_hooks, events)
