@@ -73,7 +73,7 @@ class _Formatter(logging.Formatter):
         self._full = full
 
     def _fields(self, record: logging.LogRecord) -> dict[str, object]:
-        """Of the message, as far as the process itself is not bound to it, and of the record: that one wins."""
+        """Of the message, as far as the process is not bound to it anyway, and of the record, which wins."""
         message = {name: value for name, value in message_fields().items() if name not in self._bound}
         return message | {name: value for name, value in vars(record).items() if name not in _OWN_ATTRIBUTES}
 

@@ -1,8 +1,8 @@
 """Which message a line of the log is about.
 
-Handler authors enter, for structlog and for log handlers of their own; ringmain's own log (log.py) says it by
-itself. A handler process says once how its present message is found (`speak_of`); that is asked when something
-is logged, and at no other time. The value, the key and the headers never come here.
+Handler authors enter, for structlog and for log handlers of their own; ringmain's own log (log.py) says it
+by itself. A handler process says once how its present message is found (`speak_of`); that is asked when
+something is logged, and at no other time. The value, the key and the headers never come here.
 """
 
 import logging
