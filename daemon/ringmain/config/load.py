@@ -88,6 +88,17 @@ def from_tree(tree: Mapping[str, Any], *, folder: str = ".") -> Config:
     return _config(_copied(tree), (), _fill_all, no_judge, report)
 
 
+def load_for_tests(path: str | os.PathLike[str]) -> Config:
+    """The config in this file without its secrets: what cannot be resolved stays as it is written."""
+    return _read(str(path), (), _fill_what_is_set, no_judge)
+
+
+def tree_for_tests(tree: Mapping[str, Any], *, folder: str = ".") -> Config:
+    """The same of nested dicts."""
+    report = Report(Source("config", os.path.abspath(folder)))
+    return _config(_copied(tree), (), _fill_what_is_set, no_judge, report)
+
+
 def find(name: str) -> str:
     """The file that CONFIG on a command line means: a path, or an instance of /etc/ringmain."""
     if "://" in name:
@@ -144,6 +155,10 @@ def _fill_all(tree: dict[str, Any], report: Report) -> dict[str, Any]:
 
 def _fill_nothing(tree: dict[str, Any], _report: Report) -> dict[str, Any]:
     return tree
+
+
+def _fill_what_is_set(tree: dict[str, Any], report: Report) -> dict[str, Any]:
+    return _fill_all(tree, Report(report.source))  # what cannot be resolved is reported to nobody
 
 
 def _fill_some(names: Iterable[str], tree: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -135,8 +135,7 @@ class Calls:
         running, create_task, call = self._running, self._events.create_task, self._call
         for claim in claims:
             running[claim] = create_task(call(claim))
-        if self._watch is None:
-            self._watch_after(self._terms.timeout_s)
+        self._watch_by(self._terms.timeout_s)
 
     # -- one call ----------------------------------------------------------------------------------------
 
@@ -185,6 +184,14 @@ class Calls:
             return None
 
     # -- too long ----------------------------------------------------------------------------------------
+
+    def _watch_by(self, delay_s: float) -> None:
+        """Watch no later than that: what begins beside a call that was just cancelled has its own time."""
+        if self._watch is not None and self._watch.when() > self._events.time() + delay_s:
+            self._watch.cancel()
+            self._watch = None
+        if self._watch is None:
+            self._watch_after(delay_s)
 
     def _watch_after(self, delay_s: float) -> None:
         self._watch = self._events.call_later(max(delay_s, 0.001), self._look, context=self._context)

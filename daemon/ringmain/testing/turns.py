@@ -1,0 +1,87 @@
+"""Serving a pool's ring until nothing in it can be served: sync in a plain loop, async on an event loop.
+
+The harness enters after it has placed something. The async way is production's own loop of calls; what ends
+it here is that nothing is left, there an order of the supervisor's.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ringmain import lifecycle
+from ringmain.errors import RingmainError
+from ringmain.handle.concurrent import GRACE_S, Calls, Terms
+from ringmain.handle.limits import Limits
+from ringmain.handle.work import Work
+from ringmain.seat import Seat
+from ringmain.testing.pool import Pool
+
+Settle = Callable[[], None]
+
+
+class Server(Protocol):
+    """Serves one pool."""
+
+    def serve(self) -> None:
+        """Call for all that is ready, and for what becomes ready by that."""
+
+
+class SyncServer:
+    """One call at a time."""
+
+    def __init__(self, pool: Pool, settle: Settle) -> None:
+        self._pool, self._settle = pool, settle
+
+    def serve(self) -> None:
+        """Until a claim brings nothing."""
+        executed = True
+        while executed and self._pool.ready:
+            executed = self._pool.serve() > 0
+            self._settle()
+
+
+@dataclass
+class _Turn(Work):
+    """A handler's work that is over as soon as nothing can be called any more."""
+
+    pool: Pool = field(kw_only=True)
+    settle: Settle = field(kw_only=True)
+
+    def count(self, executed: int) -> None:
+        """After each call: its verdict is carried at once, so that what hung behind it comes next."""
+        super().count(executed)
+        self.settle()
+        if not self.side.executing and not self.pool.ready:
+            self.end(lifecycle.OK)
+
+
+class AsyncServer:
+    """As many calls at once as the route allows."""
+
+    def __init__(self, pool: Pool, seat: Seat, events: asyncio.AbstractEventLoop, settle: Settle) -> None:
+        plan = pool.plan
+        limits = Limits(None, None)
+        self._pool = pool
+        self._work = _Turn(seat, pool.handler, plan.compiled(), limits, pool=pool, settle=settle)
+        terms = Terms(plan.resolver, plan.decode, plan.concurrency, plan.settings.timeout_s, GRACE_S)
+        self._calls = Calls(self._work, terms, events)
+
+    def serve(self) -> None:
+        """Until nothing runs and nothing is ready."""
+        if not self._pool.ready:
+            return
+        if asyncio._get_running_loop() is not None:
+            raise RingmainError(
+                "the harness runs an event loop of its own: use it in a `def` test, not async"
+            )
+        self._work.exit_code = None
+        self._calls.run()
+
+
+def _a_loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
