@@ -1,8 +1,8 @@
 """What a handler's author sends with: a Producer by its name, a Delivery for each message that was sent.
 
 Authors enter by `app.producer(name)`. Whoever runs their code opens each Producer with an Outlet after the
-fork: kafka/producing.py's, or the Harness's own. Nothing here encodes or connects. LOSS: an Outbox knows what
-one call sent; the call's message is settled only once it is empty, whether or not anybody looked at a Delivery.
+fork: kafka/producing.py's, or the Harness's own. Nothing here encodes or connects. LOSS: an Outbox knows
+what one call sent; the call's message is settled only once it is empty, whether or not anybody looked.
 """
 
 from __future__ import annotations
@@ -68,22 +68,21 @@ class Outlet(Protocol):
         self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
     ) -> Delivery:
         """Put one on its way. `more`: partition, headers, timestamp_ms, as far as they were given."""
+        ...
 
     def wait(self, delivery: Delivery, timeout_s: float | None) -> None:
         """Until it is done; TimeoutError when that takes too long."""
-
-    def hurry(self) -> None:
-        """Somebody waits on the event loop."""
+        ...
 
 
 class Delivery:
     """A message that was sent. `await` it, or ask for its `result()`; nobody has to.
 
-    A handler's message is settled only when all that its call sent is delivered. A failure fails that message,
-    unless the handler was told of it by `await` or `result()` and went on: then it has judged itself.
+    A handler's message is settled only when all that its call sent is delivered. A failure fails that
+    message, unless the handler was told of it by `await` or `result()` and went on: then it has judged.
     """
 
-    __slots__ = ("_outbox", "_outlet", "_waiter", "_where", "done", "failure")
+    __slots__ = ("_outbox", "_outlet", "_waiter", "done", "failure")
 
     def __init__(self, outlet: Outlet, outbox: Outbox | None) -> None:
         self.done = False
@@ -91,13 +90,12 @@ class Delivery:
         self.failure: DeliveryFailed | None = None
         """Why it was not delivered."""
         self._outlet, self._outbox = outlet, outbox
-        self._where: Callable[[], Sent] | None = None
         self._waiter: Callable[[], object] | None = None
         if outbox is not None:
             outbox.waiting.append(self)
 
     def result(self, timeout_s: float | None = None) -> Sent:
-        """Where it lies, once it is delivered. DeliveryFailed if it never will be, TimeoutError if not yet."""
+        """Where it lies, once delivered; DeliveryFailed if it never will be, TimeoutError if not yet."""
         if not self.done:
             self._outlet.wait(self, timeout_s)
         return self._told()
@@ -108,9 +106,12 @@ class Delivery:
             yield from self._future()
         return self._told()
 
-    def arrive(self, where: Callable[[], Sent]) -> None:
-        """It is delivered; `where` is asked only if somebody wants to know. Called by its outlet."""
-        self._where = where
+    def sent(self) -> Sent:
+        """Where it lies; only a delivered one is asked. An outlet's own deliveries say."""
+        raise NotImplementedError
+
+    def arrive(self) -> None:
+        """It is delivered. Called by its outlet."""
         self._end()
 
     def fail(self, failure: DeliveryFailed) -> None:
@@ -146,8 +147,7 @@ class Delivery:
             if self._outbox is not None and self._outbox.failed and self in self._outbox.failed:
                 self._outbox.failed.remove(self)
             raise self.failure
-        assert self._where is not None
-        return self._where()
+        return self.sent()
 
     def _future(self) -> asyncio.Future[None]:
         import asyncio
@@ -162,7 +162,6 @@ class Delivery:
                 future.set_result(None)
 
         self.wake(wake)
-        self._outlet.hurry()
         return future
 
 
@@ -190,7 +189,7 @@ class Producer:
         headers: Headers | None = None,
         timestamp_ms: int | None = None,
     ) -> Delivery:
-        """Send one message: bytes as they are, None as a tombstone, all else as the producer's format encodes it.
+        """Send one message: bytes as they are, None as a tombstone, all else by the producer's format.
 
         Its partition is the given one, else by its key. When the queue to Kafka is full, it waits for room.
         """
@@ -207,8 +206,8 @@ class Producer:
     def _opened(self) -> Outlet:
         if self._open is None:
             raise AppError(
-                f"{self.place}: producer {self.name!r} sends from handlers, on_start and on_stop hooks and mounted "
-                "routes only; in a test use ringmain.testing.Harness"
+                f"{self.place}: producer {self.name!r} sends from handlers, hooks and mounted routes only; "
+                "in a test use ringmain.testing.Harness"
             )
         self._outlet = self._open(self)
         return self._outlet

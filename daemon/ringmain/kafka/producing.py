@@ -1,0 +1,319 @@
+"""The producers of one process: messages to Kafka, and what became of each.
+
+A handler process or a web worker makes one Outlets after its fork; a client comes to life with the first
+message of its producer. LOSS: a message is delivered by its report alone; without one its call is not done.
+A full queue is waited for, never an error. Nothing is encoded here but by the function that is given, and no
+payload is ever logged.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import Producer as Client
+
+from ringmain.clock import monotonic_s
+from ringmain.errors import AppError, DeliveryFailed
+from ringmain.kafka.producer_properties import producer_properties
+from ringmain.kafka.properties import Properties
+from ringmain.kafka.silent import Silent
+from ringmain.producer import Delivery, Outbox, Producer, Sent
+
+Encode = Callable[[object, str], bytes]
+Parts = tuple[str, bytes | None, Any]
+"""Topic, value, key."""
+Spell = Mapping[str, Any] | None
+"""What else was said of a message, as the client calls it."""
+CROWDED = 10_000
+"""Messages on their way above which no new call begins: those would wait within a call, whose time runs."""
+NAG_S = 60.0
+_WAIT_S = 0.1
+_NEVER = 1e9
+
+_AWAY = {
+    KafkaError._MSG_TIMED_OUT,
+    KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._PURGE_QUEUE,
+    KafkaError._PURGE_INFLIGHT,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.NOT_ENOUGH_REPLICAS,
+    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    KafkaError.LEADER_NOT_AVAILABLE,
+}
+_WORDS = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "Kafka does not allow this user to write there",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "Kafka does not allow this user to write idempotently",
+    KafkaError._UNKNOWN_TOPIC: "there is no such topic",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "there is no such topic or partition",
+    KafkaError._UNKNOWN_PARTITION: "the topic has no such partition",
+    KafkaError._MSG_TIMED_OUT: "Kafka has not confirmed it in time; it may have arrived all the same",
+    KafkaError._PURGE_QUEUE: "this process ended first",
+    KafkaError._PURGE_INFLIGHT: "this process ended first; it may have arrived all the same",
+}
+_TOO_LARGE = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE}
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one producer is made of."""
+
+    client_id: str
+    properties: Properties
+    encode: Encode
+
+
+class KafkaDelivery(Delivery):
+    """Is called back by its client."""
+
+    __slots__ = ("_report", "_size")
+
+    def __init__(self, outlet: "KafkaOutlet", outbox: Outbox | None, size: int) -> None:
+        super().__init__(outlet, outbox)
+        self._report: Message | None = None
+        self._size = size
+
+    def __call__(self, error: KafkaError | None, report: Message) -> None:
+        """The delivery report."""
+        if error is None:
+            self._report = report
+            self.arrive()
+            return
+        outlet = self._outlet
+        assert isinstance(outlet, KafkaOutlet)
+        self.fail(outlet.explained(error, report.topic() or "", self._size))
+        if not self.is_anybodys:
+            outlet.complain(self)
+
+    def sent(self) -> Sent:
+        """From the report."""
+        assert self._report is not None
+        topic, partition, offset = self._report.topic(), self._report.partition(), self._report.offset()
+        known = -1 if partition is None else partition
+        return Sent(topic or "", known, -1 if offset is None or offset < 0 else offset)
+
+
+class KafkaOutlet:
+    """One producer's client, where calls follow one another: whoever waits serves the reports himself."""
+
+    def __init__(self, name: str, offer: Offer, outbox: Callable[[], Outbox | None]) -> None:
+        self.name = name
+        self._offer, self._outbox, self._encode = offer, outbox, offer.encode
+        self._nag_at_s = 0.0
+        self._limit = CROWDED
+        self._left: list[Client] = []  # broken ones whose last reports are still to come
+        self._broken = False
+        self._client = self._made()
+        self._produce = self._client.produce
+
+    @property
+    def waiting(self) -> int:
+        """Messages that have no report yet."""
+        return len(self._client) + sum(map(len, self._left))
+
+    @property
+    def crowded(self) -> bool:
+        """So many that no new call should begin."""
+        return len(self._client) >= self._limit
+
+    def send(
+        self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
+    ) -> Delivery:
+        """Put one on its way."""
+        body = value if value is None or type(value) is bytes else self._encode(value, topic)
+        said = None if more is None else spelled(more)
+        if self._broken:
+            self._renew()
+        delivery = KafkaDelivery(self, self._outbox(), 0 if body is None else len(body))
+        try:
+            self._put((topic, body, key), delivery, said)
+        except BufferError:
+            self._when_full((topic, body, key), delivery, said)
+        except Exception as refused:
+            self.refused(refused, (topic, body, key), delivery)
+            if delivery.failure is None:
+                raise
+        return delivery
+
+    def wait(self, delivery: Delivery, timeout_s: float | None) -> None:
+        """Serve the reports until this one is there."""
+        end_s = monotonic_s() + (_NEVER if timeout_s is None else timeout_s)
+        while not delivery.done:
+            left_s = end_s - monotonic_s()
+            self.rush(max(0.0, min(left_s, _WAIT_S)))
+            if left_s <= 0 and not delivery.done:
+                raise TimeoutError(f"producer {self.name!r}: not delivered within {timeout_s:g} s")
+
+    def poll(self) -> None:
+        """Serve the reports that are there."""
+        self._client.poll(0)
+        if self._left:
+            self._left = [one for one in self._left if one.poll(0) or len(one)]
+
+    def rush(self, timeout_s: float) -> None:
+        """Send what waits for company, and serve the reports that come within so long."""
+        self._client.flush(timeout_s)
+        if self._left:
+            self.poll()
+
+    def close(self) -> None:
+        """Give up what has no report yet: it gets one now."""
+        for client in (self._client, *self._left):
+            client.purge()
+            client.flush(_WAIT_S)
+
+    def disown(self) -> None:
+        """FORK: the client's threads are the parent's, here it would wait for ever."""
+        self._produce = self._refuse
+
+    def explained(self, error: KafkaError, topic: str, size: int) -> DeliveryFailed:
+        """What librdkafka or the broker said, in words about this message."""
+        code = error.code()
+        fatal = error.fatal() or code == KafkaError._FATAL
+        self._broken = self._broken or fatal
+        reason = _WORDS.get(code, error.str())
+        if code in _TOO_LARGE:
+            reason = (
+                f"its value of {size} bytes is too large: see message.max.bytes of the producer and "
+                "max.message.bytes of the topic"
+            )
+        return DeliveryFailed(self.name, topic, reason, code=code, away=code in _AWAY or fatal)
+
+    def complain(self, delivery: Delivery) -> None:
+        """A failure that nobody else would hear of."""
+        _log.error("message not delivered", extra={"producer": self.name, "reason": str(delivery.failure)})
+
+    def refused(self, why: Exception, message: Parts, delivery: KafkaDelivery) -> None:
+        """The client does not take it: the delivery has failed, unless the caller's exception says it all."""
+        topic, body, _key = message
+        if not isinstance(why, KafkaException):
+            delivery.forget()
+            return
+        delivery.fail(self.explained(why.args[0], topic, 0 if body is None else len(body)))
+        if not delivery.is_anybodys:
+            self.complain(delivery)
+
+    def calm_down(self) -> None:
+        """From now on calls wait before they begin, not within."""
+        self._limit = max(1, min(self._limit, len(self._client) // 2))
+
+    def _put(self, message: Parts, delivery: KafkaDelivery, more: Spell) -> None:
+        if more is None:
+            self._produce(*message, on_delivery=delivery)
+        else:
+            self._produce(*message, on_delivery=delivery, **more)
+
+    def _when_full(self, message: Parts, delivery: KafkaDelivery, more: Spell) -> None:
+        """Reports make room."""
+        self.calm_down()
+        while True:
+            self._client.poll(_WAIT_S)
+            try:
+                self._put(message, delivery, more)
+                return
+            except BufferError:
+                continue
+            except Exception as refused:
+                self.refused(refused, message, delivery)
+                if delivery.failure is None:
+                    raise
+                return
+
+    def _renew(self) -> None:
+        """A client that is beyond repair serves its last reports; another takes its place."""
+        self._broken = False
+        self._left.append(self._client)
+        _log.warning("producer is made anew", extra={"producer": self.name})
+        self._client = self._made()
+        self._produce = self._client.produce
+
+    def _made(self) -> Client:
+        properties: dict[str, Any] = dict(producer_properties(self._offer.client_id, self._offer.properties))
+        try:
+            return Client({"log_level": "0", **properties, "error_cb": self._nag}, logger=Silent())
+        except (KafkaException, ValueError, TypeError) as refused:
+            raise AppError(f"producer {self.name!r} cannot be made: {refused}") from None
+
+    def _nag(self, error: KafkaError) -> None:
+        """Kafka is away, or refuses: said once and then every minute."""
+        if (now_s := monotonic_s()) >= self._nag_at_s:
+            self._nag_at_s = now_s + NAG_S
+            said = {"producer": self.name, "reason": error.str(), "messages": len(self._client)}
+            _log.warning("producer has trouble with Kafka", extra=said)
+
+    def _refuse(self, *_message: Any, **_more: Any) -> None:
+        raise AppError(f"producer {self.name!r} cannot be used in a process that a handler forked")
+
+
+class Outlets:
+    """All producers of one process."""
+
+    def __init__(self, offers: Mapping[str, Offer], make: Callable[[str, Offer], KafkaOutlet]) -> None:
+        self._offers, self._make = offers, make
+        self._open: dict[str, KafkaOutlet] = {}
+        os.register_at_fork(after_in_child=self._disown)
+
+    def open(self, producer: Producer) -> KafkaOutlet:
+        """The outlet of this producer; its client comes to life now."""
+        if producer.name not in self._open:
+            self._open[producer.name] = self._make(producer.name, self._offers[producer.name])
+        return self._open[producer.name]
+
+    @property
+    def all(self) -> Iterable[KafkaOutlet]:
+        """Those that were used."""
+        return self._open.values()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether no new call should begin."""
+        return any(one.crowded for one in self._open.values())
+
+    @property
+    def waiting(self) -> int:
+        """Messages that have no report yet."""
+        return sum(one.waiting for one in self._open.values())
+
+    def poll(self) -> None:
+        """Serve the reports that are there."""
+        for one in self._open.values():
+            one.poll()
+
+    def rush(self, timeout_s: float) -> None:
+        """Send what waits for company, and serve what comes within so long."""
+        busy = [one for one in self._open.values() if one.waiting]
+        for one in busy:
+            one.rush(timeout_s / len(busy))
+
+    def flush(self, timeout_s: float) -> int:
+        """Until all is delivered, or so long; what then has no report."""
+        end_s = monotonic_s() + timeout_s
+        while self.waiting and monotonic_s() < end_s:
+            self.rush(max(0.0, min(_WAIT_S, end_s - monotonic_s())))
+        return self.waiting
+
+    def close(self) -> None:
+        """Give up what has no report."""
+        for one in self._open.values():
+            one.close()
+        self._open.clear()
+
+    def _disown(self) -> None:
+        for one in self._open.values():
+            one.disown()
+
+
+def spelled(more: Mapping[str, Any]) -> dict[str, Any]:
+    """As the client calls them."""
+    said = dict(more)
+    if "timestamp_ms" in said:
+        said["timestamp"] = said.pop("timestamp_ms")
+    if "headers" in said:
+        headers = said["headers"]
+        said["headers"] = list(headers.items() if isinstance(headers, Mapping) else headers)
+    return said

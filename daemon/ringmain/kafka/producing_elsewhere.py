@@ -1,0 +1,136 @@
+"""Outlets where calls do not follow one another: on an event loop, and in the threads of a web worker.
+
+Who runs such code enters. On the loop nothing ever blocks for Kafka's sake: what finds the queue full waits
+in a line of its own, and reports are looked for every millisecond as long as any is due. In threads somebody
+serves the reports all the time.
+"""
+
+import asyncio
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import KafkaException
+
+from ringmain.errors import DeliveryFailed
+from ringmain.kafka.producing import KafkaDelivery, KafkaOutlet, Offer, Parts, Spell
+from ringmain.producer import Delivery, Outbox
+
+LOOK_S = 0.001
+_SERVE_S = 0.5
+
+
+class LoopOutlet(KafkaOutlet):
+    """For the calls of one event loop."""
+
+    def __init__(
+        self, name: str, offer: Offer, outbox: Callable[[], Outbox | None], events: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(name, offer, outbox)
+        self._events = events
+        self._thread = threading.get_ident()
+        self._line: deque[tuple[Parts, KafkaDelivery, Spell]] = deque()
+        self._looking = False
+        self._context = contextvars.Context()
+
+    @property
+    def waiting(self) -> int:
+        """Also what has no room yet."""
+        return super().waiting + len(self._line)
+
+    @property
+    def crowded(self) -> bool:
+        """Nothing new as long as there is a line."""
+        return bool(self._line) or super().crowded
+
+    def send(
+        self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
+    ) -> Delivery:
+        """Put one on its way, behind those that wait for room."""
+        delivery = super().send(topic, value, key, more)
+        if not self._looking:
+            self._look_soon()
+        return delivery
+
+    def wait(self, delivery: Delivery, timeout_s: float | None) -> None:
+        """In another thread: the loop serves the reports. On the loop: it stands until then."""
+        if threading.get_ident() == self._thread:
+            super().wait(delivery, timeout_s)
+        else:
+            wait_in_thread(self.name, delivery, timeout_s)
+
+    def rush(self, timeout_s: float) -> None:
+        """The line as well."""
+        self._move_up()
+        super().rush(timeout_s)
+
+    def _look_soon(self) -> None:
+        self._looking = True
+        if threading.get_ident() == self._thread:
+            self._events.call_later(LOOK_S, self._look, context=self._context)
+        else:
+            self._events.call_soon_threadsafe(self._look, context=self._context)
+
+    def _look(self) -> None:
+        # ORDER: said before the look: a thread that sends after it looks again itself.
+        self._looking = False
+        self.poll()
+        self._move_up()
+        if self.waiting and not self._looking:
+            self._look_soon()
+
+    def _when_full(self, message: Parts, delivery: KafkaDelivery, more: Spell) -> None:
+        self.calm_down()
+        self._line.append((message, delivery, more))
+
+    def _put(self, message: Parts, delivery: KafkaDelivery, more: Spell) -> None:
+        """ORDER: nobody overtakes the line."""
+        if self._line:
+            raise BufferError
+        super()._put(message, delivery, more)
+
+    def _move_up(self) -> None:
+        while self._line:
+            message, delivery, more = self._line[0]
+            try:
+                self._produce(*message, on_delivery=delivery, **(more or {}))
+            except BufferError:
+                return
+            except KafkaException as refused:
+                self.refused(refused, message, delivery)
+            except Exception as error:  # who sent it has gone on: nobody is there to be raised at
+                delivery.fail(DeliveryFailed(self.name, message[0], f"{type(error).__name__}: {error}"))
+            self._line.popleft()
+
+
+class ThreadsOutlet(KafkaOutlet):
+    """For any thread of a process; one of its own serves the reports."""
+
+    def __init__(self, name: str, offer: Offer, outbox: Callable[[], Outbox | None]) -> None:
+        super().__init__(name, offer, outbox)
+        self._over = False
+        threading.Thread(target=self._serve, name=f"producer {name}", daemon=True).start()
+
+    def wait(self, delivery: Delivery, timeout_s: float | None) -> None:
+        """The thread will say."""
+        wait_in_thread(self.name, delivery, timeout_s)
+
+    def close(self) -> None:
+        """The thread goes as well."""
+        self._over = True
+        super().close()
+
+    def _serve(self) -> None:
+        while not self._over:
+            self._client.poll(_SERVE_S)
+            self.poll()
+
+
+def wait_in_thread(name: str, delivery: Delivery, timeout_s: float | None) -> None:
+    """Until it is done, while somebody else serves the reports."""
+    told = threading.Event()
+    delivery.wake(told.set)
+    if not told.wait(timeout_s):
+        raise TimeoutError(f"producer {name!r}: not delivered within {timeout_s:g} s")
