@@ -1,0 +1,144 @@
+"""OpenTelemetry around each call: a consumer span that knows the producer's, by the messaging conventions.
+
+Handler authors enter by `tracing(app)`, with the extra `otel` installed; nothing else of ringmain imports
+this. Only the API is used: which spans are kept and where they go is the SDK's, set up in an `on_start` hook,
+after the fork. Without an SDK nothing is recorded. Value and key of a message never come into a span.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry import context, propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import Getter
+from opentelemetry.trace import Link, Span, SpanKind, StatusCode, Tracer, TracerProvider
+
+from ringmain.app import App
+from ringmain.message import Message
+from ringmain.outcome import Dead, OutcomeValue, Retry
+
+Headers = Sequence[tuple[str, bytes | None]]
+Attributes = dict[str, str | int | bool]
+
+
+def tracing(app: App, tracer_provider: TracerProvider | None = None, *, continue_trace: bool = True) -> None:
+    """Make a CONSUMER span of each call, current within it; register it first to have it around everything.
+
+    It is linked to the producer's span, whose context is in the message's headers, and is its child too, in
+    the same trace; with `continue_trace=False` it begins a trace of its own.
+    """
+    tracer = trace.get_tracer("ringmain", tracer_provider=tracer_provider)
+
+    def traced(call: Callable[[], Any], message: Message) -> Any:
+        sent = propagate.extract(message.headers, context=Context(), getter=_HEADERS)
+        span = _begin(tracer, message, sent, continue_trace)
+        inside = trace.set_span_in_context(span, sent)
+        with _current(inside):
+            result = call()
+        if inspect.isawaitable(result):
+            return _awaited(inside, result)
+        return _end(span, result)
+
+    app.middleware(traced)
+
+
+async def _awaited(inside: Context, rest: Awaitable[Any]) -> Any:
+    with _current(inside):
+        result = await rest
+    return _end(trace.get_current_span(inside), result)
+
+
+@contextmanager
+def _current(inside: Context) -> Iterator[None]:
+    """Spans begun within are children of this context's; what is raised ends that one."""
+    token, span = context.attach(inside), trace.get_current_span(inside)
+    try:
+        yield
+    except OutcomeValue as outcome:
+        _end(span, outcome)
+        raise
+    except BaseException as error:
+        _raised(span, error)
+        raise
+    finally:
+        context.detach(token)
+
+
+def _raised(span: Span, error: BaseException) -> None:
+    kind = type(error)
+    try:
+        text = str(error)
+        span.record_exception(error)
+    except (
+        Exception
+    ) as broken:  # it is the user's __str__ that raises, and no reason to hide the error itself
+        text = f"<its text cannot be had: __str__ raised {type(broken).__name__}>"
+    _fail(span, f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."), text)
+    span.end()
+
+
+def _end(span: Span, result: Any) -> Any:
+    """The outcome's name is in the span; Retry, Dead and what is no outcome are errors."""
+    if isinstance(result, OutcomeValue):
+        span.set_attribute("ringmain.outcome", type(result).__name__.lower())
+    if isinstance(result, Retry | Dead):
+        _fail(span, type(result).__name__, result.reason)
+    elif result is not None and not isinstance(result, OutcomeValue):
+        _fail(span, "TypeError", f"the handler returned a value of type {type(result).__name__}")
+    span.end()
+    return result
+
+
+def _fail(span: Span, kind: str, text: str) -> None:
+    span.set_attribute("error.type", kind)
+    span.set_status(StatusCode.ERROR, text)
+
+
+def _begin(tracer: Tracer, message: Message, sent: Context, continue_trace: bool) -> Span:
+    producer = trace.get_current_span(sent).get_span_context()
+    return tracer.start_span(
+        f"process {message.topic}",
+        context=sent if continue_trace else Context(),
+        kind=SpanKind.CONSUMER,
+        attributes=_attributes(message),
+        links=[Link(producer)] if producer.is_valid else [],
+    )
+
+
+def _attributes(message: Message) -> Attributes:
+    """https://opentelemetry.io/docs/specs/semconv/messaging/kafka/, and what ringmain alone knows."""
+    attributes: Attributes = {
+        "messaging.system": "kafka",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": message.topic,
+        "messaging.destination.partition.id": str(message.partition),
+        "messaging.kafka.offset": message.offset,
+        "ringmain.route": message.route,
+        "ringmain.attempt": message.attempt,
+    }
+    if message.channel:
+        attributes["ringmain.channel"] = message.channel
+    if message.value is None:
+        attributes["messaging.kafka.message.tombstone"] = True
+    else:
+        attributes["messaging.message.body.size"] = len(message.value)
+    return attributes
+
+
+class _MessageHeaders(Getter[Headers]):
+    """A Kafka message's headers as propagators read them: names may repeat, a value may be no text."""
+
+    def get(self, carrier: Headers, key: str) -> list[str] | None:
+        """Values under the name that are text; None if there is none."""
+        found = [value for name, value in carrier if name == key and value is not None]
+        return [value.decode("utf-8", "replace") for value in found] or None
+
+    def keys(self, carrier: Headers) -> list[str]:
+        """All names."""
+        return [name for name, _ in carrier]
+
+
+_HEADERS = _MessageHeaders()
