@@ -5,6 +5,7 @@ by importing this.
 """
 
 from ringmain.app import App
+from ringmain.codec import Codec
 from ringmain.errors import DeliveryFailed
 from ringmain.message import Message
 from ringmain.outcome import Batch, Dead, Pause, Retry, Skip, To
@@ -13,6 +14,7 @@ from ringmain.producer import Delivery, Producer, Sent
 __all__ = [
     "App",
     "Batch",
+    "Codec",
     "Dead",
     "Delivery",
     "DeliveryFailed",

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, get_args
 
+from ringmain.codec import Codec
 from ringmain.errors import AppError
 from ringmain.nearest import nearest
 from ringmain.producer import Producer
@@ -24,6 +25,7 @@ from ringmain.signature import (
     place_of,
     subject,
 )
+from ringmain.types import Format
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Classes = type[BaseException] | Iterable[type[BaseException]]
@@ -92,6 +94,7 @@ class App:
         self.middlewares: list[Callable[..., Any]] = []
         self.mounts: dict[str, Mount] = {}
         self.producers: dict[str, Producer] = {}
+        self.codecs: dict[str, Codec] = {}
 
     def route(
         self, name: str, *, dead_on: Classes = (), skip_on: Classes = ()
@@ -154,6 +157,16 @@ class App:
         check_middleware(function)
         self.middlewares.append(function)
         return function
+
+    def codec(self, name: str, codec: Codec) -> None:
+        """A format of your own, for `routes.R.format = NAME` and `producers.P.format = NAME`."""
+        place = _caller()
+        _check_name(name, "format", place)
+        if not isinstance(codec, Codec):
+            raise AppError(f"{place}: a codec is ringmain.Codec(decode, encode), not {codec!r}")
+        if name in get_args(Format) or name in self.codecs:
+            raise AppError(f"{place}: there is a format {name!r} already; give yours another name")
+        self.codecs[name] = codec
 
     def producer(self, name: str) -> Producer:
         """What sends messages as `[producers.NAME]` or `[routes.NAME.producer]` says; the same for one name."""

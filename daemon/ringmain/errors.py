@@ -43,6 +43,14 @@ class AppError(RingmainError):
     exit_code = 4
 
 
+class Undecodable(RingmainError):
+    """A message's bytes are not what its route reads; the text begins with the path of the bad field."""
+
+
+class SchemaRefused(RingmainError):
+    """The schema registry does not take a producer's schema: it does not go with those that are there."""
+
+
 class NoAnswer(RingmainError):
     """No node answers where one was asked: it does not run, hangs, or may not be reached by this user."""
 

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from ringmain.errors import AppError
 from ringmain.message import Message
 
@@ -28,6 +26,8 @@ WANTS_ONLY_MESSAGE = 8
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _SHAPES = "(value: TYPE), (value: TYPE, message: Message), (value: bytes) or (message: Message)"
+KEY = "key"
+"""The name of a handler's keyword parameter that is given the message's key."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class RouteSpec:
     """file:line of the handler, for messages."""
     channel: str = ""
     """Empty = the route's own handler."""
+    key_type: Any = None
+    """What the key is decoded into for the parameter `key`; None = the handler has none."""
 
     @property
     def subject(self) -> str:
@@ -101,7 +103,8 @@ def inspect_handler(
     place = place_of(function)
     what = f"the handler of {subject(name, channel)}"
     _check_callable(function, what, place)
-    parameters = _needed(_signature(function, what, place), what, place)
+    signature = _signature(function, what, place)
+    parameters = _needed(signature, what, place)
     hints = _annotations(function, names, what, place)
     first = hints.get(parameters[0].name)
     if first is None:
@@ -114,8 +117,6 @@ def inspect_handler(
     if with_message and not _is_message(hints.get(parameters[1].name)):
         raise AppError(f"{place}: {what} needs {parameters[1].name!r} annotated Message; it takes {_SHAPES}")
     wants, value_type = _wants(value_type, first)
-    if wants == WANTS_VALUE:
-        _check_decodable(first, what, place)
     if with_message and wants == WANTS_ONLY_MESSAGE:
         raise AppError(f"{place}: {what} asks for the Message twice; it takes {_SHAPES}")
     return RouteSpec(
@@ -127,6 +128,7 @@ def inspect_handler(
         is_async=is_async(function),
         place=place,
         channel=channel,
+        key_type=_key_type(signature, hints, what, place),
     )
 
 
@@ -138,35 +140,16 @@ def _wants(value_type: Any, annotation: Any) -> tuple[int, Any]:
     return WANTS_VALUE, annotation
 
 
-def _check_decodable(annotation: Any, what: str, place: str) -> None:
-    """Refuse a type that msgspec would only refuse with each message."""
-    try:
-        foreign = _foreign_types(msgspec.inspect.type_info(annotation))
-        msgspec.json.Decoder(annotation)
-    except Exception as error:
-        raise AppError(f"{place}: {what}: {_shown(annotation)} cannot be decoded: {_shown(error)}") from None
-    if foreign:
-        raise AppError(
-            f"{place}: {what}: nothing decodes into {foreign[0].__qualname__}; use a msgspec.Struct, a "
-            "dataclass, a TypedDict or dict, or take bytes and decode them yourself"
-        )
+def _key_type(signature: inspect.Signature, hints: Mapping[str, Any], what: str, place: str) -> Any:
+    if not _is_key(signature.parameters.get(KEY)):
+        return None
+    if KEY not in hints:
+        raise AppError(f"{place}: {what} has no annotation on 'key'; write key: int, str, bytes or a Struct")
+    return hints[KEY]
 
 
-def _foreign_types(root: msgspec.inspect.Type) -> list[type]:
-    """Classes in a type that msgspec knows nothing about, however deep."""
-    found: list[type] = []
-    seen: set[int] = set()
-    waiting: list[Any] = [root]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, msgspec.inspect.CustomType):
-            found.append(node.cls)
-        elif isinstance(node, tuple | list):
-            waiting += node
-        elif isinstance(node, msgspec.inspect.Type | msgspec.inspect.Field) and id(node) not in seen:
-            seen.add(id(node))
-            waiting += [getattr(node, name) for name in node.__struct_fields__ if name != "default"]
-    return found
+def _is_key(parameter: inspect.Parameter | None) -> bool:
+    return parameter is not None and parameter.kind is parameter.KEYWORD_ONLY and parameter.name == KEY
 
 
 def _check_callable(function: Any, what: str, place: str) -> None:
@@ -185,7 +168,11 @@ def _signature(function: Callable[..., Any], what: str, place: str) -> inspect.S
 
 def _needed(signature: inspect.Signature, what: str, place: str) -> list[inspect.Parameter]:
     """The one or two parameters that ringmain fills; others are fine if they have defaults."""
-    needed = [p for p in signature.parameters.values() if p.default is p.empty and p.kind not in _VARIADIC]
+    needed = [
+        p
+        for p in signature.parameters.values()
+        if p.default is p.empty and p.kind not in _VARIADIC and not _is_key(p)
+    ]
     positional = [p for p in signature.parameters.values() if p.kind in _POSITIONAL]
     if not needed and positional:
         needed = positional[:1]

@@ -15,8 +15,8 @@ LEVELS: dict[int, set[str]] = {
     2: {"kafka", "queues", "rings", "formats", "config"},
     1: {
         "__init__", "app", "message", "outcome", "signature", "middleware", "loading", "retry", "verdict",
-        "asking", "control", "errors", "producer", "held", "clock", "lifecycle", "log", "logging",
-        "meters", "nearest", "tracing", "types", "_fastpath",
+        "asking", "codec", "control", "errors", "producer", "held", "clock", "lifecycle", "log", "logging",
+        "meters", "schemas", "nearest", "tracing", "types", "_fastpath",
     },
 }  # fmt: skip
 LEVEL_OF = {room: level for level, rooms in LEVELS.items() for room in rooms}

@@ -86,10 +86,11 @@ def main() -> int:
 def _misfit(config: Config | None) -> str:
     if config is None:
         return ""
+    from ringmain import formats
     from ringmain.loading import load_app
 
     try:
-        load_app(config).check(config)
+        formats.check(load_app(config), config)
     except AppError as error:
         return str(error)
     return ""

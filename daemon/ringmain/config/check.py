@@ -16,6 +16,7 @@ from ringmain.nearest import nearest
 
 RABBIT_ONLY = ("url", "username", "password", "tls", "type")
 CONSUMER_TIMEOUT_S = 1800.0
+WITHOUT_SCHEMA = ("json", "msgpack", "protobuf", "raw")
 MAX_POLL_INTERVAL_MS = "300000"
 _LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+")
 
@@ -93,6 +94,7 @@ def _route(config: Config, route: Route, report: Report) -> None:
     path = f"routes.{route.name}"
     _retry(route.retry, f"{path}.retry", report)
     _call_time(config, route.timeout_s, path, report)
+    _format(route, path, report)
     for name, channel in route.channels.items():
         _retry(channel.retry, f"{path}.channels.{name}.retry", report)
         _call_time(config, channel.timeout_s, f"{path}.channels.{name}", report)
@@ -106,6 +108,16 @@ def _route(config: Config, route: Route, report: Report) -> None:
     if route.overflow and route.overflow.after_s is None and route.overflow.lag is None:
         table = f"{path}.overflow"
         report.clash([table, f"{table}.after_s", f"{table}.lag"], "needs after_s or lag")
+
+
+def _format(route: Route, path: str, report: Report) -> None:
+    if route.schema and route.format in WITHOUT_SCHEMA:
+        report.clash([f"{path}.schema", f"{path}.format"], f"format {route.format} has no schema: remove it")
+    if route.schema_registry and not route.schema_registry.get("url"):
+        report.clash(
+            ["schema_registry.url", "schema_registry", f"{path}.schema_registry"],
+            "is required: the registry's URL, or several with commas between them",
+        )
 
 
 def _through(route: Route, channel: str, path: str, report: Report) -> None:

@@ -13,11 +13,8 @@ ANY: tuple[str, ...] = ()
 # key (* = any name) -> the values that are not there yet (ANY = the whole key)
 PENDING: dict[str, tuple[str, ...]] = {
     "producers": ANY,
-    "schema_registry": ANY,
-    "routes.*.format": ("protobuf", "avro", "json-schema"),
     "routes.*.batch": ANY,
     "routes.*.producer": ANY,
-    "routes.*.schema_registry": ANY,
 }
 
 

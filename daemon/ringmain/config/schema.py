@@ -11,7 +11,6 @@ import msgspec
 from ringmain.types import (
     Backend,
     Backoff,
-    Format,
     LogExceptions,
     LogFormat,
     LogLevel,
@@ -37,6 +36,9 @@ def about(description: str, *, reads: str = "", default: str = "", **limits: flo
 def derived(description: str) -> msgspec.Meta:
     """Describe a field that the loader fills in and no file may set."""
     return msgspec.Meta(description=description, extra={"reads": "derived"})
+
+
+FORMATS = "json, msgpack, protobuf, avro, json-schema, raw, or a codec of the app"
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -78,8 +80,10 @@ class Channel(Table, frozen=True, kw_only=True):
 
 
 class Producer(Table, frozen=True, kw_only=True):
-    format: Annotated[Format, about("how values are encoded")] = "json"
-    schema: Annotated[str | None, about("schema of the values, for a format that has one")] = None
+    format: Annotated[str, about(f"how values are encoded: {FORMATS}", reads="format")] = "json"
+    schema: Annotated[
+        str | None, about("file with the schema of the values, for a format that has one", reads="path")
+    ] = None
     kafka: Annotated[dict[str, str], about("librdkafka properties over [kafka]", reads="properties")] = {}
 
 
@@ -127,7 +131,21 @@ class Route(Table, frozen=True, kw_only=True):
         int | None, about("a handler process above this size is replaced at once", reads="size", ge=1 << 20)
     ] = None
     order: Annotated[Order, about("which calls may overlap: any, one per key, one per partition")]
-    format: Annotated[Format, about("how values are decoded")] = "json"
+    format: Annotated[str, about(f"how values are decoded: {FORMATS}", reads="format")] = "json"
+    key_format: Annotated[
+        str | None,
+        about(
+            "how keys are decoded, for a handler with a parameter `key`: text, integer, or a format",
+            reads="format",
+            default="text for one word (int, str, a UUID, …), else as values",
+        ),
+    ] = None
+    schema: Annotated[
+        str | None, about("file with the schema of avro and json-schema", reads="path", default="the writer's")
+    ] = None
+    compressed: Annotated[
+        bool, about("values may be compressed, as their header content-encoding says")
+    ] = False
     on_bad: Annotated[OnBad, about("where a message goes that cannot be decoded")] = "dead"
     on_tombstone: Annotated[
         OnTombstone, about("where a message without a value goes if the handler does not take it")

@@ -72,6 +72,8 @@ def _scalar(key: Key, value: object) -> Any:
         return str(value) if isinstance(value, str) and value in key.words else Expected(_one_of(key.words))
     if key.type is str:
         return str(value) if isinstance(value, str) and value else Expected("a string that is not empty")
+    if key.type is bool:
+        return value if isinstance(value, bool) else Expected("true or false")
     if isinstance(value, bool) or not isinstance(value, int if key.type is int else int | float):
         return Expected(_number(key))
     return _within(key, value)
@@ -198,6 +200,13 @@ def _app(_key: Key, value: object) -> Any:
     return Expected('"module:attribute"')
 
 
+def _format(_key: Key, value: object) -> Any:
+    """Which names there are, the app says: it has codecs of its own."""
+    if isinstance(value, str) and NAME.fullmatch(value):
+        return str(value)
+    return Expected('a format such as "json" or "avro", or the name of a codec of the app')
+
+
 def _bind(_key: Key, value: object) -> Any:
     match = _BIND.fullmatch(value) if isinstance(value, str) else None
     if match is None or int(match[2]) > 65535:
@@ -220,5 +229,6 @@ READERS: dict[str, Callable[[Key, object], Any]] = {
     "name": _name,
     "node": _node,
     "app": _app,
+    "format": _format,
     "bind": _bind,
 }

@@ -12,10 +12,11 @@ from ringmain.app import App
 from ringmain.config.pools import key_of, pool_of
 from ringmain.config.schema import Config, Route
 from ringmain.formats import Decode
+from ringmain.handle import reading
 from ringmain.handle.resolve import Resolver
 from ringmain.middleware import compose
 from ringmain.rings import CallPlan
-from ringmain.signature import WANTS_VALUE, RouteSpec
+from ringmain.signature import WANTS_RAW, WANTS_VALUE, RouteSpec
 
 ASYNC_CONCURRENCY = 100
 """`concurrency` of an async route or channel that does not say."""
@@ -57,9 +58,12 @@ def build(app: App, config: Config, route: str, channel: str, pause: Callable[[f
 
     `pause` closes the route for so many seconds: the ring's own, of whoever calls.
     """
-    app.check(config)
+    formats.check(app, config)
     settings = pool_of(config, key_of(route, channel)).settings
-    spec = compose(app.handler_of(route, channel), app.middlewares)
-    decode = formats.decoder(settings.format, spec.type) if spec.wants & WANTS_VALUE else None
-    resolver = Resolver(spec, settings, pause, log_text=config.log.exceptions == "full")
-    return Plan(spec, settings, decode, resolver)
+    handler = app.handler_of(route, channel)
+    reads = reading.of(app, settings, handler)
+    spec, decode = compose(reads.with_key(handler), app.middlewares), reads.decode
+    if settings.compressed and spec.wants & (WANTS_VALUE | WANTS_RAW):
+        spec, decode = reads.inflating(spec, config.ring.bytes), None
+    log_text = config.log.exceptions == "full"
+    return Plan(spec, settings, decode, Resolver(spec, settings, pause, log_text, reads.explain))

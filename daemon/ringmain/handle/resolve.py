@@ -9,8 +9,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from ringmain import retry, verdict
 from ringmain.config.schema import Route
+from ringmain.errors import Undecodable
 from ringmain.handle import trace
 from ringmain.message import Message
 from ringmain.nearest import nearest
@@ -35,13 +38,18 @@ class Resolver:
     pause: Callable[[float], None]
     log_text: bool = True
     """Whether messages and tracebacks of exceptions may be logged; `log.exceptions`."""
+    explain: Callable[[bytes, BaseException], str] | None = None
+    """What names the bad field of a value, for a decoder that does not."""
 
     def resolve(
         self, message: Message, result: object, error: BaseException | None, stage: int
     ) -> tuple[int, bytes]:
         """The verdict's code and its encoded record."""
+        stage = DECODE if isinstance(error, Undecodable) else stage
         try:
             code, failure = self._decide(message.attempt, result, error, stage)
+            if self.explain and stage == DECODE and isinstance(error, Exception) and message.value:
+                failure = replace(failure, error_message=self.explain(message.value, error))
         except Exception as broken:
             code, failure = self._undecided(message.attempt, error, broken)
         if code == SKIP:

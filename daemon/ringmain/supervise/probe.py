@@ -28,12 +28,13 @@ def run(seat: Seat) -> int:
 
 
 def _probe(seat: Seat) -> Probed:
+    from ringmain import formats
     from ringmain.loading import load_app
 
     before = set(sys.modules)
     try:
         app = load_app(seat.config)
-        app.check(seat.config)
+        formats.check(app, seat.config)
     except RingmainError as error:
         return Probed(str(error), error.exit_code)
     code = _fingerprint(set(sys.modules) - before)

@@ -35,7 +35,6 @@ def test_defaults_are_shown_as_a_file_would_spell_them() -> None:
 def test_what_is_not_there_yet_is_said_to_be() -> None:
     meaning = {row.key: row.meaning for row in rows()}
     assert meaning["routes.R.batch.messages"].endswith("(not yet)")
-    assert meaning["routes.R.format"].endswith("(not yet: protobuf, avro, json-schema)")
     assert "not yet" not in meaning["routes.R.handlers"]
 
 

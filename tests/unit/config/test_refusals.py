@@ -201,8 +201,6 @@ def test_ringmains_own_properties_are_refused_where_they_stand(tmp_path: Path) -
     ("setting", "key"),
     [
         ("producers.p.format=json", "producers"),
-        ("schema_registry.url=http://x", "schema_registry"),
-        ("routes.orders.format=avro", "routes.orders.format"),
         ("routes.orders.batch.messages=5", "routes.orders.batch"),
         ("routes.orders.producer.format=json", "routes.orders.producer"),
     ],

@@ -1,0 +1,21 @@
+"""A format of the user's own: the two functions that it consists of.
+
+Handler authors enter; formats call it. Nothing here knows a format, a message or a route.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Bytes to a value of the handler's type, and a value to bytes.
+
+    An exception of `decode` says that the bytes are bad: their message is dead at once, or skipped by `on_bad`.
+    """
+
+    decode: Callable[[bytes, Any], Any]
+    """Called with the value's bytes and with the handler's annotation."""
+    encode: Callable[[Any], bytes]
+    """Called with what a producer is given."""

@@ -1,0 +1,162 @@
+"""The schema registry, by Confluent's own client: its TLS, passwords, tokens and several URLs are the user's.
+
+Handlers with a format that has schemas enter, after the fork, and producers. Each id is asked for once: whoever
+asks keeps what it makes of the answer. LOSS: only the registry's plain word that it has no such schema is about
+the message; a registry that is away, refuses us or answers rubbish says nothing about it, so the message waits.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from ringmain import clock
+from ringmain.errors import AppError, SchemaRefused, Undecodable
+from ringmain.outcome import Pause
+from ringmain.schemas import Schema
+
+WAIT_S = 5.0
+"""Between two questions to a registry that is away."""
+LONGEST_ASKING_S = 5.0
+"""One question, unless `timeout` says otherwise; and never more than half of what a call may take."""
+UNKNOWN_FOR_S = 10.0
+"""So long an id that is not there is not asked for again: many messages may have it."""
+
+_SCHEMA_UNKNOWN = (40403, 40401, 40402)
+_NUMBERS = (
+    "timeout",
+    "cache.capacity",
+    "cache.latest.ttl.sec",
+    "max.retries",
+    "retries.wait.ms",
+    "retries.max.wait.ms",
+)
+
+Answer = TypeVar("Answer")
+
+
+class Registry:
+    """One registry as one process asks it."""
+
+    def __init__(self, properties: Mapping[str, str], call_s: float) -> None:
+        self._client = _client(properties, call_s)
+        self._where = _hosts(properties.get("url", ""))
+        self._away: Pause | None = None
+        self._ask_again_s = 0.0
+        self._unknown: dict[int, float] = {}
+
+    def by_id(self, schema_id: int, shape: str = "") -> Schema:
+        """The schema with this id, and what it refers to."""
+        if clock.monotonic_s() < self._unknown.get(schema_id, 0.0):
+            raise _no_schema(schema_id, self._where)
+        try:
+            found = self._asked(lambda: self._client.get_schema(schema_id, fmt=shape or None))
+        except LookupError:
+            self._unknown[schema_id] = clock.monotonic_s() + UNKNOWN_FOR_S
+            raise _no_schema(schema_id, self._where) from None
+        text, kind = found.schema_str, found.schema_type or "AVRO"
+        if not isinstance(text, str) or not text or not isinstance(kind, str):
+            raise self._waits(f"answers rubbish: its schema {schema_id} has no text")
+        return Schema(schema_id, kind, text, tuple(self._references(found, frozenset())))
+
+    def register(self, subject: str, kind: str, text: str) -> int:
+        """The id of a schema under a subject; SchemaRefused when the registry does not take it."""
+        from confluent_kafka.schema_registry import Schema as Unregistered
+
+        try:
+            found = self._asked(lambda: self._client.register_schema(subject, Unregistered(text, kind)))
+        except LookupError as error:
+            raise SchemaRefused(f"the schema of {subject} is refused by the registry: {error}") from None
+        if not isinstance(found, int):
+            raise self._waits(f"answers rubbish: no id for the schema of {subject}")
+        return found
+
+    def _references(self, schema: Any, above: frozenset[str]) -> list[tuple[str, str]]:
+        """What others need comes before them."""
+        found: list[tuple[str, str]] = []
+        for one in schema.references or ():
+            if one.name in above:
+                raise self._waits(f"answers rubbish: {one.name} refers to itself")
+            try:
+                registered = self._asked(lambda one=one: self._client.get_version(one.subject, one.version))
+            except LookupError:
+                raise self._waits(f"answers rubbish: it has no {one.subject} {one.version}") from None
+            found += self._references(registered.schema, above | {one.name})
+            found.append((one.name, registered.schema.schema_str))
+        return found
+
+    def _asked(self, question: Callable[[], Answer]) -> Answer:
+        """What the registry says; LookupError = it says no, about this one question."""
+        from confluent_kafka.schema_registry import SchemaRegistryError
+
+        # PERF: many messages wait for one registry: one of them asks, and the others hear what it heard.
+        if self._away is not None and clock.monotonic_s() < self._ask_again_s:
+            raise Pause(max(0.1, self._ask_again_s - clock.monotonic_s()), self._away.reason)
+        self._client.clear_caches()
+        try:
+            answer = question()
+        except SchemaRegistryError as error:
+            if _is_no(error):
+                raise LookupError(str(error.error_message)) from None
+            raise self._waits(_words(error)) from None
+        except Exception as error:
+            raise self._waits(_trouble(error)) from None
+        self._away = None
+        return answer
+
+    def _waits(self, words: str) -> Pause:
+        self._ask_again_s = clock.monotonic_s() + WAIT_S
+        self._away = Pause(WAIT_S, f"the schema registry at {self._where} {words}")
+        return self._away
+
+
+def _client(properties: Mapping[str, str], call_s: float) -> Any:
+    try:
+        from confluent_kafka.schema_registry import SchemaRegistryClient
+    except ImportError as error:
+        raise AppError(f"a schema registry needs {error.name}: pip install 'ringmain[avro]'") from None
+    # A call that waits for longer than its time would be killed, and counted as failed.
+    ours = {"timeout": str(min(LONGEST_ASKING_S, call_s / 2)), "max.retries": "0"}
+    try:
+        return SchemaRegistryClient({name: _typed(name, text) for name, text in (ours | {**properties}).items()})
+    except (ValueError, TypeError, OSError) as error:
+        raise AppError(f"schema_registry: {error}") from None
+
+
+def _typed(name: str, text: str) -> str | float:
+    if name not in _NUMBERS:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise AppError(f"schema_registry.{name}: expected a number, found {text!r}") from None
+
+
+def _is_no(error: Any) -> bool:
+    """The registry itself says so, not a proxy before it or another server at its address."""
+    refused = error.http_status_code in (409, 422) and error.error_code != -1
+    return error.error_code in _SCHEMA_UNKNOWN or refused
+
+
+def _words(error: Any) -> str:
+    status = error.http_status_code
+    if status in (401, 403):
+        return f"refuses us with HTTP {status}: see schema_registry.basic.auth.user.info"
+    if status >= 500 or status in (408, 429):
+        return f"is away: HTTP {status}"
+    return f"answers rubbish: HTTP {status}, code {error.error_code}"
+
+
+def _trouble(error: Exception) -> str:
+    """Exceptions of the HTTP client never leave this room; one of Python's own means an unreadable answer."""
+    kind = type(error)
+    if kind.__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore") or isinstance(error, OSError):
+        return f"is away: {error or kind.__name__}"
+    return f"answers rubbish: {kind.__name__}"
+
+
+def _no_schema(schema_id: int, where: str) -> Undecodable:
+    return Undecodable(f"$: the schema registry at {where} has no schema {schema_id}")
+
+
+def _hosts(urls: str) -> str:
+    """Its addresses without user and password."""
+    return ", ".join(url.strip().rpartition("@")[2].rpartition("//")[2] for url in urls.split(","))
