@@ -37,7 +37,21 @@ def test_raw_has_nothing_but_bytes() -> None:
         formats.decoder("raw", dict)
 
 
-@pytest.mark.parametrize("name", ["protobuf", "avro", "json-schema"])
-def test_formats_that_are_not_there_are_refused_by_name(name: str) -> None:
-    with pytest.raises(AppError, match=f"'{name}' cannot be decoded by this version"):
-        formats.decoder(name, dict)
+def test_a_format_that_nobody_knows_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(AppError, match="'jsn' is no format, and no codec of the app; did you mean 'json'"):
+        formats.decoder("jsn", dict)
+    with pytest.raises(AppError, match="use one of avro, json, json-schema, msgpack, protobuf, raw"):
+        formats.encoder("xml")
+
+
+@pytest.mark.parametrize("name", ["json", "msgpack"])
+def test_what_a_producer_encodes_is_decoded_again(name: str) -> None:
+    order = Order([Item(1.5)])
+    decode = formats.decoder(name, Order)
+    assert decode is not None
+    assert decode(formats.encoder(name)(order, "orders")) == order
+
+
+def test_raw_sends_nothing_but_bytes() -> None:
+    with pytest.raises(TypeError, match="got a value of type dict"):
+        formats.encoder("raw")({}, "orders")

@@ -1,0 +1,68 @@
+"""Keys as typed values: one word as text, integers as Kafka's own serializers write them, the rest as values."""
+
+import datetime
+import uuid
+from typing import Any
+
+import msgspec
+import pytest
+
+from ringmain import formats
+from ringmain.errors import AppError, Undecodable
+
+
+class Place(msgspec.Struct):
+    shop: str
+    till: int
+
+
+SOME = uuid.UUID(int=7)
+
+
+@pytest.mark.parametrize(
+    ("key_format", "kind", "key", "value"),
+    [
+        (None, str, "Zoë".encode(), "Zoë"),
+        (None, int, b"42", 42),
+        (None, int, b"-42", -42),
+        (None, int | None, None, None),
+        (None, bytes, b"\0\xff", b"\0\xff"),
+        (None, uuid.UUID, str(SOME).encode(), SOME),
+        (None, datetime.date, b"2024-02-29", datetime.date(2024, 2, 29)),
+        (None, Place, b'{"shop":"a","till":1}', Place("a", 1)),
+        ("json", int, b"42", 42),
+        ("json", str, b'"x"', "x"),
+        ("msgpack", Place, msgspec.msgpack.encode(Place("a", 1)), Place("a", 1)),
+        ("integer", int, (7).to_bytes(4, "big"), 7),
+        ("integer", int, (-7).to_bytes(8, "big", signed=True), -7),
+    ],
+)
+def test_a_key_becomes_the_handlers_type(
+    key_format: str | None, kind: Any, key: bytes | None, value: object
+) -> None:
+    assert formats.key_decoder(key_format, "json", kind)(key) == value
+
+
+@pytest.mark.parametrize(
+    ("key_format", "kind", "key", "said"),
+    [
+        (None, int, None, "key: the message has no key"),
+        (None, int, b"four", "key: expected a whole number"),
+        (None, int, b" 4_2", "key: expected a whole number"),
+        (None, str, b"\xff", "key: .*utf-8"),
+        (None, Place, b'{"shop":"a","till":"x"}', r"key: .*\$\.till"),
+        ("integer", int, b"42", "key: expected 4 or 8 bytes"),
+    ],
+)
+def test_what_does_not_fit_is_said_of_the_key(
+    key_format: str | None, kind: Any, key: bytes | None, said: str
+) -> None:
+    with pytest.raises(Undecodable, match=said):
+        formats.key_decoder(key_format, "json", kind)(key)
+
+
+def test_a_format_that_never_gives_such_a_key_is_refused() -> None:
+    with pytest.raises(AppError, match='"integer" gives an int'):
+        formats.key_decoder("integer", "json", str)
+    with pytest.raises(AppError, match="is no format"):
+        formats.key_decoder("jsno", "json", str)
