@@ -24,10 +24,6 @@ class Plain:
     id: int
 
 
-class Foreign:
-    pass
-
-
 def value(order: Order): ...
 def optional(order: Order | None, message: Message): ...
 def raw(data: bytes): ...
