@@ -16,6 +16,6 @@ class Codec:
     """
 
     decode: Callable[[bytes, Any], Any]
-    """Called with the value's bytes and with the handler's annotation."""
+    """Called with the value's bytes and with the handler's annotation, without its `| None`."""
     encode: Callable[[Any], bytes]
     """Called with what a producer is given."""

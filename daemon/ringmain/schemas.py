@@ -7,6 +7,9 @@ from typing import Protocol
 
 import msgspec
 
+WITH_SCHEMAS = ("protobuf", "avro", "json-schema")
+"""The formats that have them."""
+
 
 class Schema(msgspec.Struct, frozen=True):
     """One schema as a registry has it."""

@@ -30,6 +30,8 @@ def decoder(value_type: Any, sources: Sources) -> Decode:
 
 def _reader(writer: Any, own: Any, value_type: Any, head_bytes: int = HEAD_BYTES) -> Decode:
     read, convert = fastavro.schemaless_reader, typed.converter(value_type)
+    if own == writer:
+        own = None  # PERF: the library would compare them with each value
 
     def decode(value: bytes) -> object:
         stream = BytesIO(value)

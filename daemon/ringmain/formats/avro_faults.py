@@ -55,9 +55,17 @@ class _Walk:
             return self._inside(schema, path) or f"{path}: {_words(error)}"
 
     def _read(self, schema: Any) -> Any:
-        return fastavro.schemaless_reader(
-            self._stream, fastavro.parse_schema(_plain(schema), named_schemas=dict(self._named)), None
-        )
+        return fastavro.schemaless_reader(self._stream, self._parsed(schema), None)
+
+    def _parsed(self, schema: Any) -> Any:
+        """A part of a parsed schema is parsed itself; what it names is among the names of the whole."""
+        if isinstance(schema, list):
+            return [self._parsed(one) for one in schema]
+        if isinstance(schema, str):
+            schema = self._named.get(schema, schema)
+        if isinstance(schema, dict):
+            return schema | {"__fastavro_parsed__": True, "__named_schemas": self._named}
+        return schema
 
     def _inside(self, schema: Any, path: str) -> str:
         if isinstance(schema, str):
@@ -95,16 +103,8 @@ class _Walk:
         return ""
 
 
-def _plain(schema: Any) -> Any:
-    """Without the mark that it was parsed: what it names is then taken from where we say."""
-    if isinstance(schema, dict):
-        return {name: value for name, value in schema.items() if not name.startswith("__")}
-    return schema
-
-
 def _misfit(writer: Any, reader: Any, path: str) -> str:
     """Where the reader's schema does not go with the writer's: a field without default, or of another type."""
-    writer, reader = _plain(writer), _plain(reader)
     if not (isinstance(writer, dict) and isinstance(reader, dict)) or "fields" not in reader:
         return ""
     written = {one["name"]: one["type"] for one in writer.get("fields", ())}

@@ -25,7 +25,8 @@ def decoder(format_name: str, value_type: Any, sources: Sources = NOTHING) -> De
     if format_name == "raw":
         raise AppError(f"format raw has only bytes, and the handler takes {value_type!r}; annotate bytes")
     if (codec := sources.codecs.get(format_name)) is not None:
-        return lambda value: codec.decode(value, value_type)
+        plain = typed.without_none(value_type)
+        return lambda value: codec.decode(value, plain)
     if (make := _DECODERS.get(format_name)) is None:
         raise AppError(unknown(format_name, sources))
     try:

@@ -6,13 +6,13 @@ beyond the limit: a small message that inflates to gigabytes would end its proce
 
 import zlib
 from collections.abc import Callable, Iterable
-from typing import Any
 
-from ringmain.errors import AppError, Undecodable
+from ringmain.errors import Undecodable
 
 HEADER = "content-encoding"
-_ANY_HEADER = 32  # zlib: look whether it is gzip or zlib
-_BARE = -15  # deflate without any header, as some write it
+_GZIP = 16 + zlib.MAX_WBITS
+_ZLIB = zlib.MAX_WBITS
+_BARE = -zlib.MAX_WBITS  # deflate without any header, as some write it
 
 Headers = Iterable[tuple[str, bytes | None]]
 Inflate = Callable[[bytes, Headers], bytes]
@@ -55,33 +55,39 @@ def _one(value: bytes, encoding: str, limit_bytes: int) -> bytes:
     return inflated
 
 
-def _zlib(value: bytes, limit_bytes: int) -> bytes:
-    # Deflate is zlib by its name's definition, and bare with many senders.
-    bare = value[:1] not in (b"\x1f", b"\x78")
-    stream = zlib.decompressobj(_BARE if bare else _ANY_HEADER + zlib.MAX_WBITS)
+def _gzip(value: bytes, limit_bytes: int) -> bytes:
+    inflated, rest = _stream(value, _GZIP, limit_bytes)
+    while rest and len(inflated) <= limit_bytes:  # members in a row
+        more, rest = _stream(rest, _GZIP, limit_bytes - len(inflated))
+        inflated += more
+    return inflated
+
+
+def _deflate(value: bytes, limit_bytes: int) -> bytes:
+    """Zlib by the name's definition, and bare with some senders."""
+    try:
+        return _stream(value, _ZLIB, limit_bytes)[0]
+    except zlib.error:
+        return _stream(value, _BARE, limit_bytes)[0]
+
+
+def _stream(value: bytes, kind: int, limit_bytes: int) -> tuple[bytes, bytes]:
+    """At most one byte more than the limit, and what is behind it."""
+    stream = zlib.decompressobj(kind)
     inflated = stream.decompress(value, limit_bytes + 1)
-    while stream.eof and stream.unused_data and len(inflated) <= limit_bytes:  # gzip: members in a row
-        value, stream = stream.unused_data, zlib.decompressobj(_ANY_HEADER + zlib.MAX_WBITS)
-        inflated += stream.decompress(value, limit_bytes + 1 - len(inflated))
     if not stream.eof and len(inflated) <= limit_bytes:
         raise Undecodable("$: the compressed value is cut off")
-    return inflated
+    return inflated, stream.unused_data
 
 
 def _zstd(value: bytes, limit_bytes: int) -> bytes:
-    zstandard = zstandard_library()
-    with zstandard.ZstdDecompressor().stream_reader(value, read_across_frames=True) as stream:
-        inflated: bytes = stream.read(limit_bytes + 1)
-    return inflated
-
-
-def zstandard_library() -> Any:
-    """The library for zstd, which is optional."""
     try:
         import zstandard
     except ImportError:
-        raise AppError("a value is compressed with zstd: pip install 'ringmain[zstd]'") from None
-    return zstandard
+        raise Undecodable("$: the value is compressed with zstd: pip install 'ringmain[zstd]', replay") from None
+    with zstandard.ZstdDecompressor().stream_reader(value, read_across_frames=True) as stream:
+        inflated: bytes = stream.read(limit_bytes + 1)
+    return inflated
 
 
 def _identity(value: bytes, limit_bytes: int) -> bytes:
@@ -89,8 +95,8 @@ def _identity(value: bytes, limit_bytes: int) -> bytes:
 
 
 _INFLATERS: dict[str, Callable[[bytes, int], bytes]] = {
-    "gzip": _zlib,
-    "deflate": _zlib,
+    "gzip": _gzip,
+    "deflate": _deflate,
     "zstd": _zstd,
     "identity": _identity,
 }

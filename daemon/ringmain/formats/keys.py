@@ -9,7 +9,7 @@ import decimal
 import enum
 import uuid
 from collections.abc import Callable
-from typing import Any, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -55,8 +55,10 @@ def _decoder(key_format: str, key_type: Any, sources: Sources) -> Decode | None:
 
 
 def _is_word(key_type: Any) -> bool:
-    kind = get_origin(key_type) or key_type
-    return isinstance(kind, type) and issubclass(kind, _WORDS)
+    kind = getattr(key_type, "__supertype__", key_type)  # of a NewType
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return get_origin(kind) is Literal or (isinstance(kind, type) and issubclass(kind, (*_WORDS, bytes)))
 
 
 def _text(key_type: Any) -> Decode | None:
@@ -67,6 +69,8 @@ def _text(key_type: Any) -> Decode | None:
     if key_type is int:
         # PERF: int() reads bytes as they are, but takes spaces and underscores as well.
         return lambda key: int(key) if key.removeprefix(b"-").isdigit() else _refuse_number(key)
+    if not _is_word(key_type):
+        raise AppError(f'key_format = "text" gives one word, and the handler takes {key_type!r}')
     return lambda key: msgspec.convert(key.decode(), key_type, strict=False)
 
 

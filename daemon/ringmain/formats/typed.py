@@ -5,9 +5,10 @@ The formats enter. A type that nothing decodes into is refused when a route is c
 
 import datetime
 import decimal
+import types
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
@@ -57,9 +58,11 @@ def to_plain(value: object) -> Any:
 
 def without_none(value_type: Any) -> Any:
     """`Order | None` -> Order: a message without a value is never decoded."""
-    members = getattr(value_type, "__args__", ())
-    others = [member for member in members if member is not type(None)]
-    return others[0] if len(others) == 1 and len(members) == 2 else value_type
+    if get_origin(value_type) not in (Union, types.UnionType):
+        return value_type
+    members = get_args(value_type)
+    others = tuple(member for member in members if member is not type(None))
+    return Union[others] if len(others) < len(members) else value_type  # noqa: UP007
 
 
 def problem_with(value_type: Any) -> str:

@@ -15,11 +15,10 @@ from ringmain.app import App
 from ringmain.config.schema import Route
 from ringmain.errors import AppError, Undecodable
 from ringmain.formats import Decode, Explain, Schemas, Sources
+from ringmain.kafka.registry import registry_for
 from ringmain.message import Message
 from ringmain.outcome import OutcomeValue
 from ringmain.signature import KEY, WANTS_MESSAGE, WANTS_ONLY_MESSAGE, WANTS_RAW, WANTS_VALUE, RouteSpec
-
-WITH_SCHEMAS = ("protobuf", "avro", "json-schema")
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,14 @@ class Reading:
             wants=spec.wants | WANTS_MESSAGE,
         )
 
+    def reader(self, limit_bytes: int) -> Callable[[bytes, Message], object]:
+        """What reads a value by what its message's headers say, for a call of many."""
+        return _reader(formats.inflater(limit_bytes), self.decode, self.explain)
+
     def inflating(self, spec: RouteSpec, limit_bytes: int) -> RouteSpec:
         """The call that is given raw bytes and reads them itself, by what their headers say."""
         call, with_message = spec.call, spec.wants & WANTS_MESSAGE
-        read = _reader(formats.inflater(limit_bytes), self.decode, self.explain)
+        read = self.reader(limit_bytes)
 
         def inflated(raw: bytes | None, message: Message) -> Any:
             value = None if raw is None else read(raw, message)
@@ -91,11 +94,7 @@ def _schemas(settings: Route, spec: RouteSpec) -> Schemas | None:
     read = [settings.format] if spec.wants & WANTS_VALUE else []
     if spec.key_type is not None:
         read += [settings.key_format or settings.format]
-    if not settings.schema_registry or not set(read) & set(WITH_SCHEMAS):
-        return None
-    from ringmain.kafka.registry import Registry
-
-    return Registry(settings.schema_registry, settings.timeout_s)
+    return registry_for(settings.schema_registry, read, settings.timeout_s)
 
 
 def _reader(

@@ -5,13 +5,14 @@ asks keeps what it makes of the answer. LOSS: only the registry's plain word tha
 the message; a registry that is away, refuses us or answers rubbish says nothing about it, so the message waits.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from ringmain import clock
 from ringmain.errors import AppError, SchemaRefused, Undecodable
 from ringmain.outcome import Pause
-from ringmain.schemas import Schema
+from ringmain.schemas import WITH_SCHEMAS, Schema
 
 WAIT_S = 5.0
 """Between two questions to a registry that is away."""
@@ -31,6 +32,13 @@ _NUMBERS = (
 )
 
 Answer = TypeVar("Answer")
+
+
+def registry_for(
+    properties: Mapping[str, str], format_names: Iterable[str], call_s: float
+) -> "Registry | None":
+    """The registry, where one is configured and one of these formats has schemas."""
+    return Registry(properties, call_s) if properties and set(WITH_SCHEMAS) & {*format_names} else None
 
 
 class Registry:
@@ -76,7 +84,7 @@ class Registry:
             if one.name in above:
                 raise self._waits(f"answers rubbish: {one.name} refers to itself")
             try:
-                registered = self._asked(lambda one=one: self._client.get_version(one.subject, one.version))
+                registered = self._asked(partial(self._client.get_version, one.subject, one.version))
             except LookupError:
                 raise self._waits(f"answers rubbish: it has no {one.subject} {one.version}") from None
             found += self._references(registered.schema, above | {one.name})
