@@ -35,9 +35,10 @@ from ringmain._fastpath import (  # noqa: E402
     PartitionQueue,
 )
 from ringmain.app import App  # noqa: E402
-from ringmain.middleware import Call, compose  # noqa: E402
+from ringmain.middleware import compose  # noqa: E402
 from ringmain.outcome import Outcome  # noqa: E402
 from ringmain.rings import Geometry, Segment, bell  # noqa: E402
+from ringmain.shapes import Call  # noqa: E402
 
 WANTS_VALUE, WANTS_RAW, WANTS_MESSAGE = 1, 2, 4
 SLOTS = 8192

@@ -8,17 +8,21 @@ from ringmain.app import App
 from ringmain.codec import Codec
 from ringmain.errors import DeliveryFailed
 from ringmain.message import Message
-from ringmain.outcome import Batch, Dead, Pause, Retry, Skip, To
+from ringmain.outcome import Batch, Dead, Outcome, Pause, Retry, Skip, To
 from ringmain.producer import Delivery, Producer, Sent
+from ringmain.shapes import AsyncCall, Call
 
 __all__ = [
     "App",
+    "AsyncCall",
     "Batch",
+    "Call",
     "Codec",
     "Dead",
     "Delivery",
     "DeliveryFailed",
     "Message",
+    "Outcome",
     "Pause",
     "Producer",
     "Retry",

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any, Protocol, TypeVar, get_args
+from typing import Any, Protocol, get_args
 
 from ringmain.codec import Codec
 from ringmain.errors import AppError
 from ringmain.nearest import nearest
-from ringmain.producer import Producer
+from ringmain.producer import Carry, Producer
+from ringmain.shapes import BatchHandler, Handler, Hook, Middleware
 from ringmain.signature import (
     WANTS_VALUE,
     RouteSpec,
@@ -27,7 +28,6 @@ from ringmain.signature import (
 )
 from ringmain.types import Format
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 Classes = type[BaseException] | Iterable[type[BaseException]]
 Outcomes = tuple[tuple[type[BaseException], ...], tuple[type[BaseException], ...]]
 """The classes of dead_on, and those of skip_on."""
@@ -94,11 +94,12 @@ class App:
         self.middlewares: list[Callable[..., Any]] = []
         self.mounts: dict[str, Mount] = {}
         self.producers: dict[str, Producer] = {}
+        self.carriers: list[Carry] = []
         self.codecs: dict[str, Codec] = {}
 
     def route(
         self, name: str, *, dead_on: Classes = (), skip_on: Classes = ()
-    ) -> Callable[[Function], Function]:
+    ) -> Callable[[Handler], Handler]:
         """Make the function the handler of `[routes.NAME]`; it is returned unchanged.
 
         An exception of a class in `dead_on` sends its message to the dead set at once, one in `skip_on` skips
@@ -111,9 +112,30 @@ class App:
         outcomes = _outcomes(subject(name, ""), dead_on, skip_on, place)
         return self._registrar((name, ""), outcomes, sys._getframe(1).f_locals)
 
+    def batch_route(
+        self, name: str, *, dead_on: Classes = (), skip_on: Classes = ()
+    ) -> Callable[[BatchHandler], BatchHandler]:
+        """Make the function the handler of `[routes.NAME]` that takes lists, as `[routes.NAME.batch]` says.
+
+        It is returned unchanged. Of an exception that `dead_on` or `skip_on` names nobody knows which message
+        it is about: each of the batch is called alone at once, and the classes judge that one.
+        """
+        place = _caller()
+        if callable(name):
+            raise AppError(f'{place}: a batch route needs its name: write @app.batch_route("NAME")')
+        _check_name(name, "route", place)
+        outcomes = _outcomes(subject(name, ""), dead_on, skip_on, place)
+        names = sys._getframe(1).f_locals
+
+        def register(function: BatchHandler) -> BatchHandler:
+            self._register(inspect_handler(name, "", function, names, batch=True), outcomes)
+            return function
+
+        return register
+
     def channel(
         self, route: str, channel: str = "", *, dead_on: Classes = (), skip_on: Classes = ()
-    ) -> Callable[[Function], Function]:
+    ) -> Callable[[Handler], Handler]:
         """Make the function the handler of `[routes.ROUTE.channels.CHANNEL]`, of what `To(channel)` sends.
 
         It is returned unchanged; `dead_on` and `skip_on` are as those of `route`.
@@ -130,29 +152,32 @@ class App:
 
     def _registrar(
         self, of: tuple[str, str], outcomes: Outcomes, names: Mapping[str, Any]
-    ) -> Callable[[Function], Function]:
-        def register(function: Function) -> Function:
-            spec = inspect_handler(*of, function, names)
-            if (first := self.handlers.get(of)) is not None:
-                raise AppError(f"{spec.place}: {spec.subject} already has a handler, at {first.place}")
-            self.handlers[of] = replace(spec, dead_on=outcomes[0], skip_on=outcomes[1])
+    ) -> Callable[[Handler], Handler]:
+        def register(function: Handler) -> Handler:
+            self._register(inspect_handler(*of, function, names), outcomes)
             return function
 
         return register
 
-    def on_start(self, function: Function) -> Function:
+    def _register(self, spec: RouteSpec, outcomes: Outcomes) -> None:
+        of = spec.name, spec.channel
+        if (first := self.handlers.get(of)) is not None:
+            raise AppError(f"{spec.place}: {spec.subject} already has a handler, at {first.place}")
+        self.handlers[of] = replace(spec, dead_on=outcomes[0], skip_on=outcomes[1])
+
+    def on_start(self, function: Hook) -> Hook:
         """Call it once in each handler process, after the fork and before the first message."""
         check_hook(function, "on_start")
         self.start_hooks.append(function)
         return function
 
-    def on_stop(self, function: Function) -> Function:
+    def on_stop(self, function: Hook) -> Hook:
         """Call it once in each handler process, after its last message."""
         check_hook(function, "on_stop")
         self.stop_hooks.append(function)
         return function
 
-    def middleware(self, function: Function) -> Function:
+    def middleware(self, function: Middleware) -> Middleware:
         """Wrap each call: `def m(call, message): … return call()`; the first registered is the outermost."""
         check_middleware(function)
         self.middlewares.append(function)
@@ -172,7 +197,7 @@ class App:
         """What sends messages as `[producers.NAME]` or `[routes.NAME.producer]` says; the same for one name."""
         place = _caller()
         _check_name(name, "producer", place)
-        return self.producers.setdefault(name, Producer(name, place))
+        return self.producers.setdefault(name, Producer(name, place, self.carriers))
 
     def mount(self, prefix: str, target: Any, public: bool = False) -> None:
         """Serve a Falcon resource, or a WSGI app such as falcon.App(), at `prefix` and below.

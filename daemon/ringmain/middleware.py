@@ -6,18 +6,12 @@ returns another. One that forgets its `return` must not turn a Retry into done.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ringmain.errors import AppError
-from ringmain.outcome import Outcome
 from ringmain.signature import WANTS_MESSAGE, WANTS_ONLY_MESSAGE, RouteSpec, is_async
-
-Call = Callable[[], Outcome]
-"""What a middleware of a sync handler is given: the rest of the call."""
-AsyncCall = Callable[[], Awaitable[Outcome]]
-"""The same of an async handler."""
 
 Middleware = Callable[..., Any]
 Entered = Callable[..., Any]

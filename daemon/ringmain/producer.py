@@ -7,7 +7,8 @@ what one call sent; the call's message is settled only once it is empty, whether
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 HeaderValue = bytes | str | None
 Headers = Mapping[str, HeaderValue] | Iterable[tuple[str, HeaderValue]]
+Carry = Callable[[], Iterable[tuple[str, HeaderValue]]]
+"""Headers that go with whatever is sent at this point of the code: a trace's context."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -152,17 +155,25 @@ class Delivery:
     def _future(self) -> asyncio.Future[None]:
         import asyncio
 
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop, thread = asyncio.get_running_loop(), threading.get_ident()
+        future: asyncio.Future[None] = loop.create_future()
         before = self._waiter
 
         def wake() -> None:
             if before is not None:
                 before()
-            if not future.done():
-                future.set_result(None)
+            if threading.get_ident() != thread:
+                loop.call_soon_threadsafe(_fulfil, future)
+            else:
+                _fulfil(future)
 
         self.wake(wake)
         return future
+
+
+def _fulfil(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class Producer:
@@ -172,10 +183,11 @@ class Producer:
     message.
     """
 
-    def __init__(self, name: str, place: str) -> None:
+    def __init__(self, name: str, place: str, carriers: Sequence[Carry] = ()) -> None:
         self.name = name
         self.place = place
         """file:line where the app asked for it."""
+        self._carriers = carriers
         self._open: Callable[[Producer], Outlet] | None = None
         self._outlet: Outlet | None = None
 
@@ -194,6 +206,8 @@ class Producer:
         Its partition is the given one, else by its key. When the queue to Kafka is full, it waits for room.
         """
         outlet = self._outlet or self._opened()
+        if self._carriers:
+            headers = self._with_carried(headers)
         if partition is None and headers is None and timestamp_ms is None:
             return outlet.send(topic, value, key, None)
         said = {"partition": partition, "headers": headers, "timestamp_ms": timestamp_ms}
@@ -202,6 +216,13 @@ class Producer:
     def open_by(self, opener: Callable[[Producer], Outlet] | None) -> None:
         """Who makes the outlet when the first message is sent; None = nobody, until it is said again."""
         self._open, self._outlet = opener, None
+
+    def _with_carried(self, headers: Headers | None) -> Headers | None:
+        """What is carried along comes after the message's own headers, which stand."""
+        own = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+        names = {name for name, _ in own}
+        own += [one for carry in self._carriers for one in carry() if one[0] not in names]
+        return own or None
 
     def _opened(self) -> Outlet:
         if self._open is None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from ringmain.errors import AppError
 from ringmain.message import Message
+from ringmain.outcome import Batch, OutcomeValue
+from ringmain.returns import check_return
 
 WANTS_VALUE = 1
 """The first argument is the decoded value; the numbers are `_fastpath`'s."""
@@ -26,6 +28,10 @@ WANTS_ONLY_MESSAGE = 8
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _SHAPES = "(value: TYPE), (value: TYPE, message: Message), (value: bytes) or (message: Message)"
+_BATCH_SHAPES = (
+    "(values: list[TYPE]), (values: list[TYPE], messages: list[Message]), (values: list[bytes]) or "
+    "(messages: list[Message])"
+)
 KEY = "key"
 """The name of a handler's keyword parameter that is given the message's key."""
 
@@ -52,6 +58,8 @@ class RouteSpec:
     """Empty = the route's own handler."""
     key_type: Any = None
     """What the key is decoded into for the parameter `key`; None = the handler has none."""
+    batch: bool = False
+    """Whether it takes lists: many messages in one call."""
 
     @property
     def subject(self) -> str:
@@ -97,15 +105,19 @@ def check_middleware(function: Callable[..., Any]) -> None:
 
 
 def inspect_handler(
-    name: str, channel: str, function: Callable[..., Any], names: Mapping[str, Any]
+    name: str, channel: str, function: Callable[..., Any], names: Mapping[str, Any], batch: bool = False
 ) -> RouteSpec:
     """The spec of a handler without its exception classes; `names` are the local ones where it stands."""
     place = place_of(function)
-    what = f"the handler of {subject(name, channel)}"
+    what = f"the {'batch ' if batch else ''}handler of {subject(name, channel)}"
     _check_callable(function, what, place)
     signature = _signature(function, what, place)
-    parameters = _needed(signature, what, place)
+    shapes = _BATCH_SHAPES if batch else _SHAPES
+    parameters = _needed(signature, what, place, shapes)
     hints = _annotations(function, names, what, place)
+    if batch:
+        _check_batch(signature, what, place)
+        hints |= {p.name: _item(hints.get(p.name), p.name, what, place) for p in parameters}
     first = hints.get(parameters[0].name)
     if first is None:
         raise AppError(
@@ -115,10 +127,12 @@ def inspect_handler(
     value_type, accepts_none = _without_none(first)
     with_message = len(parameters) == 2
     if with_message and not _is_message(hints.get(parameters[1].name)):
-        raise AppError(f"{place}: {what} needs {parameters[1].name!r} annotated Message; it takes {_SHAPES}")
+        raise AppError(f"{place}: {what} needs {parameters[1].name!r} annotated Message; it takes {shapes}")
     wants, value_type = _wants(value_type, first)
     if with_message and wants == WANTS_ONLY_MESSAGE:
-        raise AppError(f"{place}: {what} asks for the Message twice; it takes {_SHAPES}")
+        raise AppError(f"{place}: {what} asks for the Message twice; it takes {shapes}")
+    kinds = (Batch, OutcomeValue) if batch else (OutcomeValue,)
+    check_return(hints.get("return", Any), kinds, is_async(function), what, place)
     return RouteSpec(
         name=name,
         call=function,
@@ -129,7 +143,24 @@ def inspect_handler(
         place=place,
         channel=channel,
         key_type=_key_type(signature, hints, what, place),
+        batch=batch,
     )
+
+
+def _check_batch(signature: inspect.Signature, what: str, place: str) -> None:
+    if _is_key(signature.parameters.get(KEY)):
+        raise AppError(f"{place}: {what} takes no 'key'; take messages: list[Message], each has its own")
+
+
+def _item(annotation: Any, name: str, what: str, place: str) -> Any:
+    """`list[Order]` -> Order."""
+    annotation = getattr(annotation, "__value__", annotation)  # type X = ... of Python 3.12
+    if typing.get_origin(annotation) is not list:
+        raise AppError(
+            f"{place}: {what} needs {name!r} annotated as a list that says of what, as in list[Order]; it takes "
+            f"{_BATCH_SHAPES}"
+        )
+    return typing.get_args(annotation)[0]
 
 
 def _wants(value_type: Any, annotation: Any) -> tuple[int, Any]:
@@ -166,7 +197,9 @@ def _signature(function: Callable[..., Any], what: str, place: str) -> inspect.S
         raise AppError(f"{place}: {what} has no signature to read: {error}; wrap it in a function") from None
 
 
-def _needed(signature: inspect.Signature, what: str, place: str) -> list[inspect.Parameter]:
+def _needed(
+    signature: inspect.Signature, what: str, place: str, shapes: str
+) -> list[inspect.Parameter]:
     """The one or two parameters that ringmain fills; others are fine if they have defaults."""
     needed = [
         p
@@ -177,7 +210,7 @@ def _needed(signature: inspect.Signature, what: str, place: str) -> list[inspect
     if not needed and positional:
         needed = positional[:1]
     if not 1 <= len(needed) <= 2 or any(p.kind not in _POSITIONAL for p in needed):
-        raise AppError(f"{place}: {what} is {_shown(signature)}; it takes {_SHAPES}")
+        raise AppError(f"{place}: {what} is {_shown(signature)}; it takes {shapes}")
     return needed
 
 

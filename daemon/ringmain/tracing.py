@@ -6,7 +6,7 @@ after the fork. Without an SDK nothing is recorded. Value and key of a message n
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from opentelemetry.trace import Link, Span, SpanKind, StatusCode, Tracer, Tracer
 
 from ringmain.app import App
 from ringmain.message import Message
-from ringmain.outcome import Dead, OutcomeValue, Retry
+from ringmain.outcome import Batch, Dead, OutcomeValue, Retry
 
 Headers = Sequence[tuple[str, bytes | None]]
 Attributes = dict[str, str | int | bool]
@@ -27,21 +27,31 @@ def tracing(app: App, tracer_provider: TracerProvider | None = None, *, continue
     """Make a CONSUMER span of each call, current within it; register it first to have it around everything.
 
     It is linked to the producer's span, whose context is in the message's headers, and is its child too, in
-    the same trace; with `continue_trace=False` it begins a trace of its own.
+    the same trace; with `continue_trace=False` it begins a trace of its own. The span of a batch begins one, and
+    is linked to all its producers. What is sent within a call carries its span's context.
     """
     tracer = trace.get_tracer("ringmain", tracer_provider=tracer_provider)
 
-    def traced(call: Callable[[], Any], message: Message) -> Any:
-        sent = propagate.extract(message.headers, context=Context(), getter=_HEADERS)
-        span = _begin(tracer, message, sent, continue_trace)
-        inside = trace.set_span_in_context(span, sent)
+    def traced(call: Callable[[], Any], message: Message | list[Message]) -> Any:
+        if isinstance(message, Message):
+            inside = _around_one(tracer, message, continue_trace)
+        else:
+            inside = _around_many(tracer, message)
         with _current(inside):
             result = call()
         if inspect.isawaitable(result):
             return _awaited(inside, result)
-        return _end(span, result)
+        return _end(trace.get_current_span(inside), result)
 
     app.middleware(traced)
+    app.carriers.append(_carried)
+
+
+def _carried() -> Iterable[tuple[str, str]]:
+    """The present span's context, as headers of what is sent within it."""
+    headers: dict[str, str] = {}
+    propagate.inject(headers)
+    return headers.items()
 
 
 async def _awaited(inside: Context, rest: Awaitable[Any]) -> Any:
@@ -85,10 +95,20 @@ def _end(span: Span, result: Any) -> Any:
         span.set_attribute("ringmain.outcome", type(result).__name__.lower())
     if isinstance(result, Retry | Dead):
         _fail(span, type(result).__name__, result.reason)
+    elif isinstance(result, Batch):
+        _say_parts(span, result)
     elif result is not None and not isinstance(result, OutcomeValue):
         _fail(span, "TypeError", f"the handler returned a value of type {type(result).__name__}")
     span.end()
     return result
+
+
+def _say_parts(span: Span, batch: Batch) -> None:
+    """How many of a batch did not go well, and how; with any to retry or dead it is an error."""
+    for name in ("retry", "skip", "dead"):
+        span.set_attribute(f"ringmain.batch.{name}", len(getattr(batch, name)))
+    if batch.retry or batch.dead:
+        _fail(span, "Dead" if batch.dead else "Retry", "")
 
 
 def _fail(span: Span, kind: str, text: str) -> None:
@@ -96,36 +116,69 @@ def _fail(span: Span, kind: str, text: str) -> None:
     span.set_status(StatusCode.ERROR, text)
 
 
-def _begin(tracer: Tracer, message: Message, sent: Context, continue_trace: bool) -> Span:
-    producer = trace.get_current_span(sent).get_span_context()
-    return tracer.start_span(
+def _around_one(tracer: Tracer, message: Message, continue_trace: bool) -> Context:
+    sent = _sent(message)
+    span = tracer.start_span(
         f"process {message.topic}",
         context=sent if continue_trace else Context(),
         kind=SpanKind.CONSUMER,
-        attributes=_attributes(message),
-        links=[Link(producer)] if producer.is_valid else [],
+        attributes=_PROCESS | _of_topic([message]) | _of_message(message),
+        links=_links([sent]),
     )
+    return trace.set_span_in_context(span, sent)
 
 
-def _attributes(message: Message) -> Attributes:
-    """https://opentelemetry.io/docs/specs/semconv/messaging/kafka/, and what ringmain alone knows."""
-    attributes: Attributes = {
-        "messaging.system": "kafka",
-        "messaging.operation.name": "process",
-        "messaging.operation.type": "process",
-        "messaging.destination.name": message.topic,
-        "messaging.destination.partition.id": str(message.partition),
-        "messaging.kafka.offset": message.offset,
-        "ringmain.route": message.route,
-        "ringmain.attempt": message.attempt,
-    }
-    if message.channel:
-        attributes["ringmain.channel"] = message.channel
+def _around_many(tracer: Tracer, messages: list[Message]) -> Context:
+    topic = _of_topic(messages)
+    name = topic.get("messaging.destination.name", "")
+    span = tracer.start_span(
+        f"process {name}".rstrip(),
+        context=Context(),
+        kind=SpanKind.CONSUMER,
+        attributes=_PROCESS | topic | {"messaging.batch.message_count": len(messages)},
+        links=_links([_sent(one) for one in messages]),
+    )
+    return trace.set_span_in_context(span, Context())
+
+
+def _sent(message: Message) -> Context:
+    """What the message's producer sent along."""
+    return propagate.extract(message.headers, context=Context(), getter=_HEADERS)
+
+
+def _links(sent: list[Context]) -> list[Link]:
+    found = [trace.get_current_span(one).get_span_context() for one in sent]
+    return [Link(one) for one in found if one.is_valid]
+
+
+# Names: https://opentelemetry.io/docs/specs/semconv/messaging/kafka/, and ringmain.… for what it alone knows.
+_PROCESS: Attributes = {
+    "messaging.system": "kafka",
+    "messaging.operation.name": "process",
+    "messaging.operation.type": "process",
+}
+
+
+def _of_topic(messages: list[Message]) -> Attributes:
+    """Where they are from, as far as they are all from there."""
+    first, topics = messages[0], {one.topic for one in messages}
+    found: Attributes = {"ringmain.route": first.route}
+    if first.channel:
+        found["ringmain.channel"] = first.channel
+    if len(topics) == 1:
+        found["messaging.destination.name"] = first.topic
+        if len({one.partition for one in messages}) == 1:
+            found["messaging.destination.partition.id"] = str(first.partition)
+    return found
+
+
+def _of_message(message: Message) -> Attributes:
+    found: Attributes = {"messaging.kafka.offset": message.offset, "ringmain.attempt": message.attempt}
     if message.value is None:
-        attributes["messaging.kafka.message.tombstone"] = True
+        found["messaging.kafka.message.tombstone"] = True
     else:
-        attributes["messaging.message.body.size"] = len(message.value)
-    return attributes
+        found["messaging.message.body.size"] = len(message.value)
+    return found
 
 
 class _MessageHeaders(Getter[Headers]):

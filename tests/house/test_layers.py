@@ -11,12 +11,13 @@ LEVELS: dict[int, set[str]] = {
     5: {"cli", "demo", "testing", "__main__"},
     4: {"supervise", "feed", "handle", "courier", "admin", "herald"},
     # clerk: bulk jobs, which admin and the command line begin; a role as well, forked for dead.keep_s.
-    3: {"seat", "roles", "clerk"},
+    3: {"seat", "roles", "clerk", "outgoing"},
     2: {"kafka", "queues", "rings", "formats", "config"},
     1: {
         "__init__", "app", "message", "outcome", "signature", "middleware", "loading", "retry", "verdict",
         "asking", "codec", "control", "errors", "producer", "held", "clock", "lifecycle", "log", "logging",
-        "meters", "schemas", "nearest", "tracing", "types", "_fastpath",
+        "meters", "schemas", "nearest", "returns", "shapes", "tracing", "types",
+        "_fastpath",
     },
 }  # fmt: skip
 LEVEL_OF = {room: level for level, rooms in LEVELS.items() for room in rooms}

@@ -20,7 +20,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 from ringmain.app import App
 from ringmain.message import Message
 from ringmain.middleware import compose
-from ringmain.outcome import Dead, Outcome, OutcomeValue, Pause, Retry, Skip, To
+from ringmain.outcome import Batch, Dead, Outcome, OutcomeValue, Pause, Retry, Skip, To
+from ringmain.producer import Delivery
 from ringmain.tracing import tracing
 
 Handler = Callable[..., Any]
@@ -225,3 +226,72 @@ def test_spans_and_baggage_within_a_call_are_the_messages_and_nothing_is_left_af
     assert found == ["blue"]
     assert not trace.get_current_span().get_span_context().is_valid
     assert baggage.get_baggage("tenant") is None
+
+
+class Post:
+    """An outlet that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[list[tuple[str, Any]]] = []
+
+    def send(self, topic: str, value: Any, key: Any, more: Any) -> Delivery:
+        self.sent.append(list((more or {}).get("headers", ())))
+        return Delivery(self, None)
+
+    def wait(self, delivery: Delivery, timeout_s: float | None) -> None: ...
+    def hurry(self) -> None: ...
+
+
+def test_what_is_sent_within_a_call_carries_its_context_unless_the_handler_gives_one(stage: Stage) -> None:
+    app, post = App(), Post()
+    audit = app.producer("audit")
+    audit.open_by(lambda _: post)
+    tracing(app, stage.provider)
+
+    def handle(order: dict[str, Any]) -> None:
+        audit.send("audit", b"1")
+        audit.send("audit", b"2", headers={"a": b"b"})
+        audit.send("audit", b"3", headers=[("traceparent", b"mine")])
+
+    app.route("orders")(handle)
+    compose(app.handler_of("orders"), app.middlewares).call({}, arrived())
+    [span] = stage.exporter.get_finished_spans()
+    own = span.get_span_context()
+    carried = ("traceparent", f"00-{own.trace_id:032x}-{own.span_id:016x}-01")
+    assert post.sent == [[carried], [("a", b"b"), carried], [("traceparent", b"mine")]]
+    audit.send("audit", b"outside of any call")
+    assert post.sent[3] == []
+
+
+def of_one_batch(stage: Stage, messages: list[Message], said: Batch | None) -> ReadableSpan:
+    """The span of a call with many messages, as a batch route's plan makes it."""
+    app = App()
+    tracing(app, stage.provider)
+    assert app.middlewares[0](lambda: said, messages) is said
+    [span] = stage.exporter.get_finished_spans()
+    return span
+
+
+def test_the_span_of_a_batch_is_linked_to_each_of_its_producers(stage: Stage) -> None:
+    (first, one), (second, other) = produced(stage), produced(stage)
+    span = of_one_batch(stage, [one, arrived(), other], None)
+    assert span.name == "process orders-v2"
+    assert span.parent is None
+    assert [link.context.span_id for link in span.links] == [first.span_id, second.span_id]
+    assert dict(span.attributes or {}) == {
+        conventions.MESSAGING_SYSTEM: "kafka",
+        conventions.MESSAGING_OPERATION_NAME: "process",
+        conventions.MESSAGING_OPERATION_TYPE: "process",
+        conventions.MESSAGING_DESTINATION_NAME: "orders-v2",
+        conventions.MESSAGING_DESTINATION_PARTITION_ID: "3",
+        conventions.MESSAGING_BATCH_MESSAGE_COUNT: 3,
+        "ringmain.route": "orders",
+    }
+
+
+def test_what_of_a_batch_did_not_go_well_is_counted_and_an_error(stage: Stage) -> None:
+    span = of_one_batch(stage, [arrived(), Message(b"", topic="other")], Batch(retry=[0], skip=[1]))
+    attributes = span.attributes or {}
+    assert span.name == "process"
+    assert [attributes[f"ringmain.batch.{name}"] for name in ("retry", "skip", "dead")] == [1, 1, 0]
+    assert (attributes["error.type"], span.status.status_code) == ("Retry", StatusCode.ERROR)
