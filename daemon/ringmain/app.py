@@ -25,6 +25,7 @@ from ringmain.signature import (
     is_async,
     place_of,
     subject,
+    takes_one_message,
 )
 from ringmain.types import Format
 
@@ -264,6 +265,13 @@ class App:
                 f"{place_of(m)}: an async middleware cannot wrap the sync handler of {spec.subject}"
                 for m in self.middlewares
                 if is_async(m)
+            ]
+        if spec.batch:
+            found += [
+                f"{place_of(m)}: around {spec.subject}, a batch route, a middleware gets list[Message]; annotate "
+                "Message | list[Message] and look which it is"
+                for m in self.middlewares
+                if takes_one_message(m)
             ]
         return found
 

@@ -6,7 +6,7 @@ an error, which is why they live here and not in errors.py. Nothing here acts on
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -78,12 +78,28 @@ Outcome = None | Retry | Skip | Dead | To | Pause
 
 @dataclass(frozen=True)
 class Batch:
-    """Entries are items of the batch (by identity), indexes or `(item, "reason")`; the rest is done."""
+    """What became of some messages of a batch; all that is not named is done.
 
-    retry: Sequence[Any] = ()
-    skip: Sequence[Any] = ()
-    dead: Sequence[Any] = ()
+    Entries are items of the batch (by identity), indexes or `(item, "reason")`. `after_s` is for `retry`.
+    """
+
+    retry: Iterable[Any] = ()
+    skip: Iterable[Any] = ()
+    dead: Iterable[Any] = ()
     after_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("retry", "skip", "dead"):
+            entries = getattr(self, name)
+            if isinstance(entries, str | bytes) or not isinstance(entries, Iterable):
+                raise TypeError(f"Batch({name}) is a list of items or indexes, not {type(entries).__name__}")
+            object.__setattr__(self, name, tuple(entries))
+        if self.after_s is not None:
+            _check_seconds("Batch(after_s)", self.after_s)
+
+
+BatchOutcome = Outcome | Batch
+"""What a batch route's handler gives; an outcome is about each of its messages."""
 
 
 def _check_seconds(name: str, value: float) -> None:

@@ -104,6 +104,17 @@ def check_middleware(function: Callable[..., Any]) -> None:
         raise AppError(f"{place}: middleware is called as m(call, message): {error}") from None
 
 
+def takes_one_message(middleware: Callable[..., Any]) -> bool:
+    """Whether its second parameter is annotated Message, and so cannot be a batch's list of them."""
+    parameters = [p for p in inspect.signature(middleware).parameters.values() if p.kind in _POSITIONAL]
+    plain = getattr(middleware, "func", middleware)
+    try:
+        hints = typing.get_type_hints(plain if hasattr(plain, "__annotations__") else plain.__call__)
+    except (NameError, TypeError):
+        return False
+    return len(parameters) > 1 and _is_message(hints.get(parameters[1].name))
+
+
 def inspect_handler(
     name: str, channel: str, function: Callable[..., Any], names: Mapping[str, Any], batch: bool = False
 ) -> RouteSpec:

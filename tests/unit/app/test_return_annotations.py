@@ -7,7 +7,7 @@ import pytest
 
 from ringmain.app import App
 from ringmain.errors import AppError
-from ringmain.outcome import Dead, Outcome, Pause, Retry, Skip, To
+from ringmain.outcome import Batch, Dead, Outcome, Pause, Retry, Skip, To
 
 Whatever = TypeVar("Whatever")
 
@@ -80,3 +80,15 @@ def test_a_plain_function_that_says_it_returns_a_coroutine_is_told_to_be_async(a
         App().route("orders")(handler(annotation))
     with pytest.raises(AppError, match="which is no outcome"):
         App().route("orders")(handler(annotation, later=True))
+
+
+def test_a_batch_handler_returns_a_batch_and_a_single_one_does_not() -> None:
+    def load(orders: list[dict[str, Any]]): ...
+
+    load.__annotations__["return"] = Batch | None
+    assert App().batch_route("orders")(load) is load
+    load.__annotations__["return"] = list[int]
+    with pytest.raises(AppError, match="which is no outcome: its messages would go to the dead set; return None, Batch"):
+        App().batch_route("orders")(load)
+    with pytest.raises(AppError, match="returns Batch, which is no outcome"):
+        App().route("orders")(handler(Batch | None))

@@ -13,6 +13,7 @@ from ringmain.errors import AppError
 from ringmain.message import Message
 from ringmain.middleware import compose
 from ringmain.outcome import Dead, Outcome, Retry, Skip
+from ringmain.signature import takes_one_message
 
 MESSAGE = Message(b"{}")
 Call = Callable[[], Any]
@@ -216,6 +217,26 @@ def test_a_call_left_behind_in_a_thread_does_not_speak_for_a_later_message() -> 
     # Then the second message's own outcome stands
     assert said_of_second is None
     assert left[0].result() == Dead("of the first")
+
+
+def test_a_middleware_around_a_batch_gets_its_messages_and_is_told_so_beforehand() -> None:
+    app, seen = App(), []
+
+    @app.batch_route("orders")
+    def load(orders: list[dict[str, Any]], messages: list[Message]) -> None:
+        seen.append(("handler", orders, messages))
+
+    def takes_both(call: Call, message: Message | list[Message]) -> Any:
+        seen.append(("middleware", message))
+        return call()
+
+    def unannotated(call, message): ...
+    def takes_one(call: Call, message: Message) -> Any: ...
+
+    batch = compose(app.handler_of("orders"), [takes_both]).call
+    batch([{"id": 1}], [MESSAGE])
+    assert seen == [("middleware", [MESSAGE]), ("handler", [{"id": 1}], [MESSAGE])]
+    assert [takes_one_message(one) for one in (takes_both, unannotated, takes_one)] == [False, False, True]
 
 
 def test_async_calls_that_overlap_keep_their_own_outcomes() -> None:
