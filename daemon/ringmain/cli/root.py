@@ -14,6 +14,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("ringmain.cli.run:run", "Run what CONFIG describes, in the foreground."),
     "check": ("ringmain.cli.check:check", "Say everything that is wrong with CONFIG and its app."),
     "settings": ("ringmain.cli.settings:settings", "The reference of all keys of a config file."),
+    "init": ("ringmain.cli.init:init", "A new project: an app, its config, its test."),
+    "dev": ("ringmain.cli.dev:dev", "Run it while you write it, with a broker and queues."),
     "demo": ("ringmain.cli.demo:demo", "See it run, with an embedded broker and a sample app."),
     "status": ("ringmain.cli.status:status", "Is a node well, what does it do, what needs a look."),
     "top": ("ringmain.cli.top:top", "What a node does, live."),

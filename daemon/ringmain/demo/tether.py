@@ -23,7 +23,8 @@ class Command:
 
     argv: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    stdout: int | IO[bytes] = subprocess.DEVNULL
+    stdin: int = subprocess.DEVNULL
+    stdout: int | IO[bytes] | None = subprocess.DEVNULL
     stderr: int | IO[bytes] | None = subprocess.DEVNULL
 
 
@@ -35,7 +36,7 @@ def start(command: Command) -> subprocess.Popen[bytes]:
     """
     return subprocess.Popen(
         list(command.argv),
-        stdin=subprocess.DEVNULL,
+        stdin=command.stdin,
         stdout=command.stdout,
         stderr=command.stderr,
         env={**os.environ, **command.environment},

@@ -111,7 +111,7 @@ class Harness:
         topic, partition = about.get("topic") or _topic(settings), about.get("partition", 0)
         offset = self._offsets[topic, partition] = self._offsets.get((topic, partition), -1) + 1
         message = Envelope(
-            value=encoded(value, settings.format),
+            value=encoded(value, self.app, settings, topic),
             key=key_bytes(about.get("key")),
             headers=header_pairs(about.get("headers")),
             topic=topic,

@@ -7,6 +7,7 @@ only noted beside the verdict, because a verdict is bytes and a test compares ou
 from dataclasses import dataclass, field, fields
 
 from ringmain import verdict
+from ringmain.errors import Undecodable
 from ringmain.handle.resolve import CALL, Resolver
 from ringmain.message import Message
 from ringmain.outcome import Dead, Outcome, OutcomeValue, Retry, Skip, To
@@ -36,13 +37,27 @@ class Recorder(Resolver):
     ) -> tuple[int, bytes]:
         """The verdict's code and its record, as the route's own resolver decides."""
         code, detail = super().resolve(message, result, error, stage)
-        self._note(message, code, detail, error if error is not None else result, stage == CALL)
+        self._note(message, code, detail, error if error is not None else result, _called(error, stage))
         return code, detail
 
     def timed_out(self, message: Message, timeout_s: float) -> tuple[int, bytes]:
         """The same of a call that was cancelled."""
         code, detail = super().timed_out(message, timeout_s)
         self._note(message, code, detail, TimeoutError(f"longer than timeout_s = {timeout_s:g}"), True)
+        return code, detail
+
+    def failed(
+        self, message: Message, failure: Failure, error: BaseException, *, say: bool = True
+    ) -> tuple[int, bytes]:
+        """The same of a message whose batch failed."""
+        code, detail = super().failed(message, failure, error, say=say)
+        self._note(message, code, detail, error, True)
+        return code, detail
+
+    def dead(self, message: Message, failure: Failure) -> tuple[int, bytes]:
+        """The same of one whose batch said what cannot be understood."""
+        code, detail = super().dead(message, failure)
+        self._note(message, code, detail, None, True)
         return code, detail
 
     def take(self) -> list[Said]:
@@ -57,6 +72,11 @@ class Recorder(Resolver):
         delay_s = failure.delay_s if code == RETRY else None
         outcome = outcome_of(code, failure, end)
         self.said.append(Said(message.id, message.attempt, outcome, called, delay_s, error))
+
+
+def _called(error: BaseException | None, stage: int) -> bool:
+    """A key, or what was compressed, is read within the call and before the handler."""
+    return stage == CALL and not isinstance(error, Undecodable)
 
 
 def recording(resolver: Resolver) -> Recorder:

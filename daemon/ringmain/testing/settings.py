@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ringmain.app import App
 from ringmain.config.load import load_for_tests, tree_for_tests
-from ringmain.config.schema import Config
+from ringmain.config.schema import Config, Route
 
 NAME = "harness"
 
@@ -25,11 +25,12 @@ def config_for(app: App, given: Given) -> Config:
         config = tree_for_tests(completed(app, given or {}))
     else:
         config = load_for_tests(given)
-    # Nothing else ever comes in a test: a batch that is not full is as full as it gets.
-    routes = {
-        name: replace(route, batch=replace(route.batch, wait_s=0.0)) for name, route in config.routes.items()
-    }
-    return replace(config, routes=routes)
+    return replace(config, routes={name: _alone(route) for name, route in config.routes.items()})
+
+
+def _alone(route: Route) -> Route:
+    """The route where nothing else comes and no server is: a batch is never fuller, values are not framed."""
+    return replace(route, batch=replace(route.batch, wait_s=0.0), schema_registry={})
 
 
 def completed(app: App, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,6 +46,9 @@ def completed(app: App, given: Mapping[str, Any]) -> dict[str, Any]:
         own = routes.setdefault(route, {})
         if channel:
             own.setdefault("channels", {}).setdefault(channel, {})
+    for name in app.producers:
+        if "producer" not in routes.get(name, {}):
+            tree.setdefault("producers", {}).setdefault(name, {})
     for name, route in routes.items():
         if isinstance(route, dict):
             route.setdefault("topics", [name])

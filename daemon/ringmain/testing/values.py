@@ -6,9 +6,10 @@ The harness enters. Bytes stay as they are, so that a test can send what no enco
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
-import msgspec
-
-from ringmain.errors import RingmainError
+from ringmain.app import App
+from ringmain.config.schema import Route
+from ringmain.formats import Sources, encoder
+from ringmain.handle.reading import schema_text
 
 Headers = Mapping[str, "str | bytes | None"] | Iterable[tuple[str, "str | bytes | None"]]
 
@@ -25,18 +26,12 @@ class About(TypedDict, total=False):
     """The channel it was sent to; empty = it comes from Kafka."""
 
 
-_ENCODERS: Mapping[str, Any] = {"json": msgspec.json.encode, "msgpack": msgspec.msgpack.encode}
-
-
-def encoded(value: Any, format_name: str) -> bytes | None:
+def encoded(value: Any, app: App, settings: Route, topic: str) -> bytes | None:
     """The value in the route's format; None is a tombstone."""
     if value is None or isinstance(value, bytes):
         return value
-    encode = _ENCODERS.get(format_name)
-    if encode is None:
-        raise RingmainError(f"a value of format {format_name} is sent as bytes, found {type(value).__name__}")
-    raw: bytes = encode(value)
-    return raw
+    sources = Sources(app.codecs, schema_text(settings.schema))
+    return encoder(settings.format, sources)(value, topic)
 
 
 def key_bytes(key: str | bytes | None) -> bytes | None:

@@ -1,25 +1,13 @@
-"""A harness that a test makes is closed at its end, or the next one would find its descriptors."""
-
-from collections.abc import Callable, Iterator
-from typing import Any
+"""The fixture of the plugin under a short name: a harness that a test makes is closed at its end."""
 
 import pytest
 
-from ringmain import App
-from ringmain.testing import Harness
+from ringmain.testing.plugin import MakeHarness, ringmain_harness
 
-Make = Callable[..., Harness]
+__all__ = ["ringmain_harness"]
 
 
 @pytest.fixture
-def harness() -> Iterator[Make]:
+def harness(ringmain_harness: MakeHarness) -> MakeHarness:  # noqa: F811
     """Make a harness: harness(app, config)."""
-    made: list[Harness] = []
-
-    def make(app: App, config: Any = None, **settings: Any) -> Harness:
-        made.append(Harness(app, config, **settings))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
+    return ringmain_harness

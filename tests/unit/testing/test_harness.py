@@ -8,8 +8,9 @@ import pytest
 from ringmain import App, Dead, Message, Pause, Retry, Skip, To
 from ringmain.errors import AppError, RingmainError
 from ringmain.testing import Harness
+from ringmain.testing.plugin import MakeHarness
 
-Make = Callable[..., Harness]
+Make = MakeHarness
 
 
 class Order(msgspec.Struct):

@@ -10,8 +10,9 @@ from ringmain import App, Dead, Message, Pause, Retry, clock
 from ringmain.errors import RingmainError
 from ringmain.handle.concurrent import GRACE_S
 from ringmain.testing import Harness
+from ringmain.testing.plugin import MakeHarness
 
-Make = Callable[..., Harness]
+Make = MakeHarness
 
 
 class Order(msgspec.Struct):

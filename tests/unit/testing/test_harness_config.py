@@ -11,8 +11,9 @@ import pytest
 from ringmain import App
 from ringmain.errors import AppError, ConfigError
 from ringmain.testing import Harness
+from ringmain.testing.plugin import MakeHarness
 
-Make = Callable[..., Harness]
+Make = MakeHarness
 
 
 class Order(msgspec.Struct):
