@@ -17,6 +17,8 @@ cdef class Claim:
     cdef readonly int attempt
     cdef readonly bint suspect
     cdef readonly long long begun_ns
+    cdef readonly object sent       # what its call sent, if the verdict was kept back for that
+    cdef uint32_t code              # ... and that verdict
     cdef HandlerSide side
     cdef uint32_t feeder, slot
     cdef uint64_t word
@@ -51,6 +53,11 @@ cdef class HandlerSide:
     cdef uint32_t suspects_seen     # the ring's `suspects` when none was left
     cdef int64_t woke_ns            # when feeders were last woken
     cdef dict topics
+    # Verdicts that are kept back, see keeping.pxi
+    cdef object sent
+    cdef list kept_claims
+    cdef uint32_t kept_count
+    cdef readonly bint run_follows  # within a call: the next of its key begins right behind it
 
     def __cinit__(self, Ring ring, int seat, int incarnation):
         if not 0 <= seat < <int>ring.h.handlers:
@@ -65,6 +72,7 @@ cdef class HandlerSide:
         self.next_feeder = seat % self.h.feeders
         self.average_ns = 10000
         self.topics = {}
+        self.kept_claims = []
         self.hs.pid = getpid()
         self.hs.executing = 0
         self.hs.claim_count = 0
@@ -125,6 +133,8 @@ cdef class HandlerSide:
         cdef int64_t f, began
         cdef uint32_t i, n, executed = 0
         self.claim_limit = <uint32_t>max(1, min(CLAIM_LIMIT, CLAIM_NS // max(self.average_ns, 1)))
+        if self.kept_count and self.holds_back():
+            return 0
         if gated(self):
             return 0
         f = claim_any(self, self.claim_limit)
@@ -169,15 +179,21 @@ cdef class HandlerSide:
                     if following:
                         self.return_run(f, following - 1)
                 return executed
-            self.hs.executing = 1
+            self.hs.executing = self.kept_count + 1
             # ORDER: the feeder may take a claimed slot back until this swap; whoever loses skips the slot,
             # and the run behind it belongs to the winner.
             if not swap_if_64(&s.word, word, pack(seq, self.seat, self.incarnation, EXECUTING)):
-                self.hs.executing = 0
+                self.hs.executing = self.kept_count
                 return executed
+            self.run_follows = following != 0
             code = execute(self, plan, f, slot, s)
+            if self.sent is not None and is_kept(self, f, slot, s, code):
+                self.tally(0)
+                if following:
+                    self.return_run(f, following - 1)
+                return executed + 1
             self.leave_verdict(f, slot, seq, code)
-            self.hs.executing = 0
+            self.hs.executing = self.kept_count
             self.tally(code)
             executed += 1
             if code == V_PAUSE:
@@ -241,6 +257,27 @@ cdef class HandlerSide:
         add(&self.hs.busy_ns, took_ns)
         add(&self.hs.histogram[bucket_of(took_ns)], 1)
         count_verdict(self.hs, code)
+
+    def keep(self, sent):
+        """Within a call: its verdict is left by `settle()`, once what it sent is delivered."""
+        self.sent = sent
+
+    def kept(self):
+        """The claims whose verdicts were kept back since the last look; `sent` is what keep() was given."""
+        found, self.kept_claims = self.kept_claims, []
+        return found
+
+    def settle(self, Claim claim, int verdict=0, bytes detail=b""):
+        """Leave a verdict that was kept back, or another one. Exactly once a claim: ValueError otherwise."""
+        if self.disowned_:
+            _exit(0)
+        if claim.side is not self or claim.sent is None:
+            raise ValueError("the verdict of this claim is not kept back here")
+        if verdict:
+            check_verdict(verdict)
+            claim.code = verdict
+            self.write_detail(claim.feeder, claim.slot, detail)
+        let_go(self, claim)
 
     # -- async -------------------------------------------------------------------------------------------
     def claim(self, int limit):

@@ -10,9 +10,11 @@ from typing import Any, Protocol
 
 import falcon
 
+from ringmain import outgoing
 from ringmain.admin import mounts, site
 from ringmain.admin.gate import Gate
 from ringmain.admin.mounts import Callback, Environ, Mounts, StartResponse
+from ringmain.app import App
 from ringmain.config.check import is_loopback
 from ringmain.errors import AppError
 from ringmain.loading import load_app
@@ -39,6 +41,9 @@ class Finder(Protocol):
 
     def find(self, path: str) -> Callback | None:
         """What answers for this path."""
+
+    def leave(self) -> None:
+        """The worker ends."""
 
 
 class Front:
@@ -69,6 +74,9 @@ class NoMounts:
         """Nothing."""
         return None
 
+    def leave(self) -> None:
+        """Nothing."""
+
 
 class Broken:
     """The app cannot be imported here; whatever is not the admin's own may be one of its routes."""
@@ -83,6 +91,9 @@ class Broken:
         return lambda _environ, start: mounts.refuse(
             start, 503, "the app cannot be imported; the log says why"
         )
+
+    def leave(self) -> None:
+        """Nothing was begun."""
 
 
 class Shut:
@@ -100,7 +111,12 @@ def admin_of(seat: Seat) -> Callback:
     own = site.make(made, config.modes)
     own_mounts = seat.mounted and config.http is None and "api-server" in config.modes
     found = _mounts(seat, made.gate, site.is_own) if own_mounts else NoMounts()
-    return Front(found, own, lambda: made.works.end(LEAVE_S))
+
+    def leave() -> None:
+        found.leave()
+        made.works.end(LEAVE_S)
+
+    return Front(found, own, leave)
 
 
 def http_of(seat: Seat) -> Callback:
@@ -112,12 +128,28 @@ def http_of(seat: Seat) -> Callback:
         gate = None if is_loopback(config.http.bind) else Shut()
     nothing: falcon.App[falcon.Request, falcon.Response] = falcon.App(media_type="application/json")
     nothing.set_error_serializer(site.serialize)
-    return Front(_mounts(seat, gate, lambda _path: False), nothing)
+    found = _mounts(seat, gate, lambda _path: False)
+    return Front(found, nothing, found.leave)
+
+
+def _producing(app: App, seat: Seat) -> Callable[[], None]:
+    """Open the app's producers in this worker; what is to be done at its end."""
+    if not app.producers:
+        return lambda: None
+    outlets = outgoing.for_threads(app, seat.config, seat.role)
+
+    def leave() -> None:
+        if left := outlets.flush(LEAVE_S):
+            _log.error("not delivered before this worker ended", extra={"messages": left})
+        outlets.close()
+
+    return leave
 
 
 def _mounts(seat: Seat, gate: Gate | Shut | None, known: Callable[[str], bool]) -> Finder:
     try:
-        return Mounts(load_app(seat.config), gate)
+        app = load_app(seat.config)
+        return Mounts(app, gate, _producing(app, seat))
     except AppError as error:
         _log.error("the app's routes are not served", extra={"reason": str(error)})
         return Broken(known)

@@ -47,8 +47,10 @@ class Complaints:
 class Mounts:
     """The mounts of an app, longest prefix first."""
 
-    def __init__(self, app: App, gate: Admits | None) -> None:
+    def __init__(self, app: App, gate: Admits | None, leave: Callable[[], None] = lambda: None) -> None:
         self._gate = gate
+        self.leave = leave
+        """What is to be done for them before the worker ends."""
         found = sorted(app.mounts.values(), key=lambda mount: len(mount.prefix), reverse=True)
         self._mounted = [(mount, _callback(mount)) for mount in found]
         self._complaints = Complaints()

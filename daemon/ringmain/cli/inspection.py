@@ -21,10 +21,11 @@ Words = list[tuple[str, str]]
 
 
 class Question(msgspec.Struct, frozen=True):
-    """`config` = does its app fit; `properties` = what is wrong with each of these."""
+    """`config` = does its app fit; the others = what is wrong with each of these properties."""
 
     config: Config | None = None
     properties: Sequence[dict[str, str]] = ()
+    producing: Sequence[dict[str, str]] = ()
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -32,11 +33,15 @@ class Answer(msgspec.Struct, frozen=True):
 
     app: str = ""
     properties: list[Words] = []
+    producing: list[Words] = []
 
 
-def inspect_properties(properties: Sequence[dict[str, str]]) -> list[Words]:
-    """What librdkafka says of each of these: (property, words) pairs; no property = of the whole."""
-    return _ask(Question(properties=properties)).properties
+def inspect_properties(
+    properties: Sequence[dict[str, str]], producing: Sequence[dict[str, str]]
+) -> tuple[list[Words], list[Words]]:
+    """What librdkafka says of each consumer's and producer's: (property, words) pairs; "" = of the whole."""
+    answer = _ask(Question(properties=properties, producing=producing))
+    return answer.properties, answer.producing
 
 
 def inspect_app(config: Config) -> None:
@@ -76,7 +81,11 @@ def main() -> int:
     answer_fd = os.dup(1)
     os.dup2(2, 1)
     question = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Question)
-    answer = Answer(app=_misfit(question.config), properties=[_words(each) for each in question.properties])
+    answer = Answer(
+        app=_misfit(question.config),
+        properties=[_words(each) for each in question.properties],
+        producing=[_words_of_producer(each) for each in question.producing],
+    )
     with os.fdopen(answer_fd, "wb") as out:
         out.write(msgspec.msgpack.encode(answer))
     sys.stderr.flush()
@@ -105,6 +114,12 @@ def _words(properties: dict[str, str]) -> Words:
         return said
     whole = misfits(known)
     return [("", whole)] if whole else []
+
+
+def _words_of_producer(properties: dict[str, str]) -> Words:
+    from ringmain.kafka.producer_properties import rejections
+
+    return rejections({name: value for name, value in properties.items() if "${" not in value})
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ringmain.cli.inspection import inspect_properties
 from ringmain.config.load import find, load, load_without_environment
+from ringmain.config.producers import producers_of
 from ringmain.config.schema import Config
-from ringmain.kafka.properties import refusals
+from ringmain.kafka import producer_properties, properties
 
 Loader = Callable[..., Config]
+Said = list[tuple[Mapping[str, str], list[tuple[str, str]]]]
 
 
 def read_for_use(name: str, overrides: Iterable[str]) -> Config:
@@ -26,16 +28,23 @@ def read_to_look_at(name: str, overrides: Iterable[str]) -> Config:
 
 def _read(loader: Loader, name: str, overrides: tuple[str, ...]) -> Config:
     path = find(name)
-    config = loader(path, overrides, judge=refusals)
-    said = inspect_properties([route.kafka for route in config.routes.values()])
-    if any(said):
-        words = [(route.kafka, found) for route, found in zip(config.routes.values(), said, strict=True)]
-        loader(path, overrides, judge=lambda properties: _words(properties, words))
+    config = loader(path, overrides, judge=_refusals)
+    consuming = [route.kafka for route in config.routes.values()]
+    producing = [one.kafka for one in producers_of(config).values()]
+    said, said_of_producers = inspect_properties(consuming, producing)
+    if any(said) or any(said_of_producers):
+        words: dict[bool, Said] = {
+            False: list(zip(consuming, said, strict=True)),
+            True: list(zip(producing, said_of_producers, strict=True)),
+        }
+        # Reading once more puts librdkafka's words to the lines that they are about.
+        loader(path, overrides, judge=lambda given, producing=False: _words(given, words[producing]))
     return config
 
 
-def _words(
-    properties: Mapping[str, str], words: list[tuple[dict[str, str], list[tuple[str, str]]]]
-) -> list[tuple[str, str]]:
-    """Reading once more puts librdkafka's words to the lines that they are about."""
-    return next((found for known, found in words if known == properties), [])
+def _refusals(given: Mapping[str, str], producing: bool = False) -> list[tuple[str, str]]:
+    return (producer_properties if producing else properties).refusals(given)
+
+
+def _words(given: Mapping[str, str], words: Said) -> list[tuple[str, str]]:
+    return next((found for known, found in words if known == given), [])

@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Any
 from urllib.parse import urlsplit
 
+from ringmain.config.producers import producers_of
 from ringmain.config.report import Report
 from ringmain.config.schema import Config, Retry, Route
 from ringmain.nearest import nearest
@@ -21,7 +22,8 @@ MAX_POLL_INTERVAL_MS = "300000"
 _LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+")
 
 Tree = Mapping[str, Any]
-Judge = Callable[[Mapping[str, str]], Iterable[tuple[str, str]]]
+Judge = Callable[..., Iterable[tuple[str, str]]]
+"""(properties) of a route, (properties, producing=True) of a producer: what there is against them."""
 
 
 def check(config: Config, tree: Tree, report: Report) -> None:
@@ -88,6 +90,10 @@ def _producers(config: Config, report: Report) -> None:
     for name in config.producers:
         if name in config.routes and config.routes[name].producer:
             report.clash([f"producers.{name}"], f"routes.{name}.producer has the same name; rename one")
+    for path, producer in producers_of(config).items():
+        if not producer.kafka.get("bootstrap.servers"):
+            key = f"{path}.kafka.bootstrap.servers"
+            report.clash([key, "kafka", path], "is required, here or as kafka.bootstrap.servers")
 
 
 def _route(config: Config, route: Route, report: Report) -> None:
@@ -153,6 +159,11 @@ def judge_properties(config: Config, tree: Tree, judge: Judge, report: Report) -
     for route in config.routes.values():
         for name, reason in judge(route.kafka):
             report.clash([_spelled(route, name, tree)], reason)
+    for path, producer in producers_of(config).items():
+        own = _inside(tree, [*path.split("."), "kafka"])
+        for name, reason in judge(producer.kafka, producing=True):
+            spelled = f"{path}.kafka.{name}".rstrip(".") if name in own or not name else f"kafka.{name}"
+            report.clash([spelled], reason)
 
 
 def _kafka(config: Config, route: Route, report: Report) -> None:
@@ -201,6 +212,12 @@ def _spelled(route: Route, name: str, tree: Tree) -> str:
     if not name:  # the properties as a whole
         return f"routes.{route.name}.kafka"
     return f"routes.{route.name}.kafka.{name}" if name in _own(route, tree) else f"kafka.{name}"
+
+
+def _inside(tree: Tree, names: Iterable[str]) -> Tree:
+    for name in names:
+        tree = _table(tree, name)
+    return tree
 
 
 def _table(tree: Tree, name: str) -> Tree:

@@ -31,6 +31,9 @@ def complete(config: Config, tree: dict[str, Any], environment: Mapping[str, str
             name: _route(config, route, _inner(_inner(tree, "routes"), name))
             for name, route in config.routes.items()
         },
+        producers={
+            name: replace(one, kafka=config.kafka | one.kafka) for name, one in config.producers.items()
+        },
     )
 
 

@@ -165,10 +165,10 @@ EFFECTS: dict[str, Effect] = {
     "log.level": EVERYTHING,
     "log.exceptions": EVERYTHING,
     "dead.keep_s": LIVE,
-    "producers.P": _replaces("handlers", "http"),
-    "producers.P.format": _replaces("handlers", "http"),
-    "producers.P.schema": _replaces("handlers", "http"),
-    "producers.P.kafka": _replaces("handlers", "http"),
+    "producers.P": _replaces("handlers", "admin", "http"),
+    "producers.P.format": _replaces("handlers", "admin", "http"),
+    "producers.P.schema": _replaces("handlers", "admin", "http"),
+    "producers.P.kafka": _replaces("handlers", "admin", "http"),
     "schema_registry": _replaces("handlers", "http"),
 }
 

@@ -12,9 +12,7 @@ ANY: tuple[str, ...] = ()
 
 # key (* = any name) -> the values that are not there yet (ANY = the whole key)
 PENDING: dict[str, tuple[str, ...]] = {
-    "producers": ANY,
     "routes.*.batch": ANY,
-    "routes.*.producer": ANY,
 }
 
 

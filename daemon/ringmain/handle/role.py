@@ -12,7 +12,7 @@ import uvloop
 from ringmain import lifecycle
 from ringmain.app import App
 from ringmain.errors import AppError
-from ringmain.handle import hooks, plan, sync
+from ringmain.handle import hooks, plan, sending, sync
 from ringmain.handle.concurrent import GRACE_S, Calls, Terms
 from ringmain.handle.limits import Limits
 from ringmain.handle.work import Work, be_deaf
@@ -31,7 +31,7 @@ def run(seat: Seat) -> int:
         app = load_app(seat.config)
         events = uvloop.new_event_loop()
         asyncio.set_event_loop(events)
-        work, terms = _prepare(seat, app)
+        work, terms, sent = _prepare(seat, app, events)
         hooks.start(app.start_hooks, events)
         work.leave_if_forked()
     except AppError as error:
@@ -42,16 +42,24 @@ def run(seat: Seat) -> int:
         calls = Calls(work, terms, events)
         speak_of(calls.present)
         calls.run()
+    elif sent is not None and sent.post is not None:
+        sending.loop(work, sent.post)
     else:
         sync.loop(work)
     hooks.stop(app.stop_hooks, events)
+    if sent is not None:
+        sent.end(work)
     return lifecycle.OK if work.exit_code is None else work.exit_code
 
 
-def _prepare(seat: Seat, app: App) -> tuple[Work, Terms]:
+def _prepare(
+    seat: Seat, app: App, events: asyncio.AbstractEventLoop
+) -> tuple[Work, Terms, sending.Sending | None]:
     side = seat.segments[seat.pool].open_handler(seat.index, seat.incarnation)
     made = plan.build(app, seat.config, seat.route, seat.channel, side.pause)
     settings = made.settings
+    sent = sending.prepare(app, seat, made, side, events) if app.producers else None
+    made = made if sent is None else sent.plan
     work = Work(seat, side, made.compiled(), Limits(settings.max_messages, settings.max_rss_bytes))
     work.guard_forks()
-    return work, Terms(made.resolver, made.decode, made.concurrency, settings.timeout_s, GRACE_S)
+    return work, Terms(made.resolver, made.decode, made.concurrency, settings.timeout_s, GRACE_S), sent

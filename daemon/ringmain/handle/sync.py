@@ -12,7 +12,7 @@ from ringmain.handle.work import BEAT_S, Work
 
 def loop(work: Work) -> None:
     """Serve until an order or a limit ends it."""
-    rest = _Rest(work)
+    rest = Rest(work)
     side, plan, next_beat_s = work.side, work.plan, 0.0
     while not work.over:
         executed = side.serve(plan)
@@ -27,7 +27,7 @@ def loop(work: Work) -> None:
     side.flush()
 
 
-class _Rest:
+class Rest:
     """Sleeping until the doorbell rings, the supervisor speaks, or the next beat is due."""
 
     def __init__(self, work: Work) -> None:

@@ -4,13 +4,14 @@
 """
 
 import logging
+import math
 import os
 import signal
 from dataclasses import dataclass, field
 
 from ringmain import lifecycle
 from ringmain.handle.limits import Limits
-from ringmain.lifecycle import Quiet
+from ringmain.lifecycle import Quiet, Stop
 from ringmain.rings import CallPlan, HandlerSide
 from ringmain.seat import Seat
 
@@ -31,6 +32,8 @@ class Work:
     limits: Limits
     exit_code: int | None = None
     forked: bool = field(default=False, init=False)
+    end_by_s: float = field(default=math.inf, init=False)
+    """When the supervisor's patience with a stop ends, on the monotonic clock."""
 
     @property
     def over(self) -> bool:
@@ -48,6 +51,7 @@ class Work:
     def hear(self) -> None:
         """Take the supervisor's orders. Quiet needs nothing: the ring's gate is closed for all."""
         orders = self.seat.link.receive()
+        self.end_by_s = min([self.end_by_s, *(order.deadline_s for order in orders if isinstance(order, Stop))])
         if self.seat.link.closed or any(not isinstance(order, Quiet) for order in orders):
             self.end(lifecycle.OK)
 

@@ -8,7 +8,8 @@ payload is ever logged.
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from ringmain.producer import Delivery, Outbox, Producer, Sent
 Encode = Callable[[object, str], bytes]
 Parts = tuple[str, bytes | None, Any]
 """Topic, value, key."""
-Spell = Mapping[str, Any] | None
+Spell = Mapping[str, Any]
 """What else was said of a message, as the client calls it."""
 CROWDED = 10_000
 """Messages on their way above which no new call begins: those would wait within a call, whose time runs."""
@@ -71,12 +72,18 @@ class Offer:
 class KafkaDelivery(Delivery):
     """Is called back by its client."""
 
-    __slots__ = ("_report", "_size")
+    __slots__ = ("_report",)
 
-    def __init__(self, outlet: "KafkaOutlet", outbox: Outbox | None, size: int) -> None:
-        super().__init__(outlet, outbox)
+    def __init__(self, outlet: "KafkaOutlet", outbox: Outbox | None) -> None:
+        # PERF: once a message; the base's own lines, without the call.
+        self.done = False
+        self.failure = None
+        self._outlet = outlet
+        self._outbox = outbox
+        self._waiter = None
         self._report: Message | None = None
-        self._size = size
+        if outbox is not None:
+            outbox.waiting.append(self)
 
     def __call__(self, error: KafkaError | None, report: Message) -> None:
         """The delivery report."""
@@ -86,9 +93,16 @@ class KafkaDelivery(Delivery):
             return
         outlet = self._outlet
         assert isinstance(outlet, KafkaOutlet)
-        self.fail(outlet.explained(error, report.topic() or "", self._size))
+        self.fail(outlet.explained(error, report.topic() or "", report.value()))
         if not self.is_anybodys:
             outlet.complain(self)
+
+    def __await__(self) -> Generator[Any, None, Sent]:
+        """Off the loop that handlers run on, whoever awaits waits in his thread."""
+        outlet = self._outlet
+        if not self.done and isinstance(outlet, KafkaOutlet) and not outlet.on_loop:
+            outlet.wait(self, None)
+        return super().__await__()
 
     def sent(self) -> Sent:
         """From the report."""
@@ -101,13 +115,18 @@ class KafkaDelivery(Delivery):
 class KafkaOutlet:
     """One producer's client, where calls follow one another: whoever waits serves the reports himself."""
 
+    on_loop = False
+    """Whether an event loop serves the reports."""
+
     def __init__(self, name: str, offer: Offer, outbox: Callable[[], Outbox | None]) -> None:
         self.name = name
         self._offer, self._outbox, self._encode = offer, outbox, offer.encode
         self._nag_at_s = 0.0
+        self._trouble = ""
         self._limit = CROWDED
         self._left: list[Client] = []  # broken ones whose last reports are still to come
         self._broken = False
+        self._line: deque[tuple[Parts, KafkaDelivery, Spell]] = deque()  # what has no room yet, on a loop
         self._client = self._made()
         self._produce = self._client.produce
 
@@ -129,15 +148,18 @@ class KafkaOutlet:
         said = None if more is None else spelled(more)
         if self._broken:
             self._renew()
-        delivery = KafkaDelivery(self, self._outbox(), 0 if body is None else len(body))
+        delivery = KafkaDelivery(self, self._outbox())
         try:
-            self._put((topic, body, key), delivery, said)
+            if self._line:  # ORDER: nobody overtakes it
+                raise BufferError
+            if said is None:
+                self._produce(topic, body, key, on_delivery=delivery)
+            else:
+                self._produce(topic, body, key, on_delivery=delivery, **said)
         except BufferError:
-            self._when_full((topic, body, key), delivery, said)
+            self._when_full((topic, body, key), delivery, said or {})
         except Exception as refused:
-            self.refused(refused, (topic, body, key), delivery)
-            if delivery.failure is None:
-                raise
+            self.refused(refused, topic, body, delivery)
         return delivery
 
     def wait(self, delivery: Delivery, timeout_s: float | None) -> None:
@@ -171,30 +193,30 @@ class KafkaOutlet:
         """FORK: the client's threads are the parent's, here it would wait for ever."""
         self._produce = self._refuse
 
-    def explained(self, error: KafkaError, topic: str, size: int) -> DeliveryFailed:
+    def explained(self, error: KafkaError, topic: str, body: bytes | None) -> DeliveryFailed:
         """What librdkafka or the broker said, in words about this message."""
         code = error.code()
-        fatal = error.fatal() or code == KafkaError._FATAL
-        self._broken = self._broken or fatal
+        self._broken = self._broken or error.fatal() or code == KafkaError._FATAL
         reason = _WORDS.get(code, error.str())
+        if code == KafkaError._FATAL and self._trouble:
+            reason = self._trouble
         if code in _TOO_LARGE:
             reason = (
-                f"its value of {size} bytes is too large: see message.max.bytes of the producer and "
+                f"its value of {len(body or b'')} bytes is too large: see message.max.bytes of the producer and "
                 "max.message.bytes of the topic"
             )
-        return DeliveryFailed(self.name, topic, reason, code=code, away=code in _AWAY or fatal)
+        return DeliveryFailed(self.name, topic, reason, code=code, away=code in _AWAY)
 
     def complain(self, delivery: Delivery) -> None:
         """A failure that nobody else would hear of."""
         _log.error("message not delivered", extra={"producer": self.name, "reason": str(delivery.failure)})
 
-    def refused(self, why: Exception, message: Parts, delivery: KafkaDelivery) -> None:
-        """The client does not take it: the delivery has failed, unless the caller's exception says it all."""
-        topic, body, _key = message
+    def refused(self, why: Exception, topic: str, body: bytes | None, delivery: KafkaDelivery) -> None:
+        """The client does not take it: the delivery has failed, unless it is the caller who is to be told."""
         if not isinstance(why, KafkaException):
             delivery.forget()
-            return
-        delivery.fail(self.explained(why.args[0], topic, 0 if body is None else len(body)))
+            raise why
+        delivery.fail(self.explained(why.args[0], topic, body))
         if not delivery.is_anybodys:
             self.complain(delivery)
 
@@ -202,26 +224,18 @@ class KafkaOutlet:
         """From now on calls wait before they begin, not within."""
         self._limit = max(1, min(self._limit, len(self._client) // 2))
 
-    def _put(self, message: Parts, delivery: KafkaDelivery, more: Spell) -> None:
-        if more is None:
-            self._produce(*message, on_delivery=delivery)
-        else:
-            self._produce(*message, on_delivery=delivery, **more)
-
-    def _when_full(self, message: Parts, delivery: KafkaDelivery, more: Spell) -> None:
+    def _when_full(self, message: Parts, delivery: KafkaDelivery, said: Spell) -> None:
         """Reports make room."""
         self.calm_down()
         while True:
             self._client.poll(_WAIT_S)
             try:
-                self._put(message, delivery, more)
+                self._produce(*message, on_delivery=delivery, **said)
                 return
             except BufferError:
                 continue
             except Exception as refused:
-                self.refused(refused, message, delivery)
-                if delivery.failure is None:
-                    raise
+                self.refused(refused, message[0], message[1], delivery)
                 return
 
     def _renew(self) -> None:
@@ -241,6 +255,7 @@ class KafkaOutlet:
 
     def _nag(self, error: KafkaError) -> None:
         """Kafka is away, or refuses: said once and then every minute."""
+        self._trouble = _WORDS.get(error.code(), error.str())
         if (now_s := monotonic_s()) >= self._nag_at_s:
             self._nag_at_s = now_s + NAG_S
             said = {"producer": self.name, "reason": error.str(), "messages": len(self._client)}

@@ -8,7 +8,6 @@ serves the reports all the time.
 import asyncio
 import contextvars
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,13 +24,14 @@ _SERVE_S = 0.5
 class LoopOutlet(KafkaOutlet):
     """For the calls of one event loop."""
 
+    on_loop = True
+
     def __init__(
         self, name: str, offer: Offer, outbox: Callable[[], Outbox | None], events: asyncio.AbstractEventLoop
     ) -> None:
         super().__init__(name, offer, outbox)
         self._events = events
         self._thread = threading.get_ident()
-        self._line: deque[tuple[Parts, KafkaDelivery, Spell]] = deque()
         self._looking = False
         self._context = contextvars.Context()
 
@@ -81,25 +81,19 @@ class LoopOutlet(KafkaOutlet):
         if self.waiting and not self._looking:
             self._look_soon()
 
-    def _when_full(self, message: Parts, delivery: KafkaDelivery, more: Spell) -> None:
+    def _when_full(self, message: Parts, delivery: KafkaDelivery, said: Spell) -> None:
         self.calm_down()
-        self._line.append((message, delivery, more))
-
-    def _put(self, message: Parts, delivery: KafkaDelivery, more: Spell) -> None:
-        """ORDER: nobody overtakes the line."""
-        if self._line:
-            raise BufferError
-        super()._put(message, delivery, more)
+        self._line.append((message, delivery, said))
 
     def _move_up(self) -> None:
         while self._line:
-            message, delivery, more = self._line[0]
+            message, delivery, said = self._line[0]
             try:
-                self._produce(*message, on_delivery=delivery, **(more or {}))
+                self._produce(*message, on_delivery=delivery, **said)
             except BufferError:
                 return
             except KafkaException as refused:
-                self.refused(refused, message, delivery)
+                self.refused(refused, message[0], message[1], delivery)
             except Exception as error:  # who sent it has gone on: nobody is there to be raised at
                 delivery.fail(DeliveryFailed(self.name, message[0], f"{type(error).__name__}: {error}"))
             self._line.popleft()

@@ -153,7 +153,13 @@ class Patrol:
     def _idle_handler(self, pool: str) -> bool:
         overseer = self._memory.overseers[pool]
         handlers = [child for child in self._nursery.children.of("handle", pool) if child.booted]
-        return any(overseer.handler(child.index)[4] == 0 for child in handlers)
+        return any(_is_idle(overseer, child) for child in handlers)
+
+
+def _is_idle(overseer: Overseer, child: Child) -> bool:
+    """In no call; a sync one that waits for the delivery of what its calls sent is not idle either."""
+    _, _, _, executing, busy_since_ns = overseer.handler(child.index)
+    return busy_since_ns == 0 and (child.asynchronous or executing == 0)
 
 
 def _find_limits(child: Child) -> Limits:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Collection
 
+from ringmain.config.producers import producers_of
 from ringmain.config.schema import Config
 from ringmain.errors import RingmainError
 from ringmain.lifecycle import Probed
@@ -57,6 +58,7 @@ def _fingerprint(names: Collection[str]) -> str:
 
 def _words_of_kafka(config: Config) -> str:
     """What there is against the Kafka properties of all routes; "" = nothing."""
+    from ringmain.kafka import producer_properties
     from ringmain.kafka.properties import misfits, refusals, rejections
 
     found = []
@@ -65,4 +67,7 @@ def _words_of_kafka(config: Config) -> str:
         if not said and (whole := misfits(route.kafka)):
             said = [("", whole)]
         found += [f"routes.{route.name}.kafka{'.' * bool(name)}{name}: {words}" for name, words in said]
+    for path, one in producers_of(config).items():
+        said = [*producer_properties.refusals(one.kafka), *producer_properties.rejections(one.kafka)]
+        found += [f"{path}.kafka{'.' * bool(name)}{name}: {words}" for name, words in said]
     return "\n".join(found)

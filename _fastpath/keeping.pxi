@@ -1,0 +1,31 @@
+# Verdicts that are kept back: the call has ended, what it sent is not delivered yet.
+#
+# LOSS: until settle() the slot stays EXECUTING: nothing counts as committed behind it, and when this process dies
+# it is executed again, as one of several that were under way. Other messages are executed meanwhile; a suspect
+# still has its process for itself.
+
+
+cdef bint is_kept(HandlerSide side, uint32_t f, uint32_t slot, Slot *s, uint32_t code):
+    """Keep back the verdict of a call that sent something; one that failed anyway need not wait."""
+    cdef Claim c
+    sent, side.sent = side.sent, None
+    if code != V_DONE and code != V_SKIP and code != V_CHANNEL:
+        return False
+    c = Claim.__new__(Claim)
+    c.side, c.feeder, c.slot, c.word = side, f, slot, load_relaxed_64(&s.word)
+    c.attempt, c.suspect, c.sent, c.code = s.attempt, side.alone, sent, code
+    side.suspect_inside = side.suspect_inside or side.alone
+    side.kept_count += 1
+    side.kept_claims.append(c)
+    return True
+
+
+cdef void let_go(HandlerSide side, Claim claim) noexcept:
+    claim.side = None
+    side.leave_verdict(claim.feeder, claim.slot, word_seq(claim.word), claim.code)
+    side.kept_count -= 1
+    side.hs.executing = side.kept_count
+    if claim.suspect:
+        side.suspect_inside = False
+    count_verdict(side.hs, claim.code)
+    side.nudge(claim.feeder)

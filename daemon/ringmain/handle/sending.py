@@ -1,0 +1,279 @@
+"""What calls send, and the verdicts of their messages: none is left before what its call sent is delivered.
+
+`run` enters once per process, for an app that has producers. LOSS: a message is settled behind the reports of
+what it sent, in whatever way its call ended well; a failure that the call does not know of fails it. PERF: a
+call does not wait for Kafka: its verdict is kept back and others are called meanwhile. Only where the next
+call must come later (order partition, the next of the same key, a batch) it waits in its place.
+"""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ringmain import clock, outgoing
+from ringmain.app import App
+from ringmain.handle.plan import Plan
+from ringmain.handle.resolve import CALL, Resolver
+from ringmain.handle.sync import Rest
+from ringmain.handle.work import BEAT_S, Work
+from ringmain.outcome import Skip, To
+from ringmain.producer import Outbox
+from ringmain.rings import Claim, HandlerSide
+from ringmain.seat import Seat
+from ringmain.signature import WANTS_MESSAGE
+from ringmain.verdict import RETURNED
+
+if TYPE_CHECKING:
+    from ringmain.kafka.producing import Outlets
+
+SLOW_S = 0.005
+"""After calls that took so long, what they sent is waited for a moment: the next ones may take as long."""
+WAIT_S = 0.002
+"""How long nobody looks for new messages while reports are waited for ..."""
+LONGEST_WAIT_S = 0.05
+"""... and how long if none come: a Kafka that is away costs no CPU."""
+STOP_SHARE = 0.7
+"""Of the time for a stop, for what the last calls sent; then come on_stop hooks and what those send."""
+_IN_PLACE_S = 0.1
+_log = logging.getLogger(__name__)
+_box: contextvars.ContextVar[Outbox | None] = contextvars.ContextVar("ringmain.outbox", default=None)
+"""What the present call of an event loop sent, and tasks and threads that it began."""
+
+
+@dataclass(frozen=True)
+class Sending:
+    """What a process with producers goes by."""
+
+    plan: Plan
+    outlets: "Outlets"
+    post: "Post | None"
+    """Of a sync route; an async one's calls wait themselves."""
+
+    def end(self, work: Work) -> None:
+        """The hooks are done: the last of what was sent, then the clients' end."""
+        if left := self.outlets.flush(_patience_s(work, clock.monotonic_s()) * STOP_SHARE):
+            _log.error("not delivered before this process ended", extra={"messages": left})
+        self.outlets.close()
+
+
+def _patience_s(work: Work, now_s: float) -> float:
+    """How long the end of this process may take."""
+    return max(0.0, min(work.end_by_s - now_s, work.seat.config.stop_s))
+
+
+def prepare(
+    app: App, seat: Seat, plan: Plan, side: HandlerSide, events: asyncio.AbstractEventLoop
+) -> Sending:
+    """Open the app's producers in this process, before anything of the author's runs."""
+    who = f"{seat.pool}.{seat.index}"
+    if plan.spec.is_async:
+        outlets = outgoing.for_event_loop(app, seat.config, who, present_box, events)
+        return Sending(enclose_async(plan), outlets, None)
+    post = Post(side, plan.resolver)
+    post.outlets = outgoing.for_calls_in_turn(app, seat.config, who, post.present_box)
+    in_place = plan.spec.batch or plan.settings.order == "partition"
+    return Sending(enclose(plan, post, in_place=in_place), post.outlets, post)
+
+
+class Post:
+    """The outboxes of calls that follow one another."""
+
+    def __init__(self, side: HandlerSide, resolver: Resolver) -> None:
+        self.side = side
+        self.outlets: Outlets
+        self.box: Outbox | None = None
+        """Of the present call, once it has sent something."""
+        self._resolver = resolver
+        self._is_open = False
+        self._kept: dict[Outbox, Claim] = {}
+        self._empty: list[Outbox] = []
+        self._wait_s = WAIT_S
+
+    def present_box(self) -> Outbox | None:
+        """Whatever thread sends, it is on this call's account; None before the first and after the last."""
+        if self.box is None and self._is_open:
+            self.box = Outbox()
+        return self.box
+
+    def end_call(self, in_place: bool) -> None:
+        """The call ended well; DeliveryFailed if that is known not to be true."""
+        box, self.box = self.box, None
+        if box is None:
+            return
+        if box.waiting and (in_place or self.side.run_follows):
+            self._empty_in_place(box)
+        if box.failure is not None:
+            raise box.failure
+        if box.waiting:
+            self.side.keep(box)
+
+    def drop(self) -> None:
+        """The call failed anyway."""
+        self.box = None
+
+    def _empty_in_place(self, box: Outbox) -> None:
+        while box.waiting:
+            self.outlets.rush(_IN_PLACE_S)
+
+    # -- between claims ----------------------------------------------------------------------------------
+
+    @property
+    def keeps(self) -> bool:
+        """Whether verdicts are kept back."""
+        return bool(self._kept)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether calls would only wait."""
+        return self.outlets.crowded
+
+    def open(self) -> None:
+        """Calls may come."""
+        self._is_open = True
+
+    def collect(self, wait_s: float) -> None:
+        """Take over what was kept back, and settle what is delivered, or is within so long."""
+        for claim in self.side.kept():
+            self._kept[claim.sent] = claim
+            claim.sent.call_when_empty(self._empty.append)
+        if wait_s:
+            self.outlets.rush(wait_s)
+        else:
+            self.outlets.poll()
+        self._settle()
+
+    def wait(self) -> None:
+        """The same while there is nothing else to do."""
+        self.outlets.rush(self._wait_s)
+        self._wait_s = WAIT_S if self._empty else min(2 * self._wait_s, LONGEST_WAIT_S)
+        self._settle()
+        self.side.flush()
+
+    def finish(self, work: Work) -> None:
+        """The last call has ended. What is not delivered in time comes again."""
+        self._is_open, self.box = False, None
+        self.collect(0.0)
+        began_s = clock.monotonic_s()
+        while self._kept and clock.monotonic_s() < began_s + _patience_s(work, began_s) * STOP_SHARE:
+            self.wait()
+            work.beat()
+        if self._kept:
+            said = {"messages": len(self._kept)}
+            _log.warning("what calls sent is not delivered in time: their messages come again", extra=said)
+        for claim in self._kept.values():
+            self.side.settle(claim, RETURNED)
+        self._kept.clear()
+        self.side.flush()
+
+    def _settle(self) -> None:
+        while self._empty:
+            box = self._empty.pop()
+            claim = self._kept.pop(box)
+            if box.failure is None:
+                self.side.settle(claim)
+            else:
+                spec = self._resolver.spec
+                message = claim.message(spec.name, spec.channel)
+                self.side.settle(claim, *self._resolver.resolve(message, None, box.failure, CALL))
+
+
+def enclose(plan: Plan, post: Post, *, in_place: bool) -> Plan:
+    """The plan whose calls leave their outbox at the post."""
+    call = plan.spec.call
+
+    def with_one(argument: Any) -> Any:
+        try:
+            result = call(argument)
+        except BaseException as error:
+            _end(post, error, in_place)
+            raise
+        if post.box is not None:
+            _end(post, result, in_place)
+        return result
+
+    def with_two(argument: Any, message: Any) -> Any:
+        try:
+            result = call(argument, message)
+        except BaseException as error:
+            _end(post, error, in_place)
+            raise
+        if post.box is not None:
+            _end(post, result, in_place)
+        return result
+
+    return _with_call(plan, with_two if plan.spec.wants & WANTS_MESSAGE else with_one)
+
+
+def _with_call(plan: Plan, call: Callable[..., Any]) -> Plan:
+    spec = replace(plan.spec, call=call)
+    return replace(plan, spec=spec, resolver=replace(plan.resolver, spec=spec))
+
+
+def _end(post: Post, result: object, in_place: bool) -> None:
+    """An outcome may be raised as well as returned; one that is no good end stands as it is."""
+    if isinstance(result, BaseException) and not isinstance(result, Skip | To):
+        post.drop()
+    else:
+        post.end_call(in_place)
+
+
+def loop(work: Work, post: Post) -> None:
+    """As sync.loop(), and what is delivered is settled in between."""
+    rest = Rest(work)
+    serve, next_beat_s, began_s = work.server(), 0.0, clock.monotonic_s()
+    post.open()
+    while not work.over:
+        executed = 0 if post.crowded else serve()
+        now_s = clock.monotonic_s()
+        if executed:
+            work.count(executed)
+            post.collect(SLOW_S if now_s - began_s > SLOW_S else 0.0)
+        elif post.keeps or post.crowded:
+            post.wait()
+        else:
+            rest.take()
+        began_s = clock.monotonic_s()
+        if began_s >= next_beat_s:
+            work.beat()
+            next_beat_s = began_s + BEAT_S
+    work.finish()
+    post.finish(work)
+
+
+# -- on an event loop ----------------------------------------------------------------------------------------
+
+
+def present_box() -> Outbox | None:
+    """Of the call that sends; None outside of any."""
+    return _box.get()
+
+
+def enclose_async(plan: Plan) -> Plan:
+    """The plan whose calls last until what they sent is delivered."""
+    call = plan.spec.call
+
+    async def enclosed(*arguments: Any) -> Any:
+        box = Outbox()
+        _box.set(box)
+        try:
+            result = await call(*arguments)
+        except (Skip, To):
+            await _emptied(box)
+            raise
+        if box.waiting or box.failed:
+            await _emptied(box)
+        return result
+
+    return _with_call(plan, enclosed)
+
+
+async def _emptied(box: Outbox) -> None:
+    if box.waiting:
+        emptied = asyncio.get_running_loop().create_future()
+        box.call_when_empty(lambda _: emptied.done() or emptied.set_result(None))
+        await emptied
+    if box.failure is not None:
+        raise box.failure

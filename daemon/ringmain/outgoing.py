@@ -1,0 +1,102 @@
+"""The producers of an app, made ready in a process that runs its code.
+
+Handler processes and web workers enter once, after their fork and before the author's first line. No client
+comes to life here, and its library is loaded only for an app that has producers. Nothing is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ringmain.app import App
+from ringmain.config.schema import Config, Producer
+from ringmain.errors import AppError
+from ringmain.formats import Encode, Sources, encoder
+from ringmain.producer import Outbox
+
+if TYPE_CHECKING:
+    from ringmain.kafka.producing import Offer, Outlets
+
+WITH_SCHEMAS = ("protobuf", "avro", "json-schema")
+ANSWER_S = 30.0
+"""The longest answer of a schema registry."""
+Boxes = Callable[[], Outbox | None]
+"""The outbox of the call that sends; None = of no call."""
+
+
+def for_calls_in_turn(app: App, config: Config, who: str, boxes: Boxes) -> Outlets:
+    """Where one call follows another."""
+    from ringmain.kafka.producing import KafkaOutlet, Outlets
+
+    made = Outlets(_offers(app, config, who), lambda name, offer: KafkaOutlet(name, offer, boxes))
+    return _opened(app, made)
+
+
+def for_event_loop(
+    app: App, config: Config, who: str, boxes: Boxes, events: asyncio.AbstractEventLoop
+) -> Outlets:
+    """Where calls overlap on a loop."""
+    from ringmain.kafka.producing import Outlets
+    from ringmain.kafka.producing_elsewhere import LoopOutlet
+
+    made = Outlets(_offers(app, config, who), lambda name, offer: LoopOutlet(name, offer, boxes, events))
+    return _opened(app, made)
+
+
+def for_threads(app: App, config: Config, who: str) -> Outlets:
+    """Where any thread may send, and no message waits for it."""
+    from ringmain.kafka.producing import Outlets
+    from ringmain.kafka.producing_elsewhere import ThreadsOutlet
+
+    made = Outlets(_offers(app, config, who), lambda name, offer: ThreadsOutlet(name, offer, lambda: None))
+    return _opened(app, made)
+
+
+def settings_of(config: Config, name: str) -> Producer | None:
+    """`[producers.NAME]` or `[routes.NAME.producer]`; None = neither."""
+    if name in config.producers:
+        return config.producers[name]
+    return config.routes[name].producer if name in config.routes else None
+
+
+def _opened(app: App, outlets: Outlets) -> Outlets:
+    for producer in app.producers.values():
+        producer.open_by(outlets.open)
+    return outlets
+
+
+def _offers(app: App, config: Config, who: str) -> dict[str, Offer]:
+    from ringmain.kafka.producing import Offer
+
+    found = {}
+    for name in app.producers:
+        settings = settings_of(config, name)
+        if settings is None:
+            raise AppError(f"producer {name!r} is not in the config; add [producers.{name}]")
+        client_id = f"{config.name}.{name}.{config.node}.{who}"
+        registry = config.schema_registry if name in config.producers else config.routes[name].schema_registry
+        found[name] = Offer(client_id, settings.kafka, _encode(app, settings, registry))
+    return found
+
+
+def _encode(app: App, settings: Producer, registry: Mapping[str, str]) -> Encode:
+    if settings.format == "raw":
+        return _only_bytes
+    text, schemas = "", None
+    if settings.schema:
+        try:
+            text = Path(settings.schema).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise AppError(f"the schema {settings.schema} cannot be read: {error}") from None
+    if registry and settings.format in WITH_SCHEMAS:
+        from ringmain.kafka.registry import Registry
+
+        schemas = Registry(registry, ANSWER_S)
+    return encoder(settings.format, Sources(app.codecs, text, schemas))
+
+
+def _only_bytes(value: object, _topic: str) -> bytes:
+    raise TypeError(f"format raw sends bytes or None, not {type(value).__name__}")

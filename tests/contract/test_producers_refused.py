@@ -1,0 +1,80 @@
+"""A Kafka that does not let this user write: each failure names what is missing, none is retried for ever."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from ringmain import DeliveryFailed, Producer
+from ringmain.kafka.producing import KafkaOutlet, Offer, Outlets
+from support.sasl_kafka import USER, SaslKafka
+from support.topic_contents import values
+
+DEADLINE_S = 30.0
+PASSWORD = "let-me-in"
+GUARDED = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:ANONYMOUS",
+}
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SaslKafka]:
+    """Who comes with the password may do nothing that an ACL does not allow."""
+    folder: Path = tmp_path_factory.mktemp("guarded")
+    server = SaslKafka(folder, PASSWORD, GUARDED)
+    server.start()
+    yield server
+    server.close()
+
+
+def allow_writing(server: SaslKafka, topic: str) -> None:
+    binding = AclBinding(
+        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{USER}", "*",
+        AclOperation.WRITE, AclPermissionType.ALLOW,
+    )  # fmt: skip
+    asked = AdminClient({"bootstrap.servers": server.bootstrap}).create_acls([binding])
+    asked[binding].result(DEADLINE_S)
+
+
+@pytest.fixture
+def producer(guarded: SaslKafka) -> Iterator[Producer]:
+    offer = Offer("test.out", guarded.client_properties(PASSWORD), lambda _value, _topic: b"")
+    outlets = Outlets({"out": offer}, lambda name, one: KafkaOutlet(name, one, lambda: None))
+    one = Producer("out", "app.py:1")
+    one.open_by(outlets.open)
+    yield one
+    outlets.close()
+
+
+def test_a_user_who_may_write_nowhere_is_told_and_goes_on_once_he_may(
+    guarded: SaslKafka, producer: Producer
+) -> None:
+    topic = guarded.create_topic()
+    with pytest.raises(DeliveryFailed, match="does not allow this user"):
+        producer.send(topic, b"x").result(DEADLINE_S)
+    allow_writing(guarded, topic)
+    producer.send(topic, b"now").result(DEADLINE_S)
+    assert values(guarded, topic) == [b"now"]
+
+
+def test_a_topic_that_is_not_authorised_fails_at_once_and_others_go_on(
+    guarded: SaslKafka, producer: Producer
+) -> None:
+    allowed, forbidden = guarded.create_topic(), guarded.create_topic()
+    allow_writing(guarded, allowed)
+    producer.send(allowed, b"first").result(DEADLINE_S)
+    with pytest.raises(DeliveryFailed, match="does not allow this user to write there") as failed:
+        producer.send(forbidden, b"x").result(DEADLINE_S)
+    assert (failed.value.topic, failed.value.away) == (forbidden, False)
+    producer.send(allowed, b"second").result(DEADLINE_S)
+    assert values(guarded, allowed) == [b"first", b"second"]
+    assert values(guarded, forbidden) == []
