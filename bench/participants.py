@@ -69,6 +69,7 @@ class RouteSettings:
     concurrency: int | None = None
     kafka: Mapping[str, str] = field(default_factory=dict)
     queues: tuple[str, str] = ("sqlite", "")  # backend, URL
+    tables: tuple[str, ...] = ()  # lines behind the route's
 
     def lines(self) -> list[str]:
         found = [f"handlers = {self.handlers}"]
@@ -105,6 +106,7 @@ def config_text(scene: Scene, route: RouteSettings) -> str:
         f'topics = ["{scene.topic}"]',
         'order = "none"',
         *route.lines(),
+        *route.tables,
     ]
     return "\n".join(lines) + "\n"
 

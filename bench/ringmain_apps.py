@@ -1,5 +1,7 @@
 """The apps that ringmain runs under measurement: one per task, as a user would write them."""
 
+import os
+
 import work
 from work import Order
 
@@ -20,6 +22,19 @@ wait.route("bench")(work.wait)
 failing.on_start(work.start)
 
 
+transform = App()
+transform.on_start(work.start)
+out = transform.producer("out")
+OUTPUT = os.environ.get("BENCH_OUTPUT", "")
+
+
+@transform.route("bench")
+def transform_and_send(order: Order) -> None:
+    """Done once what it sent is delivered."""
+    work.transform(order)
+    out.send(OUTPUT, order, order.customer)
+
+
 @failing.route("bench")
 def fail_at_first(order: Order, message: Message) -> None:
     """As spin(), but one in a hundred does the work for nothing and is tried again."""
@@ -29,4 +44,4 @@ def fail_at_first(order: Order, message: Message) -> None:
     work.spin(order)
 
 
-__all__ = ["Order", "delay", "failing", "noop", "slow", "spin", "wait"]
+__all__ = ["Order", "delay", "failing", "noop", "slow", "spin", "transform", "wait"]

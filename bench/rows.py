@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import participants as who
+import producing
 from backlog import Backlog
 from messages import message
 from participants import BENCH, Participant, RouteSettings, ringmain
@@ -34,6 +35,7 @@ class Scale:
     spin: int = 200_000
     wait: int = 100_000
     slow: int = 100_000
+    produce: int = 1_000_000
     slow_s: float = 20.0
     paced_s: float = 20.0
     idle_s: float = 30.0
@@ -41,7 +43,7 @@ class Scale:
 
 
 LEAST = 10_000  # messages for the slowest client: below that a figure says nothing
-QUICK = Scale(rounds=1, noop=400_000, spin=40_000, wait=20_000, slow_s=5.0, paced_s=5.0, idle_s=8.0)
+QUICK = Scale(rounds=1, noop=400_000, spin=40_000, produce=200_000, wait=20_000, slow_s=5.0, paced_s=5.0, idle_s=8.0)
 
 
 @dataclass
@@ -180,6 +182,19 @@ def wait(stage: Stage, scale: Scale) -> Iterator[Line]:
         line.ratio = line.figure / ideal if not line.problem else None
         line.reference = "ideal 20,000/s"
         yield line
+
+
+def produce(stage: Stage, scale: Scale) -> Iterator[Line]:
+    def run(client: Participant) -> Result:
+        with stage.backlogs.held(producing.PARTITIONS, scale.produce) as held:
+            return producing.transformed(stage, client, held)
+
+    series = alternate(scale, producing.CLIENTS, run)
+    loop = producing.LOOP.name
+    yield from Compared("consume, transform, produce", "messages_per_s", "msg/s", loop, ">= 1.0, aim 1.5").lines(
+        series, producing.CLIENTS
+    )
+    yield from Compared("the same, CPU", "cpu_us", "us/msg", loop, "").lines(series, producing.CLIENTS)
 
 
 def slow_message(stage: Stage, scale: Scale) -> Iterator[Line]:
@@ -331,6 +346,7 @@ ROWS = [
     Row("spin", spin),
     Row("one-partition", spin_one_partition),
     Row("wait", wait),
+    Row("produce", produce),
     Row("slow", slow_message),
     Row("failing", failing),
     Row("latency", latency),

@@ -76,6 +76,13 @@ def delay(order: Order) -> None:
     tally.total += order.id
 
 
+def transform(order: Order) -> None:
+    """What is sent on is the same message with another note."""
+    order.note = f"seen in {order.currency}"
+    tally.count += 1
+    tally.total += order.id
+
+
 async def wait(order: Order) -> None:
     await asyncio.sleep(WAIT_S)
     tally.count += 1

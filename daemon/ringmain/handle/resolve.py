@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ringmain import retry, verdict
 from ringmain.config.schema import Route
-from ringmain.errors import Undecodable
+from ringmain.errors import DeliveryFailed, Undecodable
 from ringmain.handle import trace
 from ringmain.message import Message
 from ringmain.nearest import nearest
@@ -120,6 +120,8 @@ class Resolver:
             error_class=trace.class_name(error),
             error_message=trace.message_of(error),
             traceback="" if stage == DECODE else trace.text_of(error),
+            # LOSS: where Kafka is away, no message is at fault: none runs out of attempts for that.
+            counted=not (isinstance(error, DeliveryFailed) and error.away),
         )
         # A process out of memory, or one that was told to exit, says nothing about the message.
         if stage == DECODE and isinstance(error, Exception) and not isinstance(error, MemoryError):
