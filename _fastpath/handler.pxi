@@ -269,15 +269,7 @@ cdef class HandlerSide:
 
     def settle(self, Claim claim, int verdict=0, bytes detail=b""):
         """Leave a verdict that was kept back, or another one. Exactly once a claim: ValueError otherwise."""
-        if self.disowned_:
-            _exit(0)
-        if claim.side is not self or claim.sent is None:
-            raise ValueError("the verdict of this claim is not kept back here")
-        if verdict:
-            check_verdict(verdict)
-            claim.code = verdict
-            self.write_detail(claim.feeder, claim.slot, detail)
-        let_go(self, claim)
+        let_go(self, claim, verdict, detail)
 
     # -- async -------------------------------------------------------------------------------------------
     def claim(self, int limit):

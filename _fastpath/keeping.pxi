@@ -20,7 +20,16 @@ cdef bint is_kept(HandlerSide side, uint32_t f, uint32_t slot, Slot *s, uint32_t
     return True
 
 
-cdef void let_go(HandlerSide side, Claim claim) noexcept:
+cdef int let_go(HandlerSide side, Claim claim, int verdict, bytes detail) except -1:
+    """Leave the verdict that was kept back, or another one."""
+    if side.disowned_:
+        _exit(0)
+    if claim.side is not side or claim.sent is None:
+        raise ValueError("the verdict of this claim is not kept back here")
+    if verdict:
+        check_verdict(verdict)
+        claim.code = verdict
+        side.write_detail(claim.feeder, claim.slot, detail)
     claim.side = None
     side.leave_verdict(claim.feeder, claim.slot, word_seq(claim.word), claim.code)
     side.kept_count -= 1
@@ -29,3 +38,4 @@ cdef void let_go(HandlerSide side, Claim claim) noexcept:
         side.suspect_inside = False
     count_verdict(side.hs, claim.code)
     side.nudge(claim.feeder)
+    return 0
