@@ -1,8 +1,8 @@
-"""What decoding costs beside its own library in a bare loop: nanoseconds a value, `python bench/formats.py [--quick]`.
+"""Decoding beside its own library in a bare loop: nanoseconds a value, `python bench/formats.py [--quick]`.
 
-Each line is one format: the same bytes through ringmain's decoder and through the library called by hand, in
-alternating rounds of this process's CPU time, medians. Of framed values the client of the registry is a second
-reference. Every value is compared once before anything is timed, and nothing fails because of a time.
+Each line is one format: the same bytes through ringmain's decoder and through the library by hand, in
+alternating rounds of this process's CPU time, medians. Of framed values the client of the registry is a
+second reference. Every value is compared once before anything is timed, and nothing fails because of a time.
 """
 
 import argparse
@@ -142,7 +142,8 @@ def generated() -> tuple[Any, bytes]:
     order = file.message_type.add(name="Order")
     for number, one in enumerate(AVRO["fields"], 1):
         kind = getattr(field, KINDS[one["type"]])  # type: ignore[index]
-        order.field.add(name=one["name"], number=number, type=kind, label=field.LABEL_OPTIONAL)  # type: ignore[index]
+        name: str = one["name"]  # type: ignore[index]
+        order.field.add(name=name, number=number, type=kind, label=field.LABEL_OPTIONAL)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     made = message_factory.GetMessageClass(pool.FindMessageTypeByName("bench.Order"))

@@ -1,11 +1,9 @@
-"""The registry's client against HTTP on a socket: what it says is obeyed, what it fails to say is waited for."""
+"""The registry's client against HTTP on a socket: what it says is obeyed, what it does not is waited for."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
-
-pytest.importorskip("fastavro")
-pytest.importorskip("authlib")
 
 from ringmain import formats
 from ringmain.errors import AppError, SchemaRefused, Undecodable
@@ -16,6 +14,8 @@ from ringmain.outcome import Pause
 from support import order_formats as orders
 from support.registry_server import RegistryServer, framed, in_base64, running
 
+pytest.importorskip("fastavro")
+pytest.importorskip("authlib")
 VALUE = orders.avro_bytes(orders.PLAIN)
 
 
@@ -111,7 +111,7 @@ def test_one_asks_and_the_others_hear_what_it_heard(server: RegistryServer) -> N
         ((200, b'{"schema": "{nonsense"}'), "which is no AVRO"),
         ((404, b"<html>not here</html>"), "answers rubbish: HTTP 404"),
         ((404, b'{"error_code":404,"message":"HTTP 404 Not Found"}'), "answers rubbish: HTTP 404"),
-        ((401, b'{"error_code":401,"message":"no"}'), r"refuses us with HTTP 401: see .*basic\.auth\.user\.info"),
+        ((401, b'{"error_code":401,"message":"no"}'), r"refuses us with HTTP 401: see .*basic\.auth"),
         ((500, b"oops"), "is away: HTTP 500"),
     ],
 )
@@ -165,13 +165,14 @@ def test_no_password_is_in_what_is_said(server: RegistryServer) -> None:
     [
         ({"url": "ftp://x"}, "Invalid url"),
         ({"url": "http://x", "time.out": "5"}, "Unrecognized properties: time.out"),
-        ({"url": "http://x", "timeout": "soon"}, r"schema_registry\.timeout: expected a number, found 'soon'"),
+        ({"url": "http://x", "timeout": "soon"}, r"schema_registry\.timeout: expected a number"),
         ({"url": "https://x", "ssl.ca.location": "/nowhere.pem"}, "schema_registry: "),
     ],
 )
 def test_properties_that_the_client_does_not_take_are_refused(properties: dict[str, str], said: str) -> None:
     with pytest.raises(AppError, match=said):
-        Registry(properties, 30.0)
+        registries.check([SimpleNamespace(format="avro", key_format=None, schema_registry=properties)])
+    registries.check([SimpleNamespace(format="json", key_format=None, schema_registry=properties)])
 
 
 def test_confluents_own_serializers_and_ours_read_each_other(
@@ -185,5 +186,6 @@ def test_confluents_own_serializers_and_ours_read_each_other(
     client = SchemaRegistryClient({"url": server.url})
     theirs = AvroSerializer(client, orders.AVRO)(orders.PLAIN, context)
     assert decoder(sources, "avro", orders.Order)(theirs) == orders.ORDER
-    ours = formats.encoder("avro", Sources(schema=orders.AVRO, schemas=sources.schemas))(orders.ORDER, "orders")
+    own = Sources(schema=orders.AVRO, schemas=sources.schemas)
+    ours = formats.encoder("avro", own)(orders.ORDER, "orders")
     assert AvroDeserializer(client)(ours, context) == orders.PLAIN

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("fastavro")
-pytest.importorskip("authlib")
-
 from support import order_formats as orders
 from support.registry_server import RegistryServer, framed, running
 from support.scenario import Scenario
 from support.waiting import eventually
+
+pytest.importorskip("fastavro")
+pytest.importorskip("authlib")
 
 APP = """
     class Item(msgspec.Struct):

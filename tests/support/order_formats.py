@@ -84,9 +84,8 @@ def proto_file() -> Any:
     item.field.add(name="amount", number=2, type=field.TYPE_DOUBLE, label=field.LABEL_OPTIONAL)
     order.field.add(name="id", number=1, type=field.TYPE_INT64, label=field.LABEL_OPTIONAL)
     order.field.add(name="customer", number=2, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
-    order.field.add(
-        name="items", number=3, type=field.TYPE_MESSAGE, type_name=".shop.Order.Item", label=field.LABEL_REPEATED
-    )
+    items = order.field.add(name="items", number=3, type=field.TYPE_MESSAGE, label=field.LABEL_REPEATED)
+    items.type_name = ".shop.Order.Item"
     return file
 
 

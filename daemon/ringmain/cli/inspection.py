@@ -96,10 +96,12 @@ def _misfit(config: Config | None) -> str:
     if config is None:
         return ""
     from ringmain import formats
+    from ringmain.kafka import registry
     from ringmain.loading import load_app
 
     try:
         formats.check(load_app(config), config)
+        registry.check(config.routes.values())
     except AppError as error:
         return str(error)
     return ""

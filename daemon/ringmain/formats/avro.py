@@ -5,7 +5,6 @@ cannot be read is looked at once more, field by field, to name the bad one.
 """
 
 import json
-from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
@@ -84,7 +83,7 @@ def _parsed(schema: Schema) -> Any:
 
 
 def _parse(text: str, references: tuple[tuple[str, str], ...]) -> Any:
-    named: dict[str, Mapping[str, Any]] = {}
+    named: dict[str, dict[str, Any]] = {}
     for _, referred in references:
         fastavro.parse_schema(json.loads(referred), named_schemas=named)
     return fastavro.parse_schema(msgspec.json.decode(text), named_schemas=named)

@@ -104,7 +104,7 @@ class _Walk:
 
 
 def _misfit(writer: Any, reader: Any, path: str) -> str:
-    """Where the reader's schema does not go with the writer's: a field without default, or of another type."""
+    """Where the reader's schema does not go with the writer's: a field is missing, or of another type."""
     if not (isinstance(writer, dict) and isinstance(reader, dict)) or "fields" not in reader:
         return ""
     written = {one["name"]: one["type"] for one in writer.get("fields", ())}

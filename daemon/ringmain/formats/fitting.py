@@ -31,7 +31,7 @@ class RouteSettings(apps.RouteSettings, Protocol):
     def schema_registry(self) -> Mapping[str, str]: ...
 
 
-class Settings(Protocol):
+class Settings(apps.Settings, Protocol):
     """The same of the whole config."""
 
     @property

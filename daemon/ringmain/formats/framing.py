@@ -28,7 +28,7 @@ class Readers(dict[bytes, Decode]):
         schema = self._schemas.by_id(schema_id_of(head), self._shape)
         if schema.kind != self._kind:
             raise Undecodable(
-                f"$: schema {schema.id} is of type {schema.kind}, and the format of the route needs {self._kind}"
+                f"$: schema {schema.id} is of type {schema.kind}, and the route's format needs {self._kind}"
             )
         reader = self[head] = self._make(schema)
         return reader
@@ -42,7 +42,7 @@ def schema_id_of(head: bytes) -> int:
     """The id in the first bytes of a value."""
     if len(head) < HEAD_BYTES or head[0] != 0:
         raise Undecodable(
-            "$: the value does not begin with a zero and the id of a schema; was it written without the registry?"
+            "$: the value does not begin with a zero and a schema's id; was it written without the registry?"
         )
     return int.from_bytes(head[1:HEAD_BYTES], "big")
 

@@ -84,7 +84,8 @@ def _zstd(value: bytes, limit_bytes: int) -> bytes:
     try:
         import zstandard
     except ImportError:
-        raise Undecodable("$: the value is compressed with zstd: pip install 'ringmain[zstd]', replay") from None
+        text = "$: the value is compressed with zstd: pip install 'ringmain[zstd]', then replay it"
+        raise Undecodable(text) from None
     with zstandard.ZstdDecompressor().stream_reader(value, read_across_frames=True) as stream:
         inflated: bytes = stream.read(limit_bytes + 1)
     return inflated

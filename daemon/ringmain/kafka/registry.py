@@ -1,13 +1,13 @@
 """The schema registry, by Confluent's own client: its TLS, passwords, tokens and several URLs are the user's.
 
-Handlers with a format that has schemas enter, after the fork, and producers. Each id is asked for once: whoever
-asks keeps what it makes of the answer. LOSS: only the registry's plain word that it has no such schema is about
-the message; a registry that is away, refuses us or answers rubbish says nothing about it, so the message waits.
+Handlers with a format that has schemas enter, after the fork, and producers. Each id is asked for once:
+whoever asks keeps what it makes of the answer. LOSS: only the registry's plain word that it has no such
+schema is about the message; one that is away, refuses us or answers rubbish lets the message wait.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ringmain import clock
 from ringmain.errors import AppError, SchemaRefused, Undecodable
@@ -34,11 +34,30 @@ _NUMBERS = (
 Answer = TypeVar("Answer")
 
 
+class RouteSettings(Protocol):
+    """What a registry is made from, of a route in the config."""
+
+    @property
+    def format(self) -> str: ...
+    @property
+    def key_format(self) -> str | None: ...
+    @property
+    def schema_registry(self) -> Mapping[str, str]: ...
+
+
 def registry_for(
     properties: Mapping[str, str], format_names: Iterable[str], call_s: float
 ) -> "Registry | None":
     """The registry, where one is configured and one of these formats has schemas."""
     return Registry(properties, call_s) if properties and set(WITH_SCHEMAS) & {*format_names} else None
+
+
+def check(routes: Iterable[RouteSettings]) -> None:
+    """AppError when the client does not take the properties of a route that needs it; nothing is asked."""
+    for route in routes:
+        if any("${" in text for text in route.schema_registry.values()):
+            continue  # left unresolved on purpose
+        registry_for(route.schema_registry, [route.format, route.key_format or ""], LONGEST_ASKING_S)
 
 
 class Registry:
@@ -124,7 +143,8 @@ def _client(properties: Mapping[str, str], call_s: float) -> Any:
     # A call that waits for longer than its time would be killed, and counted as failed.
     ours = {"timeout": str(min(LONGEST_ASKING_S, call_s / 2)), "max.retries": "0"}
     try:
-        return SchemaRegistryClient({name: _typed(name, text) for name, text in (ours | {**properties}).items()})
+        given = ours | dict(properties)
+        return SchemaRegistryClient({name: _typed(name, text) for name, text in given.items()})
     except (ValueError, TypeError, OSError) as error:
         raise AppError(f"schema_registry: {error}") from None
 
@@ -141,7 +161,7 @@ def _typed(name: str, text: str) -> str | float:
 def _is_no(error: Any) -> bool:
     """The registry itself says so, not a proxy before it or another server at its address."""
     refused = error.http_status_code in (409, 422) and error.error_code != -1
-    return error.error_code in _SCHEMA_UNKNOWN or refused
+    return bool(error.error_code in _SCHEMA_UNKNOWN or refused)
 
 
 def _words(error: Any) -> str:

@@ -30,12 +30,14 @@ def run(seat: Seat) -> int:
 
 def _probe(seat: Seat) -> Probed:
     from ringmain import formats
+    from ringmain.kafka import registry
     from ringmain.loading import load_app
 
     before = set(sys.modules)
     try:
         app = load_app(seat.config)
         formats.check(app, seat.config)
+        registry.check(seat.config.routes.values())
     except RingmainError as error:
         return Probed(str(error), error.exit_code)
     code = _fingerprint(set(sys.modules) - before)

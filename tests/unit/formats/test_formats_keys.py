@@ -1,4 +1,4 @@
-"""Keys as typed values: one word as text, integers as Kafka's own serializers write them, the rest as values."""
+"""Keys as typed values: one word as text, integers as Kafka's serializers write them, the rest as values."""
 
 import datetime
 import uuid

@@ -68,7 +68,8 @@ def test_a_message_inside_another_has_a_longer_way() -> None:
 
 
 def test_a_registry_that_gives_only_text_is_believed() -> None:
-    found = decoder(Sources(schemas=Known('syntax = "proto3"; package shop; message Order { int64 id = 1; }')))
+    text = 'syntax = "proto3"; package shop; message Order { int64 id = 1; }'
+    found = decoder(Sources(schemas=Known(text)))
     assert found(framed(1, b"\0" + orders.proto_order().SerializeToString())) == orders.proto_order()
 
 
