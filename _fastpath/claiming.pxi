@@ -58,7 +58,9 @@ cdef uint32_t claim_from(HandlerSide side, uint32_t f, uint32_t ring_no, uint32_
         tail = load_acquire_64(tail_at)
         if <int64_t>(tail - head) <= 0:
             return 0
-        share = <uint32_t>min(tail - head, <uint64_t>MAX_CLAIM * 64) // (sleepers(side) + 1)
+        share = <uint32_t>min(tail - head, <uint64_t>MAX_CLAIM * 64)
+        if not side.greedy:
+            share //= sleepers(side) + 1
         n = min(min(limit, share), <uint32_t>MAX_CLAIM) if share else 1
         # ORDER: the claim is announced before the head moves, so that whoever resolves this seat after
         # its death knows which entries it may have taken.

@@ -47,6 +47,7 @@ cdef class FeederSide:
     cdef uint32_t event_count
     cdef uint32_t urgent_seen
     cdef uint32_t *scratch
+    cdef uint32_t *members          # of the run that is being published
 
     def __cinit__(self, Ring ring, int seat, int incarnation, *, int order=0, int run_limit=1,
                   long commit_window=1000000, bint tagged=False, bint courier_share=False):
@@ -75,6 +76,7 @@ cdef class FeederSide:
         self.event_slots = <uint32_t *>calloc(s, 4)
         self.in_events = <uint8_t *>calloc(s, 1)
         self.scratch = <uint32_t *>calloc(s, 4)
+        self.members = <uint32_t *>calloc(s, 4)
         self.relieved = <uint64_t *>calloc(ring.h.handlers, 8)
         self.indexes = {}
         adopt(self, incarnation)
@@ -94,6 +96,7 @@ cdef class FeederSide:
         free(self.event_slots)
         free(self.in_events)
         free(self.scratch)
+        free(self.members)
         free(self.relieved)
 
     # -- partitions --------------------------------------------------------------------------------------
@@ -340,6 +343,8 @@ cdef class FeederSide:
                 or (how == ROOMY and open_slots(self, self.straight) + back >= self.count // 16)):
             store_release_32(&self.head.sleeping, 0)
             return False
+        if how == ROOMY:
+            hurry_gatherers(self)
         return True
 
     def awake(self):

@@ -58,6 +58,16 @@ cdef class HandlerSide:
     cdef list kept_claims
     cdef uint32_t kept_count
     cdef readonly bint run_follows  # within a call: the next of its key begins right behind it
+    cdef uint32_t *run              # of return_run()
+    # What is held for a batch, see gathering.pxi
+    cdef Held *held
+    cdef Held suspect_held
+    cdef uint32_t held_room, held_count, hurry_seen, mean_run
+    cdef uint64_t held_bytes, mean_bytes
+    cdef int64_t due_ns
+    cdef bint suspect, going, waited, greedy
+    cdef BatchPlan batches
+    cdef uint32_t batch_limit
 
     def __cinit__(self, Ring ring, int seat, int incarnation):
         if not 0 <= seat < <int>ring.h.handlers:
@@ -67,6 +77,9 @@ cdef class HandlerSide:
         self.incarnation = incarnation & 255
         self.ack_tails = <uint64_t *>calloc(self.h.feeders, 8)
         self.pending = <uint32_t *>calloc(self.h.feeders, 4)
+        self.run = <uint32_t *>malloc(self.h.slots * 4)
+        if self.ack_tails == NULL or self.pending == NULL or self.run == NULL:
+            raise MemoryError("no memory for a handler's side")
         for f in range(self.h.feeders):
             self.ack_tails[f] = load_acquire_64(&ring.acks(f, seat).tail)
         self.next_feeder = seat % self.h.feeders
@@ -77,10 +90,13 @@ cdef class HandlerSide:
         self.hs.executing = 0
         self.hs.claim_count = 0
         self.hs.busy_since_ns = 0
+        self.hs.gathering = 0
 
     def __dealloc__(self):
         free(self.ack_tails)
         free(self.pending)
+        free(self.run)
+        free(self.held)
 
     # -- verdicts ----------------------------------------------------------------------------------------
     cdef inline void push_ack(self, uint32_t f, uint32_t slot, uint64_t seq) noexcept nogil:
@@ -211,11 +227,11 @@ cdef class HandlerSide:
 
         ORDER: all of it is looked up before any of it is given back: the feeder writes run_next of what it has.
         """
-        cdef uint32_t run[MAX_CLAIM]
+        cdef uint32_t *run = self.run
         cdef uint32_t n = 0, following = slot + 1
         cdef uint64_t w
         cdef bint given_back = False
-        while following and n < MAX_CLAIM:
+        while following and following <= self.h.slots and n < self.h.slots:
             run[n] = following - 1
             n += 1
             following = self.ring.slots(f)[following - 1].run_next
@@ -257,6 +273,43 @@ cdef class HandlerSide:
         add(&self.hs.busy_ns, took_ns)
         add(&self.hs.histogram[bucket_of(took_ns)], 1)
         count_verdict(self.hs, code)
+
+    # -- batches -----------------------------------------------------------------------------------------
+    def serve_batch(self, BatchPlan plan, uint32_t limit):
+        """Gather, and call one batch when it is time. Returns messages executed; 0 = nothing was called.
+
+        With `limit` 0 nothing more is claimed, and what is held is called now.
+        """
+        cdef BatchClaim batch = next_batch(self, plan, limit, True)
+        if batch is None:
+            return 0
+        if batch.count:
+            call_batch(self, plan, batch)
+        self.hs.busy_since_ns = 0
+        return batch.executed
+
+    def batch(self, BatchPlan plan, uint32_t limit):
+        """The next batch, already EXECUTING, or None: for calls that overlap. Its length may be 0."""
+        return next_batch(self, plan, limit, False)
+
+    def return_held(self):
+        """What is held goes back to its feeders: nothing can be called here soon."""
+        return_held(self)
+
+    @property
+    def held(self):
+        """Messages that are held for a batch."""
+        return self.held_count
+
+    @property
+    def held_for_s(self):
+        """How much longer they wait for more."""
+        cdef int64_t left_ns = self.due_ns - now_ns() if self.held_count else 0
+        return left_ns / 1e9 if left_ns > 0 else 0.0
+
+    def limit_runs(self, uint32_t messages):
+        """How many of one key one claim may take; 0 = as the feeder wants."""
+        store_relaxed_32(&self.h.run_limit, messages)
 
     def keep(self, sent):
         """Within a call: its verdict is left by `settle()`, once what it sent is delivered."""
@@ -379,6 +432,9 @@ cdef class HandlerSide:
             return True
         # ORDER: the bit before the look, by a full barrier; feeders publish before they look at the bits.
         fetch_or_64(&self.h.sleeping[self.seat >> 6], bit)
+        if self.held_count and is_time(self, self.batches, self.batch_limit):
+            fetch_and_64(&self.h.sleeping[self.seat >> 6], ~bit)
+            return False
         gate = load_acquire_32(&self.h.gate)
         if (gate & ~<uint32_t>G_FLOOD or (gate and load_acquire_32(&self.h.probes) == 0)
                 or (self.h.paused_until_ns and <int64_t>self.h.paused_until_ns > now_ns())):

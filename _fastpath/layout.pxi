@@ -94,6 +94,7 @@ ctypedef struct Header:
     uint64_t arena_limit_bytes      # how much of its arena a feeder uses ...
     uint64_t message_limit_bytes    # ... or four times this, the route's topics' limit; 0 = not known yet
     uint32_t run_limit          # 0 = as the feeder wants; async handlers set 1: they execute no runs
+    uint32_t hurry              # how often feeders wanted what handlers held for a batch, never reset
     char pad2[LINE_BYTES]
     uint64_t sleeping[SLEEPER_WORDS]
     uint64_t admitted[SLEEPER_WORDS]    # a bit a feeder: PERF: most of the room for feeders is empty
@@ -102,6 +103,7 @@ ctypedef struct HandlerSeat:
     uint32_t state, incarnation, pid, cause
     uint32_t executing, claim_feeder, claim_ring, claim_count
     uint64_t claim_head, busy_since_ns
+    uint32_t gathering          # holds claims until there are enough for a batch
     char pad0[LINE_BYTES]
     uint64_t calls, done, skip, retry, dead, channel, bad, busy_ns, claims, claimed
     uint64_t histogram[BUCKETS]

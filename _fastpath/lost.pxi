@@ -12,8 +12,10 @@ cdef uint32_t take_back(FeederSide side, int64_t slow_ns) noexcept nogil:
     for n in range(load_acquire_32(&side.h.seated)):
         seat = side.ring.seat(n)
         since = seat.busy_since_ns
-        if (seat.claim_count < 2 or seat.claim_feeder != <uint32_t>side.seat or since == 0
-                or since == side.relieved[n] or <int64_t>(now - since) < slow_ns):
+        if since == 0 or since == side.relieved[n] or <int64_t>(now - since) < slow_ns:
+            continue
+        # What it holds for further batches may be of any feeder.
+        if not seat.gathering and (seat.claim_count < 2 or seat.claim_feeder != <uint32_t>side.seat):
             continue
         side.relieved[n] = since
         taken += relieve(side, n)
@@ -185,6 +187,8 @@ cdef uint32_t withdraw(FeederSide side, int index, uint64_t limit_bytes, bint sp
             left += not withdrawn(side, i, limit_bytes)
     show_held(side, held)
     show_all(side)
+    if left:
+        hurry_gatherers(side)
     return left
 
 

@@ -49,6 +49,7 @@ cdef class Overseer:
         hs.claim_count = 0
         hs.executing = 0
         hs.busy_since_ns = 0
+        hs.gathering = 0
         store_relaxed_32(&self.h.pool, self.h.pool + 1)
         # ORDER: before the handler is born: feeders look no further than this for its acks and for its death.
         if <uint32_t>seat >= self.h.seated:
@@ -64,6 +65,7 @@ cdef class Overseer:
             memcpy(hs.detail, <const char *>detail, n)
         hs.detail_bytes = n
         hs.cause = cause
+        hs.gathering = 0
         # It may have been asleep: nobody must spend a wake on the dead.
         fetch_and_64(&self.h.sleeping[seat >> 6], ~(<uint64_t>1 << (seat & 63)))
         if hs.state == SEAT_ADMITTED:

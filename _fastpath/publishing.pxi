@@ -17,10 +17,10 @@ cdef void publish_run(FeederSide side, uint32_t leader, uint32_t ring_no) noexce
     """Publish the head of a chain, and behind it, as one piece, what waits for the same key."""
     cdef uint32_t n = 1
     cdef int32_t slot = side.chains.next[leader]
-    cdef uint32_t members[MAX_CLAIM]
+    cdef uint32_t *members = side.members
     cdef uint32_t i
     cdef uint32_t limit = side.h.run_limit if side.h.run_limit else side.run_limit
-    while slot >= 0 and n < limit and word_state(side.slots[slot].word) == FILLED:
+    while slot >= 0 and n < limit and n < side.count and word_state(side.slots[slot].word) == FILLED:
         members[n] = slot
         n += 1
         slot = side.chains.next[slot]

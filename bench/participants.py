@@ -70,6 +70,7 @@ class RouteSettings:
     kafka: Mapping[str, str] = field(default_factory=dict)
     queues: tuple[str, str] = ("sqlite", "")  # backend, URL
     tables: tuple[str, ...] = ()  # lines behind the route's
+    app: str = ""  # another than the task's own
 
     def lines(self) -> list[str]:
         found = [f"handlers = {self.handlers}"]
@@ -92,7 +93,7 @@ def ringmain(settings: RouteSettings | None = None) -> Participant:
 
 def config_text(scene: Scene, route: RouteSettings) -> str:
     lines = [
-        f'app = "ringmain_apps:{scene.task}"',
+        f'app = "ringmain_apps:{route.app or scene.task}"',
         'name = "bench"',
         f'runtime_dir = "{scene.directory / "run"}"',
         f'state_dir = "{scene.directory / "state"}"',

@@ -13,6 +13,7 @@ slow = App()
 delay = App()
 wait = App()
 failing = App()
+batch = App()
 
 for name, app in {"noop": noop, "spin": spin, "slow": slow, "delay": delay}.items():
     app.on_start(work.start)
@@ -20,6 +21,7 @@ for name, app in {"noop": noop, "spin": spin, "slow": slow, "delay": delay}.item
 wait.on_start(work.start)
 wait.route("bench")(work.wait)
 failing.on_start(work.start)
+batch.on_start(work.start)
 
 
 transform = App()
@@ -44,4 +46,14 @@ def fail_at_first(order: Order, message: Message) -> None:
     work.spin(order)
 
 
-__all__ = ["Order", "delay", "failing", "noop", "slow", "spin", "transform", "wait"]
+@batch.batch_route("bench")
+def noop_of_many(orders: list[Order]) -> None:
+    """As noop(), the way a batch is added up."""
+    work.tally.count += len(orders)
+    total = 0
+    for order in orders:
+        total += order.id
+    work.tally.total += total
+
+
+__all__ = ["Order", "batch", "delay", "failing", "noop", "slow", "spin", "transform", "wait"]

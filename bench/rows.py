@@ -152,6 +152,25 @@ def noop(stage: Stage, scale: Scale) -> Iterator[Line]:
     )
 
 
+def batch(stage: Stage, scale: Scale) -> Iterator[Line]:
+    """The same messages one a call and 500 a call, typed decoding in both."""
+    batches = Participant("ringmain, 500 a call", ringmain(RouteSettings(app="batch")).commands, "ringmain")
+    clients = [ringmain(), batches]
+    series = alternate(scale, clients, drained(stage, 4, scale.noop, Task("noop")))
+    for line in Compared("no-op in batches, CPU", "cpu_us", "us/msg", "ringmain", "").lines(series, clients):
+        line.goal = "<= 0.97, aim 0.9" if line.client == batches.name else ""
+        yield line
+    yield from Compared("no-op in batches", "messages_per_s", "msg/s", "ringmain", "").lines(series, clients)
+    if not scale.peers:
+        return
+    both = [batches, who.FASTSTREAM_BATCH]
+    series = alternate(scale, both, drained(stage, 4, scale.noop, Task("noop")))
+    row = Compared("batches beside a peer's, CPU", "cpu_us", "us/msg", batches.name, "")
+    for line in row.lines(series, both):
+        line.goal = ">= 2, aim 3" if line.client != batches.name else ""
+        yield line
+
+
 def spin(stage: Stage, scale: Scale) -> Iterator[Line]:
     clients = [ringmain(), who.PAIR]
     if scale.peers:
@@ -343,6 +362,7 @@ def starting(stage: Stage, client: Participant) -> Result:
 
 ROWS = [
     Row("noop", noop),
+    Row("batch", batch),
     Row("spin", spin),
     Row("one-partition", spin_one_partition),
     Row("wait", wait),

@@ -33,7 +33,7 @@ def check(config: Config, tree: Tree, report: Report) -> None:
     _admin(config, report)
     _producers(config, report)
     for route in config.routes.values():
-        _route(config, route, report)
+        _route(config, route, tree, report)
         _kafka(config, route, report)
     _groups(config, tree, report)
 
@@ -96,7 +96,7 @@ def _producers(config: Config, report: Report) -> None:
             report.clash([key, "kafka", path], "is required, here or as kafka.bootstrap.servers")
 
 
-def _route(config: Config, route: Route, report: Report) -> None:
+def _route(config: Config, route: Route, tree: Tree, report: Report) -> None:
     path = f"routes.{route.name}"
     _retry(route.retry, f"{path}.retry", report)
     _call_time(config, route.timeout_s, path, report)
@@ -104,6 +104,7 @@ def _route(config: Config, route: Route, report: Report) -> None:
     for name, channel in route.channels.items():
         _retry(channel.retry, f"{path}.channels.{name}.retry", report)
         _call_time(config, channel.timeout_s, f"{path}.channels.{name}", report)
+    _batch(config, route, tree, report)
     for key in ("overflow", "through"):
         if getattr(route, key) is not None and route.order != "none":
             report.clash(
@@ -123,6 +124,26 @@ def _format(route: Route, path: str, report: Report) -> None:
         report.clash(
             ["schema_registry.url", "schema_registry", f"{path}.schema_registry"],
             "is required: the registry's URL, or several with commas between them",
+        )
+
+
+def _batch(config: Config, route: Route, tree: Tree, report: Report) -> None:
+    """What the file says itself: the config does not know which of its routes are batch routes."""
+    path = f"routes.{route.name}.batch"
+    said = _table(_table(_table(tree, "routes"), route.name), "batch")
+    messages, waits_s = route.batch.messages, route.batch.wait_s + route.timeout_s
+    room = config.ring.messages - config.ring.messages // 8
+    if "messages" in said and messages > room:
+        report.clash(
+            [f"{path}.messages", "ring.messages"],
+            f"{messages} never come together in a ring of {config.ring.messages}, an eighth of it kept: "
+            "raise ring.messages",
+        )
+    if "wait_s" in said and config.queues.backend == "rabbitmq" and waits_s >= CONSUMER_TIMEOUT_S:
+        report.clash(
+            [f"{path}.wait_s", f"routes.{route.name}.timeout_s", "queues.backend"],
+            f"wait_s and timeout_s are {waits_s:g} s together, not below RabbitMQ's consumer_timeout of "
+            f"{CONSUMER_TIMEOUT_S:g} s",
         )
 
 

@@ -12,7 +12,6 @@ ANY: tuple[str, ...] = ()
 
 # key (* = any name) -> the values that are not there yet (ANY = the whole key)
 PENDING: dict[str, tuple[str, ...]] = {
-    "routes.*.batch": ANY,
 }
 
 

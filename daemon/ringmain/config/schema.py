@@ -120,7 +120,9 @@ class Route(Table, frozen=True, kw_only=True):
     ] = 1
     concurrency: Annotated[
         int | None,
-        about("calls at once in a handler process", default="1; 100 for async def", ge=1, le=100_000),
+        about(
+            "calls at once in a handler process", default="1; 100 for async def, 4 batches", ge=1, le=100_000
+        ),
     ] = None
     timeout_s: Annotated[float, about("longest call", gt=0, le=604_800)] = 30.0
     max_messages: Annotated[
@@ -141,7 +143,8 @@ class Route(Table, frozen=True, kw_only=True):
         ),
     ] = None
     schema: Annotated[
-        str | None, about("file with the schema of avro and json-schema", reads="path", default="the writer's")
+        str | None,
+        about("file with the schema of avro and json-schema", reads="path", default="the writer's"),
     ] = None
     compressed: Annotated[
         bool, about("values may be compressed, as their header content-encoding says")

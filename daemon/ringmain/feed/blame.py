@@ -42,6 +42,11 @@ def suspected(death: Death) -> bool:
     return death.executing > 1 and death.cause != TIMEOUT
 
 
+def shared_last(policy: retry.Policy, attempt: int, death: Death) -> bool:
+    """A batch passed its time at a message's last attempt: it has a call for itself before it is given up."""
+    return death.cause == TIMEOUT and death.executing > 1 and attempt >= policy.attempts
+
+
 def for_innocent() -> Sentence:
     """Nothing is counted."""
     return Sentence(AGAIN)

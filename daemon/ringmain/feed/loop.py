@@ -151,8 +151,11 @@ class Feeder:
             return blame.for_innocent()
         if blame.suspected(death):
             return blame.for_suspect()
+        attempt = self.side.attempt_of(slot)
+        if blame.shared_last(self._route.retry, attempt, death):
+            return blame.for_suspect()
         if death.cause == TIMEOUT:
-            return blame.for_timeout(self._route.retry, self.side.attempt_of(slot), death.detail)
+            return blame.for_timeout(self._route.retry, attempt, death.detail)
         self.side.failed_first(slot, clock.wall_ms())
         return blame.for_crash(self.side.blame(slot), self._route.max_crashes, death.detail)
 

@@ -10,13 +10,13 @@ import contextvars
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ringmain import clock, lifecycle
 from ringmain.handle.resolve import CALL, DECODE, TOMBSTONE, Resolver
 from ringmain.handle.work import BEAT_S, Work
 from ringmain.message import Message
-from ringmain.rings import Claim
+from ringmain.rings import BatchClaim, Claim
 from ringmain.signature import WANTS_MESSAGE, WANTS_ONLY_MESSAGE
 from ringmain.verdict import DONE
 
@@ -39,15 +39,18 @@ class Terms:
     grace_s: float
 
 
-class Calls:
-    """The calls that are under way in this process."""
+Begun = TypeVar("Begun", Claim, BatchClaim)
+
+
+class Overlapping(Generic[Begun]):
+    """The calls that are under way in this process, whatever one of them is about."""
 
     def __init__(self, work: Work, terms: Terms, events: asyncio.AbstractEventLoop) -> None:
         self._work, self._terms, self._events = work, terms, events
         self._side = work.side
         self._spec = terms.resolver.spec
-        self._running: dict[Claim, asyncio.Task[None]] = {}  # in the order of their deadlines
-        self._overdue: dict[Claim, float] = {}
+        self._running: dict[Begun, asyncio.Task[None]] = {}  # in the order of their deadlines
+        self._overdue: dict[Begun, float] = {}
         self._refill_is_due = False
         self._watch: asyncio.TimerHandle | None = None
         self._resumption: asyncio.TimerHandle | None = None
@@ -106,22 +109,107 @@ class Calls:
             return
         self._side.flush()
         while (room := self._room()) > 0:
-            claims = self._side.claim(room)
-            if claims:
-                self._begin(claims)
-            elif self._side.prepare_sleep():
-                self._come_back_after_pause()
+            if not self._take(room) and self._side.prepare_sleep():
+                self._come_back()
                 break
 
-    def _come_back_after_pause(self) -> None:
-        """Nobody rings when a pause ends."""
-        paused_s = self._side.paused_s
-        if paused_s and self._resumption is None:
-            self._resumption = self._events.call_later(paused_s, self._resume, context=self._context)
+    def _take(self, room: int) -> bool:
+        """Begin up to so many calls; False = there is nothing."""
+        raise NotImplementedError
+
+    def _come_back(self) -> None:
+        """Nobody rings when a pause ends, or when a batch has waited long enough."""
+        wait_s = self._side.paused_s or self._side.held_for_s
+        if wait_s and self._resumption is None:
+            self._resumption = self._events.call_later(wait_s, self._resume, context=self._context)
 
     def _resume(self) -> None:
         self._resumption = None
         self._refill_soon()
+
+    def _room(self) -> int:
+        """How many more calls may begin."""
+        raise NotImplementedError
+
+    async def _call(self, claim: Begun) -> None:
+        raise NotImplementedError
+
+    def _end(self, claim: Begun, result: object, error: BaseException | None, stage: int) -> None:
+        raise NotImplementedError
+
+    # -- too long ----------------------------------------------------------------------------------------
+
+    def _watch_by(self, delay_s: float) -> None:
+        """Watch no later than that: what begins beside a call that was just cancelled has its own time."""
+        if self._watch is not None and self._watch.when() > self._events.time() + delay_s:
+            self._watch.cancel()
+            self._watch = None
+        if self._watch is None:
+            self._watch_after(delay_s)
+
+    def _watch_after(self, delay_s: float) -> None:
+        self._watch = self._events.call_later(max(delay_s, 0.001), self._look, context=self._context)
+
+    def _look(self) -> None:
+        """Cancel what is past its time; come again when the next one would be."""
+        self._work.leave_if_forked()
+        self._watch = None
+        now_s = clock.monotonic_s()
+        for claim, task in list(self._running.items()):
+            if claim in self._overdue:
+                continue
+            left_s = claim.begun_ns / 1e9 + self._terms.timeout_s - now_s
+            if left_s > 0:
+                self._watch_after(left_s)
+                break
+            self._cancel(claim, task, now_s)
+        if any(self._is_stuck(claim) for claim in self._overdue):
+            self._give_up()
+        elif self._overdue and self._watch is None:
+            self._watch_after(self._terms.grace_s)
+
+    def _cancel(self, claim: Begun, task: "asyncio.Task[None]", now_s: float) -> None:
+        self._overdue[claim] = now_s
+        task.cancel()
+        # A task that never began ends without entering its call; only this hears of it.
+        task.add_done_callback(lambda _: self._end(claim, None, None, CALL))
+
+    def _fail_overdue(self, claim: Begun) -> None:
+        """It was cancelled and has ended, or this process ends without it."""
+        raise NotImplementedError
+
+    def _is_stuck(self, claim: Begun) -> bool:
+        since_s = self._overdue.get(claim)
+        return since_s is not None and clock.monotonic_s() - since_s >= self._terms.grace_s
+
+    def _give_up(self) -> None:
+        """A call swallows its cancellation: this process ends as soon as the others have finished."""
+        if not self._work.over:
+            _log.error(
+                "a call goes on after it was cancelled; its process ends",
+                extra={"timeout_s": self._terms.timeout_s, "grace_s": self._terms.grace_s},
+            )
+            self._work.end(lifecycle.STUCK)
+        self._refill_soon()
+        if self._watch is None:
+            self._watch_after(self._terms.grace_s)
+
+    def _abandon(self) -> None:
+        """ORDER: the event loop stands, what is stuck runs no more; only now may its key go on elsewhere."""
+        for claim in list(self._running):
+            del self._running[claim]
+            self._overdue.setdefault(claim, 0.0)
+            self._fail_overdue(claim)
+
+
+class Calls(Overlapping[Claim]):
+    """Calls of one message each."""
+
+    def _take(self, room: int) -> bool:
+        claims = self._side.claim(room)
+        if claims:
+            self._begin(claims)
+        return bool(claims)
 
     def _room(self) -> int:
         """How many more calls may begin."""
@@ -183,67 +271,7 @@ class Calls:
         except (LookupError, ValueError):
             return None
 
-    # -- too long ----------------------------------------------------------------------------------------
-
-    def _watch_by(self, delay_s: float) -> None:
-        """Watch no later than that: what begins beside a call that was just cancelled has its own time."""
-        if self._watch is not None and self._watch.when() > self._events.time() + delay_s:
-            self._watch.cancel()
-            self._watch = None
-        if self._watch is None:
-            self._watch_after(delay_s)
-
-    def _watch_after(self, delay_s: float) -> None:
-        self._watch = self._events.call_later(max(delay_s, 0.001), self._look, context=self._context)
-
-    def _look(self) -> None:
-        """Cancel what is past its time; come again when the next one would be."""
-        self._work.leave_if_forked()
-        self._watch = None
-        now_s = clock.monotonic_s()
-        for claim, task in list(self._running.items()):
-            if claim in self._overdue:
-                continue
-            left_s = claim.begun_ns / 1e9 + self._terms.timeout_s - now_s
-            if left_s > 0:
-                self._watch_after(left_s)
-                break
-            self._cancel(claim, task, now_s)
-        if any(self._is_stuck(claim) for claim in self._overdue):
-            self._give_up()
-        elif self._overdue and self._watch is None:
-            self._watch_after(self._terms.grace_s)
-
-    def _cancel(self, claim: Claim, task: "asyncio.Task[None]", now_s: float) -> None:
-        self._overdue[claim] = now_s
-        task.cancel()
-        # A task that never began ends without entering its call; only this hears of it.
-        task.add_done_callback(lambda _: self._end(claim, None, None, CALL))
-
     def _fail_overdue(self, claim: Claim) -> None:
         del self._overdue[claim]
         message = claim.message(self._spec.name, self._spec.channel)
         self._side.finish(claim, *self._terms.resolver.timed_out(message, self._terms.timeout_s))
-
-    def _is_stuck(self, claim: Claim) -> bool:
-        since_s = self._overdue.get(claim)
-        return since_s is not None and clock.monotonic_s() - since_s >= self._terms.grace_s
-
-    def _give_up(self) -> None:
-        """A call swallows its cancellation: this process ends as soon as the others have finished."""
-        if not self._work.over:
-            _log.error(
-                "a call goes on after it was cancelled; its process ends",
-                extra={"timeout_s": self._terms.timeout_s, "grace_s": self._terms.grace_s},
-            )
-            self._work.end(lifecycle.STUCK)
-        self._refill_soon()
-        if self._watch is None:
-            self._watch_after(self._terms.grace_s)
-
-    def _abandon(self) -> None:
-        """ORDER: the event loop stands, what is stuck runs no more; only now may its key go on elsewhere."""
-        for claim in list(self._running):
-            del self._running[claim]
-            self._overdue.setdefault(claim, 0.0)
-            self._fail_overdue(claim)

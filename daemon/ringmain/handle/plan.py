@@ -13,13 +13,17 @@ from ringmain.config.pools import key_of, pool_of
 from ringmain.config.schema import Config, Route
 from ringmain.formats import Decode
 from ringmain.handle import reading
+from ringmain.handle.batches import BatchResolver
 from ringmain.handle.resolve import Resolver
 from ringmain.middleware import compose
-from ringmain.rings import CallPlan
+from ringmain.message import Message
+from ringmain.rings import ORDERS, BatchPlan, CallPlan
 from ringmain.signature import WANTS_RAW, WANTS_VALUE, RouteSpec
 
 ASYNC_CONCURRENCY = 100
 """`concurrency` of an async route or channel that does not say."""
+ASYNC_BATCHES = 4
+"""The same of an async batch route: batches at once."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,13 @@ class Plan:
     decode: Decode | None
     """None where the handler takes the bytes as they are."""
     resolver: Resolver
+    read: Callable[[bytes, Message], object] | None = None
+    """What decodes by the message's headers as well; of a batch route only."""
 
     @property
     def concurrency(self) -> int:
         """Calls at once in one process of an async handler."""
-        return self.settings.concurrency or ASYNC_CONCURRENCY
+        return self.settings.concurrency or (ASYNC_BATCHES if self.spec.batch else ASYNC_CONCURRENCY)
 
     def compiled(self) -> CallPlan:
         """The same for the compiled loop."""
@@ -53,6 +59,30 @@ class Plan:
         )
 
 
+    def batches(self) -> BatchPlan | None:
+        """The same for the compiled loop of a batch route; None = this is none."""
+        if not self.spec.batch:
+            return None
+        batch = self.settings.batch
+        return BatchPlan(
+            self.compiled(),
+            BatchResolver(self.resolver).settle,
+            messages=batch.messages,
+            size_bytes=batch.bytes,
+            wait_s=batch.wait_s,
+            attempts=self.settings.retry.attempts,
+            order=ORDERS[self.settings.order],
+            read=self.read,
+        )
+
+    @property
+    def run_limit(self) -> int:
+        """Messages of one key that may be claimed as one; 0 = as many as suits the ring."""
+        if self.spec.batch:
+            return self.settings.batch.messages
+        return 1 if self.spec.is_async else 0
+
+
 def build(app: App, config: Config, route: str, channel: str, pause: Callable[[float], None]) -> Plan:
     """The plan of a route, or of its channel; AppError when the app does not fit the config.
 
@@ -63,7 +93,11 @@ def build(app: App, config: Config, route: str, channel: str, pause: Callable[[f
     handler = app.handler_of(route, channel)
     reads = reading.of(app, settings, handler)
     spec, decode = compose(reads.with_key(handler), app.middlewares), reads.decode
+    read = None
     if settings.compressed and spec.wants & (WANTS_VALUE | WANTS_RAW):
-        spec, decode = reads.inflating(spec, config.ring.bytes), None
+        if spec.batch:
+            read = reads.reader(config.ring.bytes)
+        else:
+            spec, decode = reads.inflating(spec, config.ring.bytes), None
     log_text = config.log.exceptions == "full"
-    return Plan(spec, settings, decode, Resolver(spec, settings, pause, log_text, reads.explain))
+    return Plan(spec, settings, decode, Resolver(spec, settings, pause, log_text, reads.explain), read)

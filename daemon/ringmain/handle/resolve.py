@@ -61,9 +61,31 @@ class Resolver:
     def timed_out(self, message: Message, timeout_s: float) -> tuple[int, bytes]:
         """A call that passed `timeout_s` and was cancelled is a failed attempt."""
         text = f"the call took longer than timeout_s = {timeout_s:g} and was cancelled"
-        failure = Failure(error_class="TimeoutError", error_message=text)
+        return self._tried(message, Failure(error_class="TimeoutError", error_message=text))
+
+    # -- of a batch, see batches.py --------------------------------------------------------------------------
+
+    def judges(self, error: BaseException) -> bool:
+        """Whether dead_on or skip_on names the exception's class, or a base class of it."""
+        return any(kind in self.spec.dead_on or kind in self.spec.skip_on for kind in type(error).__mro__)
+
+    def failed(
+        self, message: Message, failure: Failure, error: BaseException, *, say: bool = True
+    ) -> tuple[int, bytes]:
+        """A failed attempt of a batch that the message was in, or of it alone. `error`: what it was."""
+        return self._tried(message, failure, say=say)
+
+    def dead(self, message: Message, failure: Failure) -> tuple[int, bytes]:
+        """Nothing can be tried."""
+        self._say(message, DEAD, failure)
+        return DEAD, verdict.encode(failure)
+
+    # -- deciding ------------------------------------------------------------------------------------------
+
+    def _tried(self, message: Message, failure: Failure, *, say: bool = True) -> tuple[int, bytes]:
         code, failure = retry.decide(self.route.retry, message.attempt, failure)
-        self._say(message, code, failure)
+        if say:
+            self._say(message, code, failure)
         return code, verdict.encode(failure)
 
     def _decide(
@@ -96,15 +118,15 @@ class Resolver:
         if isinstance(outcome, Skip):
             return SKIP, Failure()
         if isinstance(outcome, Retry):
-            failure = _failure(outcome, outcome.reason, delay_s=outcome.after_s, counted=outcome.count)
+            failure = failure_of(outcome, outcome.reason, delay_s=outcome.after_s, counted=outcome.count)
             return retry.decide(self.route.retry, attempt, failure)
         if isinstance(outcome, Pause):
             _log.info("route paused by its handler", extra={"for_s": outcome.for_s, "reason": outcome.reason})
             self.pause(outcome.for_s)
-            return PAUSE, _failure(outcome, outcome.reason, delay_s=outcome.for_s, counted=False)
+            return PAUSE, failure_of(outcome, outcome.reason, delay_s=outcome.for_s, counted=False)
         if isinstance(outcome, To):
             return self._to(outcome)
-        return DEAD, _failure(outcome, str(getattr(outcome, "reason", "")))
+        return DEAD, failure_of(outcome, str(getattr(outcome, "reason", "")))
 
     def _to(self, outcome: To) -> tuple[int, Failure]:
         """LOSS: nobody takes from the queue of a channel that the config does not know."""
@@ -150,7 +172,10 @@ class Resolver:
         _log.log(logging.WARNING if code == DEAD else logging.INFO, event, extra=said)
 
 
-def _failure(outcome: OutcomeValue, text: str, delay_s: float | None = None, counted: bool = True) -> Failure:
+def failure_of(
+    outcome: OutcomeValue, text: str, delay_s: float | None = None, counted: bool = True
+) -> Failure:
+    """What the record says of an outcome, with what it was raised from."""
     cause = outcome.__cause__ or outcome.__context__
     return Failure(
         delay_s=delay_s,

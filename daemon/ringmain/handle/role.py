@@ -14,6 +14,7 @@ from ringmain.app import App
 from ringmain.errors import AppError
 from ringmain.handle import hooks, plan, sending, sync
 from ringmain.handle.concurrent import GRACE_S, Calls, Terms
+from ringmain.handle.concurrent_batches import BatchCalls
 from ringmain.handle.limits import Limits
 from ringmain.handle.work import Work, be_deaf
 from ringmain.lifecycle import Booted
@@ -39,7 +40,7 @@ def run(seat: Seat) -> int:
         return lifecycle.CANNOT_BOOT
     seat.link.send(Booted())
     if terms.resolver.spec.is_async:
-        calls = Calls(work, terms, events)
+        calls = BatchCalls(work, work.batches, terms, events) if work.batches else Calls(work, terms, events)
         speak_of(calls.present)
         calls.run()
     elif sent is not None and sent.post is not None:
@@ -60,6 +61,8 @@ def _prepare(
     settings = made.settings
     sent = sending.prepare(app, seat, made, side, events) if app.producers else None
     made = made if sent is None else sent.plan
-    work = Work(seat, side, made.compiled(), Limits(settings.max_messages, settings.max_rss_bytes))
+    limits = Limits(settings.max_messages, settings.max_rss_bytes)
+    work = Work(seat, side, made.compiled(), limits, batches=made.batches())
+    side.limit_runs(made.run_limit)
     work.guard_forks()
     return work, Terms(made.resolver, made.decode, made.concurrency, settings.timeout_s, GRACE_S), sent

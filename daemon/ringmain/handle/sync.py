@@ -13,9 +13,9 @@ from ringmain.handle.work import BEAT_S, Work
 def loop(work: Work) -> None:
     """Serve until an order or a limit ends it."""
     rest = Rest(work)
-    side, plan, next_beat_s = work.side, work.plan, 0.0
+    serve, next_beat_s = work.server(), 0.0
     while not work.over:
-        executed = side.serve(plan)
+        executed = serve()
         if executed:
             work.count(executed)
         else:
@@ -24,7 +24,7 @@ def loop(work: Work) -> None:
         if now_s >= next_beat_s:
             work.beat()
             next_beat_s = now_s + BEAT_S
-    side.flush()
+    work.finish()
 
 
 class Rest:
@@ -39,11 +39,13 @@ class Rest:
 
     def take(self) -> None:
         """One rest, or none if work appeared meanwhile."""
-        if not self._work.side.prepare_sleep():
+        side = self._work.side
+        if not side.prepare_sleep():
             return
-        # Nobody rings when a pause ends.
-        woken = self._poller.poll(min(self._work.side.paused_s or BEAT_S, BEAT_S) * 1000)
-        self._work.side.awake()
+        # Nobody rings when a pause ends, or when a batch has waited long enough.
+        rest_s = min(side.paused_s or BEAT_S, side.held_for_s or BEAT_S, BEAT_S)
+        woken = self._poller.poll(rest_s * 1000)
+        side.awake()
         for fd, event in woken:
             if event & select.POLLNVAL:
                 self._work.check_descriptors()

@@ -5,6 +5,8 @@ fork. No other room maps memory or makes a doorbell. No message is looked at her
 """
 
 from ringmain._fastpath import (
+    BatchClaim,
+    BatchPlan,
     CallPlan,
     Claim,
     CourierSide,
@@ -21,7 +23,7 @@ from ringmain._fastpath import (
     pack_headers,
 )
 from ringmain.rings.board import Board
-from ringmain.rings.segments import SPARE_SEATS, FeederTerms, Geometry, Segment, bell
+from ringmain.rings.segments import ORDERS, SPARE_SEATS, FeederTerms, Geometry, Segment, bell
 
 GATE_STOP = 1
 GATE_QUIET = 2
@@ -48,6 +50,7 @@ __all__ = [
     "GATE_OPERATOR",
     "GATE_QUIET",
     "GATE_STOP",
+    "ORDERS",
     "RECYCLE",
     "REVOKED",
     "RSS",
@@ -58,6 +61,8 @@ __all__ = [
     "STUCK",
     "TIMEOUT",
     "WENT_BACK",
+    "BatchClaim",
+    "BatchPlan",
     "Board",
     "CallPlan",
     "Claim",
