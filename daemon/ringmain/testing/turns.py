@@ -12,6 +12,7 @@ from typing import Protocol
 from ringmain import lifecycle
 from ringmain.errors import RingmainError
 from ringmain.handle.concurrent import GRACE_S, Calls, Terms
+from ringmain.handle.concurrent_batches import BatchCalls
 from ringmain.handle.limits import Limits
 from ringmain.handle.work import Work
 from ringmain.seat import Seat
@@ -52,7 +53,7 @@ class _Turn(Work):
         """After each call: its verdict is carried at once, so that what hung behind it comes next."""
         super().count(executed)
         self.settle()
-        if not self.side.executing and not self.pool.ready:
+        if not (self.side.executing or self.side.held or self.pool.ready):
             self.end(lifecycle.OK)
 
 
@@ -65,7 +66,10 @@ class AsyncServer:
         self._pool = pool
         self._work = _Turn(seat, pool.handler, plan.compiled(), limits, pool=pool, settle=settle)
         terms = Terms(plan.resolver, plan.decode, plan.concurrency, plan.settings.timeout_s, GRACE_S)
-        self._calls = Calls(self._work, terms, events)
+        batches = plan.batches()
+        self._calls: BatchCalls | Calls = (
+            BatchCalls(self._work, batches, terms, events) if batches else Calls(self._work, terms, events)
+        )
 
     def serve(self) -> None:
         """Until nothing runs and nothing is ready."""
