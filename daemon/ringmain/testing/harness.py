@@ -7,7 +7,7 @@ after a delay is another: the harness keeps due times itself, on a clock that it
 
 import heapq
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, Self, Unpack
@@ -25,7 +25,8 @@ from ringmain.message import Message
 from ringmain.queues import names
 from ringmain.queues.envelope import Envelope
 from ringmain.testing.pool import LIMIT_BYTES, Place, Pool
-from ringmain.testing.results import DeadMessage, Result
+from ringmain.testing.producing import Workshop
+from ringmain.testing.results import DeadMessage, Produced, Result
 from ringmain.testing.settings import Given, config_for
 from ringmain.testing.stage import stage
 from ringmain.testing.track import Track
@@ -75,6 +76,7 @@ class Harness:
         self._pools: dict[str, Pool] = {}
         self._servers: dict[str, Server] = {}
         self._hooks = hooks
+        self._workshop = Workshop(app, self.config, self._note)
         self._stage = stage()
         self._release = weakref.finalize(self, self._stage.close)
         try:
@@ -85,6 +87,15 @@ class Harness:
         except BaseException:
             self._release()
             raise
+
+    @property
+    def produced(self) -> list[Produced]:
+        """All that was sent, by handlers and hooks, oldest first."""
+        return self._workshop.tray.produced
+
+    def refuse(self, topic: str, reason: str = "refused by the test") -> None:
+        """Deliver nothing to this topic from now on: what is sent there fails as where Kafka says no."""
+        self._workshop.tray.refused[topic] = reason
 
     # -- what a test says --------------------------------------------------------------------------------
 
@@ -147,6 +158,7 @@ class Harness:
         if self._release.alive:
             if self._hooks:
                 app_hooks.stop(self.app.stop_hooks, self._stage.events)
+            self._workshop.close()
             self._servers.clear()
             self._pools.clear()
             self._release()
@@ -164,11 +176,17 @@ class Harness:
     def _open(self, settings: PoolSettings) -> None:
         place, route, channel = self._place_of(settings), settings.route, settings.channel
         handled = (route, channel) in self.app.handlers or settings.settings.through is None
-        planned = partial(plan.build, self.app, self.config, route, channel) if handled else None
+        planned = partial(self._planned, route, channel) if handled else None
         pool = self._pools[settings.key] = Pool(place, planned)
         self._stage.memory.append(pool.memory)
         if planned:
             self._servers[settings.key] = self._server(pool, route, channel)
+
+    def _planned(self, route: str, channel: str, pause: Callable[[float], None]) -> plan.Plan:
+        return self._workshop.planned(plan.build(self.app, self.config, route, channel, pause))
+
+    def _note(self, message_id: str, produced: Produced) -> None:
+        self._tracks[message_id].produced.append(produced)
 
     def _server(self, pool: Pool, route: str, channel: str) -> Server:
         settle = partial(self._settle, pool)
@@ -226,7 +244,9 @@ class Harness:
             for key, pool in self._pools.items():
                 self._settle(pool)
                 if pool.ready and key in self._servers:
+                    self._workshop.serving = key
                     self._servers[key].serve()
+                    self._workshop.serving = ""
             if not any(pool.ready and key in self._servers for key, pool in self._pools.items()):
                 return
 

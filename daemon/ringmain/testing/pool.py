@@ -79,6 +79,8 @@ class Pool:
         self._courier: CourierSide = self._segment.open_courier(1)
         self.feeder.greet_courier()
         self._compiled = self._plan.compiled() if self._plan else None
+        self._batches = self._plan.batches() if self._plan else None
+        self.handler.limit_runs(self._plan.run_limit if self._plan else 0)
         self._ids: dict[int, str] = {}
         self._next_tag = 1
 
@@ -151,8 +153,13 @@ class Pool:
     # -- calls -------------------------------------------------------------------------------------------
 
     def serve(self) -> int:
-        """One claim of a sync handler; how many messages were executed."""
+        """One claim, or one batch, of a sync handler; how many messages were executed."""
         assert self._compiled is not None
+        if self._batches is not None:
+            executed = self.handler.serve_batch(self._batches, SLOTS)
+            while self.handler.held:
+                executed += self.handler.serve_batch(self._batches, 0)
+            return executed
         return self.handler.serve(self._compiled)
 
     # -- out ---------------------------------------------------------------------------------------------
@@ -170,7 +177,7 @@ class Pool:
                 said += self._unsaid(said, letter.envelope.message_id, parcel.verdict, parcel.detail)
             self._courier.ack(parcels)
             self._take_back()
-        self._wait_in_place(now_ms)
+        self._wait_in_place(said, now_ms)
         self.feeder.flush()
         carried = {message_id for message_id, _ in letters}
         gone = [self._ids.pop(tag) for tag in self.feeder.take_tags()]
@@ -180,10 +187,12 @@ class Pool:
         self.feeder.settle()
         self.feeder.flush()
 
-    def _wait_in_place(self, now_ms: int) -> None:
+    def _wait_in_place(self, said: list[Said], now_ms: int) -> None:
         """Retries of ordered routes, and what said Pause: as the feeder's loop does."""
-        for slot, code, _attempt, detail in self.feeder.take_events():
-            failure = verdict.decode(detail)
+        for slot, code, attempt, detail in self.feeder.take_events():
+            failure, message_id = verdict.decode(detail), origin_of(self.feeder, slot)[0]
+            if not any(each.id == message_id for each in said):  # one of a batch that paused as a whole
+                said.append(Said(message_id, attempt, outcome_of(code, failure), True, failure.delay_s, None))
             counted = failure.counted and code != PAUSE
             due_s = self.now_s + (failure.delay_s or 0.0)
             self.waiting.add(Waiter(due_s, slot, self.feeder.token(slot), counted))

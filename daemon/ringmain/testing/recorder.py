@@ -10,8 +10,8 @@ from ringmain import verdict
 from ringmain.errors import Undecodable
 from ringmain.handle.resolve import CALL, Resolver
 from ringmain.message import Message
-from ringmain.outcome import Dead, Outcome, OutcomeValue, Retry, Skip, To
-from ringmain.verdict import CHANNEL, DEAD, RETRY, SKIP, Failure
+from ringmain.outcome import Dead, Outcome, OutcomeValue, Pause, Retry, Skip, To
+from ringmain.verdict import CHANNEL, DEAD, PAUSE, RETRY, SKIP, Failure
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,20 @@ class Recorder(Resolver):
         self._note(message, code, detail, None, True)
         return code, detail
 
+    def failed(
+        self, message: Message, failure: Failure, error: BaseException, *, say: bool = True
+    ) -> tuple[int, bytes]:
+        """The same of a batch that the message was in."""
+        code, detail = super().failed(message, failure, error, say=say)
+        self._note(message, code, detail, error, True)
+        return code, detail
+
+    def dead(self, message: Message, failure: Failure) -> tuple[int, bytes]:
+        """The same where nothing can be tried."""
+        code, detail = super().dead(message, failure)
+        self._note(message, code, detail, None, True)
+        return code, detail
+
     def take(self) -> list[Said]:
         """All that was said since the last time."""
         taken = self.said[:]
@@ -95,4 +109,6 @@ def outcome_of(code: int, failure: Failure, end: object = None) -> Outcome:
         return Retry(failure.delay_s, said, failure.counted)
     if code == SKIP:
         return Skip(said or (type(end).__name__ if end is not None else ""))
+    if code == PAUSE:
+        return Pause(failure.delay_s or 0.0, failure.error_message)
     return To(failure.channel) if code == CHANNEL else None

@@ -1,0 +1,167 @@
+"""What handlers send in a test: kept instead of sent, by outlets that take the place of Kafka's.
+
+The harness enters. A call's account (its outbox, what becomes of its message when a delivery fails) is kept by
+production's own code; here every delivery is done at once, or has failed at once where a test says so.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from ringmain.app import App
+from ringmain.config.pools import key_of
+from ringmain.config.schema import Config
+from ringmain.errors import DeliveryFailed
+from ringmain.formats import Encode, Sources, encoder
+from ringmain.handle.plan import Plan
+from ringmain.handle.reading import schema_text
+from ringmain.handle.sending import Post, enclose, enclose_async, present_box
+from ringmain.message import Message
+from ringmain.outgoing import settings_of
+from ringmain.producer import Delivery, Outbox, Producer, Sent
+from ringmain.rings import HandlerSide
+from ringmain.signature import WANTS_MESSAGE, WANTS_ONLY_MESSAGE
+from ringmain.testing.results import Produced
+from ringmain.testing.values import header_pairs, key_bytes
+
+Note = Callable[[str, Produced], None]
+_handled: ContextVar[tuple[str, ...]] = ContextVar("ringmain.testing.handled", default=())
+"""Ids of the messages that the present call is about."""
+
+
+@dataclass
+class Tray:
+    """Everything that was sent."""
+
+    note: Note
+    """Told of each, by the id of every message of its call."""
+    produced: list[Produced] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    """By topic: why nothing is delivered there."""
+
+    def put(self, produced: Produced) -> int:
+        """One more; its offset."""
+        self.produced.append(produced)
+        for message_id in _handled.get():
+            self.note(message_id, produced)
+        return sum(each.topic == produced.topic for each in self.produced) - 1
+
+
+class _Delivered(Delivery):
+    """A delivery that is done."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, outlet: "TrayOutlet", outbox: Outbox | None, topic: str) -> None:
+        super().__init__(outlet, outbox)
+        self.place = Sent(topic, 0, -1)
+
+    def sent(self) -> Sent:
+        return self.place
+
+
+@dataclass
+class TrayOutlet:
+    """The outlet of one producer."""
+
+    producer: Producer
+    encode: Encode
+    tray: Tray
+    box: Callable[[], Outbox | None]
+
+    def send(
+        self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
+    ) -> Delivery:
+        """Into the tray."""
+        more = more or {}
+        produced = Produced(
+            producer=self.producer.name,
+            topic=topic,
+            value=value if value is None or isinstance(value, bytes) else self.encode(value, topic),
+            key=key_bytes(key),
+            headers=tuple(header_pairs(more.get("headers"))),
+            partition=more.get("partition"),
+            timestamp_ms=more.get("timestamp_ms"),
+        )
+        delivery = _Delivered(self, self.box(), topic)
+        if topic in self.tray.refused:
+            delivery.fail(DeliveryFailed(self.producer.name, topic, self.tray.refused[topic]))
+        else:
+            delivery.place = Sent(topic, produced.partition or 0, self.tray.put(produced))
+            delivery.arrive()
+        return delivery
+
+    def wait(self, delivery: Delivery, timeout_s: float | None) -> None:
+        """Every delivery is done."""
+
+
+class Workshop:
+    """The producers of one app, in one harness."""
+
+    def __init__(self, app: App, config: Config, note: Note) -> None:
+        self.tray = Tray(note)
+        self.serving = ""
+        """The key of the pool whose handler is called now; empty = none is."""
+        self._app, self._config = app, config
+        self._posts: dict[str, Post] = {}
+        for producer in app.producers.values():
+            producer.open_by(self._opened)
+
+    def planned(self, plan: Plan) -> Plan:
+        """The plan whose calls answer for what they send, as in production."""
+        if not self._app.producers:
+            return plan
+        plan = attributed(plan)
+        if plan.spec.is_async:
+            return enclose_async(plan)
+        # Of the ring a post only wants what is still on its way, and here nothing ever is.
+        post = Post(cast(HandlerSide, None), plan.resolver)
+        post.open()
+        self._posts[key_of(plan.spec.name, plan.spec.channel)] = post
+        return enclose(plan, post, in_place=False)
+
+    def close(self) -> None:
+        """The app's producers send nothing any more."""
+        for producer in self._app.producers.values():
+            producer.open_by(None)
+
+    def _opened(self, producer: Producer) -> TrayOutlet:
+        settings = settings_of(self._config, producer.name)
+        assert settings is not None, "the app fits its config"
+        sources = Sources(self._app.codecs, schema_text(settings.schema))
+        return TrayOutlet(producer, encoder(settings.format, sources), self.tray, self._box)
+
+    def _box(self) -> Outbox | None:
+        post = self._posts.get(self.serving)
+        return post.present_box() if post else present_box()
+
+
+def attributed(plan: Plan) -> Plan:
+    """The plan whose calls say which messages they are about: what they send is theirs."""
+    spec = plan.spec
+    call, only = spec.call, bool(spec.wants & WANTS_ONLY_MESSAGE)
+    given = slice(None) if only or spec.wants & WANTS_MESSAGE else slice(-1)
+
+    def about(*arguments: Any) -> Any:
+        with _about(arguments[-1]):
+            return call(*arguments[given])
+
+    async def about_later(*arguments: Any) -> Any:
+        with _about(arguments[-1]):
+            return await call(*arguments[given])
+
+    wants = spec.wants if only else spec.wants | WANTS_MESSAGE
+    told = replace(spec, call=about_later if spec.is_async else about, wants=wants)
+    return replace(plan, spec=told, resolver=replace(plan.resolver, spec=told))
+
+
+@contextmanager
+def _about(messages: Message | list[Message]) -> Iterator[None]:
+    several = messages if isinstance(messages, list) else [messages]
+    token = _handled.set(tuple(message.id for message in several))
+    try:
+        yield
+    finally:
+        _handled.reset(token)
