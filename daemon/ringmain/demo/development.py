@@ -83,7 +83,12 @@ class Node:
     def start(self, settings: list[str]) -> None:
         """With these overrides."""
         said = [argument for setting in settings for argument in ("--set", setting)]
-        self._process = tether.start(tether.Command([*self._argv, *said], stdout=None, stderr=None))
+        # A change that follows at once must not hang up on a daemon that does not listen yet.
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            self._process = tether.start(tether.Command([*self._argv, *said], stdout=None, stderr=None))
+        finally:
+            signal.signal(signal.SIGHUP, before)
         self._is_told = False
 
     def stop(self) -> None:
@@ -147,7 +152,7 @@ class Desk:
             self._again(names)
 
     def _take_config(self, names: str) -> bool:
-        """Whether the config can be used; a daemon that the new one needs different servers from is stopped."""
+        """Whether the config can be used; a daemon that was told of other routes or topics is stopped."""
         before = self._settings()
         try:
             self.config = load_without_environment(self.wish.config)
@@ -174,8 +179,8 @@ class Desk:
             if line:
                 say("type    ROUTE VALUE or ROUTE[KEY] VALUE")
             return
-        topic = topic_of(self.config, typed["to"])
-        problem = self.hand.ask(Request(topic, typed["value"].encode(), (typed["key"] or "").encode() or None))
+        topic, key = topic_of(self.config, typed["to"]), typed["key"]
+        problem = self.hand.ask(Request(topic, typed["value"].encode(), key.encode() if key else None))
         say(f"sent    to {topic}" if not problem else f"not sent to {topic}: {problem}")
 
     def _topics(self) -> list[str]:

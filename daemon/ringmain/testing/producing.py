@@ -1,7 +1,7 @@
 """What handlers send in a test: kept instead of sent, by outlets that take the place of Kafka's.
 
-The harness enters. A call's account (its outbox, what becomes of its message when a delivery fails) is kept by
-production's own code; here every delivery is done at once, or has failed at once where a test says so.
+The harness enters. A call's account (its outbox, what becomes of its message when a delivery fails) is kept
+by production's own code; here every delivery is done at once, or has failed at once where a test says so.
 """
 
 from collections.abc import Callable, Iterator, Mapping

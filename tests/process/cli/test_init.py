@@ -1,4 +1,4 @@
-"""`ringmain init`: a project that is whole, passes its own test and `ringmain check`, and overwrites nothing."""
+"""`ringmain init`: a project that is whole, passes its own test and `ringmain check`, overwrites nothing."""
 
 import os
 import subprocess
@@ -13,6 +13,7 @@ from ringmain.config.load import load_without_environment
 from support.environment import child_environment
 from support.sources import CHECKOUT, PACKAGE
 
+MYPY_CACHE = CHECKOUT / ".mypy_cache" / "init"
 FILES = ["orders.py", "ringmain.toml", "systemd/billing.conf", "test_orders.py"]
 
 
@@ -55,7 +56,7 @@ def test_its_own_test_passes(project: Path) -> None:
     "tool",
     [
         ["ruff", "check", "--isolated", "--select=E,F,I,B,UP,RUF", "--line-length=110", "--no-cache"],
-        ["mypy", "--strict", "--follow-imports=silent", f"--cache-dir={CHECKOUT}/.mypy_cache/init", "orders.py"],
+        ["mypy", "--strict", "--follow-imports=silent", f"--cache-dir={MYPY_CACHE}", "orders.py"],
     ],
     ids=["ruff", "mypy"],
 )

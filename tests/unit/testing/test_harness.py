@@ -1,16 +1,14 @@
 """One message through a Harness: what its handler said, what policy made of it, what time it took."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
 
 from ringmain import App, Dead, Message, Pause, Retry, Skip, To
 from ringmain.errors import AppError, RingmainError
-from ringmain.testing import Harness
 from ringmain.testing.plugin import MakeHarness
-
-Make = MakeHarness
 
 
 class Order(msgspec.Struct):
@@ -23,7 +21,7 @@ def app_of(handler: Callable[..., object]) -> App:
     return app
 
 
-def test_a_handler_gets_the_value_decoded_and_none_is_done(harness: Make) -> None:
+def test_a_handler_gets_the_value_decoded_and_none_is_done(harness: MakeHarness) -> None:
     seen = []
 
     def handle(order: Order) -> None:
@@ -33,7 +31,7 @@ def test_a_handler_gets_the_value_decoded_and_none_is_done(harness: Make) -> Non
     assert (seen, result.outcome, result.attempts, result.dead) == ([Order(7)], None, 1, None)
 
 
-def test_the_message_has_all_that_kafka_would_bring(harness: Make) -> None:
+def test_the_message_has_all_that_kafka_would_bring(harness: MakeHarness) -> None:
     seen: list[Message] = []
 
     def handle(message: Message) -> None:
@@ -59,7 +57,9 @@ def test_the_message_has_all_that_kafka_would_bring(harness: Make) -> None:
 
 @pytest.mark.parametrize("outcome", [Skip("twice"), Dead("never"), Retry(reason="busy"), Pause(1, "away")])
 @pytest.mark.parametrize("way", ["returned", "raised"])
-def test_a_step_tells_the_outcome_as_the_handler_said_it(harness: Make, outcome: object, way: str) -> None:
+def test_a_step_tells_the_outcome_as_the_handler_said_it(
+    harness: MakeHarness, outcome: object, way: str
+) -> None:
     def handle(message: Message) -> Skip | Dead | Retry | Pause | None:
         if message.offset or stage.now_s:
             return None
@@ -71,7 +71,7 @@ def test_a_step_tells_the_outcome_as_the_handler_said_it(harness: Make, outcome:
     assert stage.send("orders", b"1").steps[0].outcome == outcome
 
 
-def test_retries_take_no_time_and_go_by_the_routes_policy_and_the_ladder(harness: Make) -> None:
+def test_retries_take_no_time_and_go_by_the_routes_policy_and_the_ladder(harness: MakeHarness) -> None:
     def handle(order: Order) -> None:
         raise ValueError("boom")
 
@@ -86,7 +86,7 @@ def test_retries_take_no_time_and_go_by_the_routes_policy_and_the_ladder(harness
     assert isinstance(result.steps[0].error, ValueError)
 
 
-def test_what_is_dead_is_in_the_dead_set_with_its_cause(harness: Make) -> None:
+def test_what_is_dead_is_in_the_dead_set_with_its_cause(harness: MakeHarness) -> None:
     def handle(order: Order) -> None:
         raise ValueError("boom")
 
@@ -99,7 +99,7 @@ def test_what_is_dead_is_in_the_dead_set_with_its_cause(harness: Make) -> None:
     assert (result.dead.message.value, result.dead.message.key) == (b'{"id":1}', b"k")
 
 
-def test_an_undecodable_message_reaches_no_handler(harness: Make) -> None:
+def test_an_undecodable_message_reaches_no_handler(harness: MakeHarness) -> None:
     def handle(order: Order) -> None:
         raise AssertionError("called")
 
@@ -109,7 +109,7 @@ def test_an_undecodable_message_reaches_no_handler(harness: Make) -> None:
     assert "$.id" in result.dead.error_message
 
 
-def test_a_tombstone_goes_by_on_tombstone(harness: Make) -> None:
+def test_a_tombstone_goes_by_on_tombstone(harness: MakeHarness) -> None:
     def handle(order: Order) -> None:
         raise AssertionError("called")
 
@@ -118,17 +118,17 @@ def test_a_tombstone_goes_by_on_tombstone(harness: Make) -> None:
     assert isinstance(dead.outcome, Dead)
 
 
-def test_a_value_that_is_no_outcome_is_dead_as_in_production(harness: Make) -> None:
+def test_a_value_that_is_no_outcome_is_dead_as_in_production(harness: MakeHarness) -> None:
     result = harness(app_of(_stray)).send("orders", {"id": 1})
     assert isinstance(result.outcome, Dead)
     assert "returned a value of type int" in result.outcome.reason
 
 
-def _stray(order: Order) -> int:
+def _stray(order: Order) -> Any:
     return 1
 
 
-def test_dead_on_and_skip_on_are_heard(harness: Make) -> None:
+def test_dead_on_and_skip_on_are_heard(harness: MakeHarness) -> None:
     app = App()
 
     @app.route("orders", dead_on=KeyError, skip_on=LookupError)
@@ -140,7 +140,7 @@ def test_dead_on_and_skip_on_are_heard(harness: Make) -> None:
     assert stage.send("orders", {"id": 0}).outcome == Skip("LookupError")
 
 
-def test_a_retry_that_is_not_counted_uses_up_no_attempt(harness: Make) -> None:
+def test_a_retry_that_is_not_counted_uses_up_no_attempt(harness: MakeHarness) -> None:
     attempts = []
 
     def handle(message: Message) -> Retry | None:
@@ -152,7 +152,7 @@ def test_a_retry_that_is_not_counted_uses_up_no_attempt(harness: Make) -> None:
     assert (attempts, result.attempts, result.outcome, stage.now_s) == ([1, 1, 1, 1], 4, None, 180)
 
 
-def test_a_pause_holds_back_what_comes_after_it(harness: Make) -> None:
+def test_a_pause_holds_back_what_comes_after_it(harness: MakeHarness) -> None:
     calls = []
 
     def handle(message: Message) -> Pause | None:
@@ -165,7 +165,7 @@ def test_a_pause_holds_back_what_comes_after_it(harness: Make) -> None:
 
 
 @pytest.mark.parametrize("order", ["none", "key", "partition"])
-def test_a_failed_message_holds_back_what_its_order_says(harness: Make, order: str) -> None:
+def test_a_failed_message_holds_back_what_its_order_says(harness: MakeHarness, order: str) -> None:
     calls = []
 
     def handle(message: Message) -> Retry | None:
@@ -180,7 +180,7 @@ def test_a_failed_message_holds_back_what_its_order_says(harness: Make, order: s
     assert calls == expected[order]
 
 
-def test_a_message_that_was_begun_waits_until_the_clock_moves(harness: Make) -> None:
+def test_a_message_that_was_begun_waits_until_the_clock_moves(harness: MakeHarness) -> None:
     def handle(message: Message) -> Retry | None:
         return Retry(10) if message.attempt == 1 else None
 
@@ -195,7 +195,7 @@ def test_a_message_that_was_begun_waits_until_the_clock_moves(harness: Make) -> 
     assert (sent.result.outcome, sent.result.settled, stage.now_s) == (None, True, 10)
 
 
-def test_middlewares_and_hooks_are_those_of_production(harness: Make) -> None:
+def test_middlewares_and_hooks_are_those_of_production(harness: MakeHarness) -> None:
     app, said = App(), []
 
     @app.on_start
@@ -221,7 +221,7 @@ def test_middlewares_and_hooks_are_those_of_production(harness: Make) -> None:
     assert said == ["start", "orders:0:0", "call", "stop"]
 
 
-def test_hooks_are_left_out_where_a_test_fills_the_state_itself(harness: Make) -> None:
+def test_hooks_are_left_out_where_a_test_fills_the_state_itself(harness: MakeHarness) -> None:
     app = App()
 
     @app.on_start
@@ -237,7 +237,7 @@ def test_hooks_are_left_out_where_a_test_fills_the_state_itself(harness: Make) -
     assert app.state.orders == [Order(1)]
 
 
-def test_a_hook_that_fails_fails_the_test(harness: Make) -> None:
+def test_a_hook_that_fails_fails_the_test(harness: MakeHarness) -> None:
     app = app_of(lambda_free)
 
     @app.on_start
@@ -252,7 +252,7 @@ def lambda_free(order: Order) -> None:
     """A handler that does nothing."""
 
 
-def test_a_message_that_is_never_settled_ends_its_test_with_a_reason(harness: Make) -> None:
+def test_a_message_that_is_never_settled_ends_its_test_with_a_reason(harness: MakeHarness) -> None:
     def handle(order: Order) -> Retry:
         return Retry(1, "for ever", count=False)
 
@@ -260,17 +260,17 @@ def test_a_message_that_is_never_settled_ends_its_test_with_a_reason(harness: Ma
         harness(app_of(handle)).send("orders", {"id": 1})
 
 
-def test_a_route_that_the_config_does_not_know_is_named(harness: Make) -> None:
+def test_a_route_that_the_config_does_not_know_is_named(harness: MakeHarness) -> None:
     with pytest.raises(RingmainError, match="route 'order' is not in the harness's config; it has orders"):
         harness(app_of(lambda_free)).send("order", {})
 
 
-def test_as_many_messages_as_one_likes_more_than_the_ring_has_room_for(harness: Make) -> None:
+def test_as_many_messages_as_one_likes_more_than_the_ring_has_room_for(harness: MakeHarness) -> None:
     results = harness(app_of(lambda_free)).send_all("orders", ({"id": n} for n in range(2500)))
     assert len({result.id for result in results if result.outcome is None}) == 2500
 
 
-def test_a_sent_channel_is_followed(harness: Make) -> None:
+def test_a_sent_channel_is_followed(harness: MakeHarness) -> None:
     app = App()
 
     @app.route("orders")
@@ -289,7 +289,7 @@ def test_a_sent_channel_is_followed(harness: Make) -> None:
     ]
 
 
-def test_a_channel_can_be_sent_to_straight(harness: Make) -> None:
+def test_a_channel_can_be_sent_to_straight(harness: MakeHarness) -> None:
     app = App()
 
     @app.route("orders")
@@ -306,7 +306,7 @@ def test_a_channel_can_be_sent_to_straight(harness: Make) -> None:
     assert result.dead.channel == "review"
 
 
-def test_through_takes_messages_past_the_routes_handler(harness: Make) -> None:
+def test_through_takes_messages_past_the_routes_handler(harness: MakeHarness) -> None:
     app, seen = App(), []
 
     @app.channel("orders", "slow")
@@ -318,7 +318,7 @@ def test_through_takes_messages_past_the_routes_handler(harness: Make) -> None:
     assert (seen, result.outcome, result.attempts) == ([Order(1)], None, 1)
 
 
-def test_a_channel_that_nobody_knows_is_dead(harness: Make) -> None:
+def test_a_channel_that_nobody_knows_is_dead(harness: MakeHarness) -> None:
     def handle(order: Order) -> To:
         return To("nowhere")
 

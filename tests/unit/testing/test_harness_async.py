@@ -1,7 +1,6 @@
 """Async handlers in a Harness: beside each other, in order where the route says so, cancelled in time."""
 
 import asyncio
-from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -9,17 +8,14 @@ import pytest
 from ringmain import App, Dead, Message, Pause, Retry, clock
 from ringmain.errors import RingmainError
 from ringmain.handle.concurrent import GRACE_S
-from ringmain.testing import Harness
 from ringmain.testing.plugin import MakeHarness
-
-Make = MakeHarness
 
 
 class Order(msgspec.Struct):
     id: int
 
 
-def test_an_async_handler_is_awaited(harness: Make) -> None:
+def test_an_async_handler_is_awaited(harness: MakeHarness) -> None:
     app = App()
 
     @app.route("orders")
@@ -32,7 +28,7 @@ def test_an_async_handler_is_awaited(harness: Make) -> None:
 
 @pytest.mark.parametrize(("concurrency", "together"), [(None, 5), (2, 2)])
 def test_messages_sent_together_run_together_up_to_concurrency(
-    harness: Make, concurrency: int | None, together: int
+    harness: MakeHarness, concurrency: int | None, together: int
 ) -> None:
     app = App()
     running, most = 0, 0
@@ -51,7 +47,7 @@ def test_messages_sent_together_run_together_up_to_concurrency(
     assert most == together
 
 
-def test_messages_of_a_key_run_one_after_the_other_and_wait_for_a_retry(harness: Make) -> None:
+def test_messages_of_a_key_run_one_after_the_other_and_wait_for_a_retry(harness: MakeHarness) -> None:
     app, calls = App(), []
 
     @app.route("orders")
@@ -66,7 +62,7 @@ def test_messages_of_a_key_run_one_after_the_other_and_wait_for_a_retry(harness:
     assert stage.now_s == 5
 
 
-def test_a_pause_lets_running_calls_end_and_begins_none(harness: Make) -> None:
+def test_a_pause_lets_running_calls_end_and_begins_none(harness: MakeHarness) -> None:
     app, calls = App(), []
 
     @app.route("orders")
@@ -79,7 +75,7 @@ def test_a_pause_lets_running_calls_end_and_begins_none(harness: Make) -> None:
     assert sorted(calls) == [(0, 0), (0, 30), (1, 30), (2, 30)]
 
 
-def test_a_call_that_takes_too_long_is_cancelled_and_fails(harness: Make) -> None:
+def test_a_call_that_takes_too_long_is_cancelled_and_fails(harness: MakeHarness) -> None:
     app = App()
 
     @app.route("orders")
@@ -95,7 +91,7 @@ def test_a_call_that_takes_too_long_is_cancelled_and_fails(harness: Make) -> Non
     assert result.dead.error_class == "TimeoutError"
 
 
-def test_an_undecodable_message_and_a_tombstone_do_not_hang_an_async_route(harness: Make) -> None:
+def test_an_undecodable_message_and_a_tombstone_do_not_hang_an_async_route(harness: MakeHarness) -> None:
     app = App()
 
     @app.route("orders")
@@ -107,7 +103,7 @@ def test_an_undecodable_message_and_a_tombstone_do_not_hang_an_async_route(harne
     assert stage.send("orders", None).attempts == 0
 
 
-def test_what_on_start_opened_is_used_on_the_same_loop(harness: Make) -> None:
+def test_what_on_start_opened_is_used_on_the_same_loop(harness: MakeHarness) -> None:
     app = App()
 
     @app.on_start
@@ -122,7 +118,7 @@ def test_what_on_start_opened_is_used_on_the_same_loop(harness: Make) -> None:
     assert [stage.send("orders", {"id": n}).outcome for n in range(3)] == [None] * 3
 
 
-def test_within_a_running_loop_it_says_how_to_use_it(harness: Make) -> None:
+def test_within_a_running_loop_it_says_how_to_use_it(harness: MakeHarness) -> None:
     app = App()
 
     @app.route("orders")

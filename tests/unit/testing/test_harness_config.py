@@ -2,7 +2,6 @@
 
 import gc
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -12,8 +11,6 @@ from ringmain import App
 from ringmain.errors import AppError, ConfigError
 from ringmain.testing import Harness
 from ringmain.testing.plugin import MakeHarness
-
-Make = MakeHarness
 
 
 class Order(msgspec.Struct):
@@ -47,26 +44,26 @@ retry.attempts = "${ATTEMPTS:-3}"
 """
 
 
-def test_a_file_goes_as_it_is_and_its_secrets_may_be_unset(harness: Make, tmp_path: Path) -> None:
+def test_a_file_goes_as_it_is_and_its_secrets_may_be_unset(harness: MakeHarness, tmp_path: Path) -> None:
     path = tmp_path / "ringmain.toml"
     path.write_text(FILE)
     assert harness(app_of(), path).send("orders", {"id": 1}).attempts == 3
     assert harness(app_of(), str(path)).config.name == "billing"
 
 
-def test_a_file_that_is_wrong_is_refused_as_by_check(harness: Make, tmp_path: Path) -> None:
+def test_a_file_that_is_wrong_is_refused_as_by_check(harness: MakeHarness, tmp_path: Path) -> None:
     path = tmp_path / "ringmain.toml"
     path.write_text(FILE.replace("order =", "ordre ="))
     with pytest.raises(ConfigError, match=r'ringmain.toml:13: routes.orders.ordre.*did you mean "order"'):
         harness(app_of(), path)
 
 
-def test_a_dict_says_only_what_the_test_is_about(harness: Make) -> None:
+def test_a_dict_says_only_what_the_test_is_about(harness: MakeHarness) -> None:
     stage = harness(app_of(), {"routes": {"orders": {"retry": {"attempts": 2}}}})
     assert stage.send("orders", {"id": 1}).attempts == 2
 
 
-def test_a_whole_config_as_a_dict_is_taken_as_it_is(harness: Make) -> None:
+def test_a_whole_config_as_a_dict_is_taken_as_it_is(harness: MakeHarness) -> None:
     tree = {
         "app": "orders:app",
         "name": "billing",
@@ -79,7 +76,7 @@ def test_a_whole_config_as_a_dict_is_taken_as_it_is(harness: Make) -> None:
     assert tree["name"] == "billing"
 
 
-def test_nothing_is_a_config_for_everything_that_the_app_handles(harness: Make) -> None:
+def test_nothing_is_a_config_for_everything_that_the_app_handles(harness: MakeHarness) -> None:
     app = app_of()
 
     @app.route("invoices")
@@ -95,7 +92,7 @@ def test_nothing_is_a_config_for_everything_that_the_app_handles(harness: Make) 
     assert set(config.routes["invoices"].channels) == {"late"}
 
 
-def test_an_app_that_does_not_fit_is_refused_as_by_check(harness: Make) -> None:
+def test_an_app_that_does_not_fit_is_refused_as_by_check(harness: MakeHarness) -> None:
     with pytest.raises(AppError, match="route 'parcels' is in the config but has no handler"):
         harness(app_of(), {"routes": {"parcels": {}}})
 
