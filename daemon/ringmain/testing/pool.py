@@ -21,6 +21,7 @@ from ringmain.rings import (
     FeederTerms,
     Geometry,
     HandlerSide,
+    Parcel,
     Segment,
     bell,
     origin_of,
@@ -174,7 +175,7 @@ class Pool:
             for parcel in parcels:
                 letter = write(self.place.desk, parcel, now_ms)
                 letters.append((letter.envelope.message_id, letter))
-                said += self._unsaid(said, letter.envelope.message_id, parcel.verdict, parcel.detail)
+                said += self._unsaid(said, letter.envelope.message_id, parcel)
             self._courier.ack(parcels)
             self._take_back()
         self._wait_in_place(said, now_ms)
@@ -199,12 +200,13 @@ class Pool:
             if code != PAUSE:
                 self.feeder.failed_first(slot, now_ms)
 
-    def _unsaid(self, said: list[Said], message_id: str, code: int, detail: bytes) -> list[Said]:
+    def _unsaid(self, said: list[Said], message_id: str, parcel: Parcel) -> list[Said]:
         """A verdict that came about without the resolver's word, such as `through`: nobody was called."""
-        if code == CHANNEL or any(each.id == message_id for each in said):
+        if parcel.verdict == CHANNEL or any(each.id == message_id for each in said):
             return []
-        failure = verdict.decode(detail)
-        return [Said(message_id, 1, outcome_of(code, failure), False, failure.delay_s, None)]
+        failure = verdict.decode(parcel.detail)
+        outcome = outcome_of(parcel.verdict, failure)
+        return [Said(message_id, parcel.attempt, outcome, False, failure.delay_s, None)]
 
 
 def release(memory: tuple[Segment, int]) -> None:

@@ -75,7 +75,7 @@ class AsyncServer:
         """Until nothing runs and nothing is ready."""
         if not self._pool.ready:
             return
-        if asyncio._get_running_loop() is not None:
+        if _a_loop_runs():
             raise RingmainError(
                 "the harness runs an event loop of its own: use it in a `def` test, not async"
             )
