@@ -1,5 +1,6 @@
 """README's apps that log and trace do what is said beside them."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ def test_the_app_that_logs_says_its_message_in_both_logs(
     charges = module("charges")
     assert charges.app.problems(loaded(tmp_path, whole("toml"))) == []
     charges.set_up()
-    charges.charge({"amount": 3})
+    asyncio.run(charges.charge({"amount": 3}))
     logging.getLogger("charges").warning("late")
     out, err = capsys.readouterr()
     assert json.loads(out) == {
