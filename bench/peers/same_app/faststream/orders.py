@@ -1,4 +1,5 @@
 # mypy: ignore-errors
+# ruff: noqa: RET503
 # faststream run orders:app --workers 4
 import asyncio
 import time

@@ -1,4 +1,5 @@
 # mypy: ignore-errors
+# ruff: noqa: RET503
 # faust -A orders worker -l info, four times
 import asyncio
 import time
