@@ -175,10 +175,10 @@ def _words(error: Any) -> str:
 
 def _trouble(error: Exception) -> str:
     """Exceptions of the HTTP client never leave this room; one of Python's own means an unreadable answer."""
-    kind = type(error)
-    if kind.__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore") or isinstance(error, OSError):
-        return f"is away: {error or kind.__name__}"
-    return f"answers rubbish: {kind.__name__}"
+    unreadable = isinstance(error, ValueError | TypeError | AttributeError | LookupError)
+    if unreadable and not isinstance(error, OSError):
+        return f"answers rubbish: {type(error).__name__}"
+    return f"is away: {str(error) or type(error).__name__}"
 
 
 def _no_schema(schema_id: int, where: str) -> Undecodable:
