@@ -37,6 +37,8 @@ def _reader(writer: Any, own: Any, value_type: Any, head_bytes: int = HEAD_BYTES
         stream.seek(head_bytes)
         try:
             found = read(stream, writer, own)
+        except MemoryError:  # of the process, not of the message
+            raise
         except Exception as error:
             raise Undecodable(avro_faults.explain(writer, own, value[head_bytes:], error)) from None
         if stream.read(1):

@@ -46,7 +46,7 @@ def _one(value: bytes, encoding: str, limit_bytes: int) -> bytes:
         raise Undecodable(f"$: nobody knows the {HEADER} {encoding!r}; known are {known}")
     try:
         inflated = inflate(value, limit_bytes)
-    except Undecodable:
+    except (Undecodable, MemoryError):
         raise
     except Exception as error:
         raise Undecodable(f"$: the value is not {encoding}, as its {HEADER} says: {error}") from None

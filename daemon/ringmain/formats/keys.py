@@ -17,6 +17,7 @@ from ringmain.errors import AppError, Undecodable
 from ringmain.formats.contract import NOTHING, Decode, Sources
 from ringmain.formats.decoding import decoder
 from ringmain.formats.typed import without_none
+from ringmain.outcome import OutcomeValue
 
 KeyDecode = Callable[[bytes | None], object]
 
@@ -40,6 +41,8 @@ def key_decoder(
             return key if decode is None else decode(key)
         except Undecodable as error:
             raise Undecodable(f"key{str(error).removeprefix('$')}") from None
+        except (MemoryError, OutcomeValue):
+            raise
         except Exception as error:
             raise Undecodable(f"key: {error}") from None
 
