@@ -1,7 +1,7 @@
 """The pytest plugin that comes with ringmain: the fixture `ringmain_harness`.
 
-pytest enters by the entry point `pytest11`, in every run where ringmain is installed; so nothing of ringmain
-is imported before a test asks for the fixture.
+pytest enters by the entry point `pytest11`, in every run where ringmain is installed; so nothing is opened or
+started before a test asks for the fixture.
 """
 
 from __future__ import annotations
