@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from ringmain.config.build import build
 from ringmain.config.check import Judge, check, judge_properties
 from ringmain.config.complete import complete
-from ringmain.config.pending import refuse_pending
 from ringmain.config.references import fill
 from ringmain.config.report import Report, Source
 from ringmain.config.schema import Config
@@ -143,7 +142,6 @@ def _config(
     config = complete(build(filled, report), filled, os.environ)
     check(config, filled, report)
     judge_properties(config, filled, judge, report)
-    refuse_pending(filled, report)
     report.close()
     return replace(config, folder=report.source.folder)
 

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from ringmain.config.keys import Key, walk
-from ringmain.config.pending import pending_words
 from ringmain.config.schema import Table
 
 BEGIN, END = "<!-- settings -->", "<!-- /settings -->"
@@ -41,7 +40,7 @@ class Row(msgspec.Struct, frozen=True):
 def rows() -> list[Row]:
     """Every key that holds a value, in the schema's order."""
     return [
-        Row(path, _kind(key), _default(path, key), _meaning(path, key))
+        Row(path, _kind(key), _default(path, key), key.description)
         for path, key in walk()
         if not (key.entries or key.table) or key.reads == "flood"
     ]
@@ -72,13 +71,6 @@ def _kind(key: Key) -> str:
     if key.words:
         return ", ".join(f'"{word}"' for word in key.words)
     return _KINDS.get(key.reads) or _TYPES[key.type]
-
-
-def _meaning(path: str, key: Key) -> str:
-    missing = pending_words(path)
-    if missing is None:
-        return key.description
-    return f"{key.description} (not yet: {', '.join(missing)})" if missing else f"{key.description} (not yet)"
 
 
 def _default(path: str, key: Key) -> str:

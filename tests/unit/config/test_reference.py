@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from smallest_config import SMALLEST, Read
 
-from ringmain.config.keys import keys_of, walk
-from ringmain.config.pending import PENDING
+from ringmain.config.keys import keys_of
 from ringmain.config.reference import BEGIN, END, as_markdown, as_table, rows
 from ringmain.config.render import render
 from ringmain.config.report import is_secret
@@ -30,17 +29,6 @@ def test_defaults_are_shown_as_a_file_would_spell_them() -> None:
     assert default["routes.R.consumers"] == '"per-partition"'
     assert default["routes.R.format"] == '"json"'
     assert default["routes.R.max_rss_bytes"] == "off"
-
-
-def test_what_is_not_there_yet_is_said_to_be() -> None:
-    meaning = {row.key: row.meaning for row in rows()}
-    assert meaning["routes.R.batch.messages"].endswith("(not yet)")
-    assert "not yet" not in meaning["routes.R.handlers"]
-
-
-def test_every_pending_key_is_a_key() -> None:
-    known = {path.replace("R", "*") for path, _ in walk()}
-    assert set(PENDING) <= known
 
 
 def test_derived_fields_are_no_keys() -> None:

@@ -197,22 +197,6 @@ def test_ringmains_own_properties_are_refused_where_they_stand(tmp_path: Path) -
     assert [problem.key for problem in caught.value.problems] == [f"{ROUTE}.kafka.{name}" for name in OWNED]
 
 
-@pytest.mark.parametrize(
-    ("setting", "key"),
-    [
-        ("producers.p.format=json", "producers"),
-        ("routes.orders.batch.messages=5", "routes.orders.batch"),
-        ("routes.orders.producer.format=json", "routes.orders.producer"),
-    ],
-)
-def test_what_is_not_there_yet_is_refused_in_one_line_that_names_the_key(
-    refuse: Refuse, setting: str, key: str
-) -> None:
-    [said] = refuse(overrides=(setting,))
-    assert f": {key}: " in said
-    assert said.endswith("not available in this version of ringmain")
-
-
 def test_secrets_are_never_in_a_message(refuse: Refuse) -> None:
     text = SMALLEST.replace("[queues]", 'sasl.password = ["hunter2"]\n[queues]')
     said = refuse(overrides=("queues.password=hunter2", 'admin.token=["hunter2"]'), text=text)
