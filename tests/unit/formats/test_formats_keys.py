@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from ringmain import formats
+from ringmain import Codec, Pause, formats
 from ringmain.errors import AppError, Undecodable
+from ringmain.formats import Sources
 
 
 class Place(msgspec.Struct):
@@ -66,3 +67,12 @@ def test_a_format_that_never_gives_such_a_key_is_refused() -> None:
         formats.key_decoder("integer", "json", str)
     with pytest.raises(AppError, match="is no format"):
         formats.key_decoder("jsno", "json", str)
+
+
+def test_a_key_whose_registry_is_away_waits() -> None:
+    def away(key: bytes, kind: Any) -> object:
+        raise Pause(5, "the registry is away")
+
+    sources = Sources({"theirs": Codec(away, bytes)})
+    with pytest.raises(Pause, match="the registry is away"):
+        formats.key_decoder("theirs", "json", Place, sources)(b"x")
