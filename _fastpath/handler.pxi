@@ -1,35 +1,5 @@
 # The handler's side: claim at any feeder of the route, execute, leave the verdict, ack.
 
-cdef enum:
-    CLAIM_NS = 500000       # a claim is sized to this much work ...
-    CLAIM_LIMIT = 32        # ... and never beyond: 16 costs as little a message as 256
-    WAKE_NS = 1000000       # acks of slow calls do not wait longer than this for company
-    QUICK_NS = 4000         # below this average calls are timed ...
-    TIMED_TOGETHER = 8      # ... so many together ...
-    TOGETHER_NS = 10000000  # ... unless they turn out slow: the next call must not pay for their time
-
-
-@cython.final
-@cython.freelist(256)
-cdef class Claim:
-    """A slot that this process executes: what an async handler holds until `finish()`."""
-    cdef readonly object value
-    cdef readonly int attempt
-    cdef readonly bint suspect
-    cdef readonly long long begun_ns
-    cdef readonly object sent       # what its call sent, if the verdict was kept back for that
-    cdef uint32_t code              # ... and that verdict
-    cdef HandlerSide side
-    cdef uint32_t feeder, slot
-    cdef uint64_t word
-
-    def message(self, str route, str channel=""):
-        """The message, a copy. Raises ValueError after `finish()`: its bytes may be another's by then."""
-        if self.side is None:
-            raise ValueError("a message is read before its claim is finished")
-        return message_of(self.side, self.feeder, self.slot, self.value, route, channel)
-
-
 @cython.final
 cdef class HandlerSide:
     """The handler of seat `seat`. One thread only."""
@@ -53,8 +23,7 @@ cdef class HandlerSide:
     cdef uint32_t suspects_seen     # the ring's `suspects` when none was left
     cdef int64_t woke_ns            # when feeders were last woken
     cdef dict topics
-    # Verdicts that are kept back, see keeping.pxi
-    cdef object sent
+    cdef object sent                # verdicts that are kept back, see keeping.pxi
     cdef list kept_claims
     cdef uint32_t kept_count
     cdef readonly bint run_follows  # within a call: the next of its key begins right behind it
@@ -403,10 +372,7 @@ cdef class HandlerSide:
 
     def pause(self, double for_s):
         """The route takes nothing new for so long, in any of its handlers."""
-        cdef uint64_t until = now_ns() + <int64_t>(for_s * 1e9)
-        cdef uint64_t present = load_acquire_64(&self.h.paused_until_ns)
-        while present < until and not swap_if_64(&self.h.paused_until_ns, present, until):
-            present = load_acquire_64(&self.h.paused_until_ns)
+        pause_route(self, now_ns() + <int64_t>(for_s * 1e9))
 
     @property
     def paused_s(self):
@@ -420,29 +386,8 @@ cdef class HandlerSide:
 
     # -- sleeping ----------------------------------------------------------------------------------------
     def prepare_sleep(self):
-        """Set the sleeping bit; False = work appeared, do not sleep.
-
-        A handler that could not claim (a suspect is inside, or waits for the calls under way to end) sets no
-        bit: a wake spent on it would be lost to those who can. The end of one of its own calls is its wake.
-        """
-        cdef uint32_t gate
-        cdef uint64_t bit = <uint64_t>1 << (self.seat & 63)
-        self.flush()
-        if self.holds_back():
-            return True
-        # ORDER: the bit before the look, by a full barrier; feeders publish before they look at the bits.
-        fetch_or_64(&self.h.sleeping[self.seat >> 6], bit)
-        if self.held_count and is_time(self, self.batches, self.batch_limit):
-            fetch_and_64(&self.h.sleeping[self.seat >> 6], ~bit)
-            return False
-        gate = load_acquire_32(&self.h.gate)
-        if (gate & ~<uint32_t>G_FLOOD or (gate and load_acquire_32(&self.h.probes) == 0)
-                or (self.h.paused_until_ns and <int64_t>self.h.paused_until_ns > now_ns())):
-            return True
-        if work_waits(self, False):
-            fetch_and_64(&self.h.sleeping[self.seat >> 6], ~bit)
-            return False
-        return True
+        """Set the sleeping bit; False = work appeared, do not sleep."""
+        return may_sleep(self)
 
     def awake(self):
         """Back from sleep: clear the bit and the doorbell."""

@@ -1,0 +1,34 @@
+# How a handler comes to rest: it sleeps until its doorbell rings, or its whole route takes nothing new.
+
+
+cdef bint may_sleep(HandlerSide side) except -1:
+    """Set the sleeping bit; False = work appeared.
+
+    A handler that could not claim (a suspect is inside, or waits for the calls under way to end) sets no bit: a wake
+    spent on it would be lost to those who can. The end of one of its own calls is its wake.
+    """
+    cdef uint32_t gate
+    cdef uint64_t bit = <uint64_t>1 << (side.seat & 63)
+    side.flush()
+    if side.holds_back():
+        return True
+    # ORDER: the bit before the look, by a full barrier; feeders publish before they look at the bits.
+    fetch_or_64(&side.h.sleeping[side.seat >> 6], bit)
+    if side.held_count and is_time(side, side.batches, side.batch_limit):
+        fetch_and_64(&side.h.sleeping[side.seat >> 6], ~bit)
+        return False
+    gate = load_acquire_32(&side.h.gate)
+    if (gate & ~<uint32_t>G_FLOOD or (gate and load_acquire_32(&side.h.probes) == 0)
+            or (side.h.paused_until_ns and <int64_t>side.h.paused_until_ns > now_ns())):
+        return True
+    if work_waits(side, False):
+        fetch_and_64(&side.h.sleeping[side.seat >> 6], ~bit)
+        return False
+    return True
+
+
+cdef void pause_route(HandlerSide side, uint64_t until) noexcept nogil:
+    """The route takes nothing new until then, in any of its handlers; a longer pause stands."""
+    cdef uint64_t present = load_acquire_64(&side.h.paused_until_ns)
+    while present < until and not swap_if_64(&side.h.paused_until_ns, present, until):
+        present = load_acquire_64(&side.h.paused_until_ns)
