@@ -11,6 +11,7 @@ from ringmain import clock, verdict
 from ringmain._fastpath import PartitionQueue, keep_freed_memory
 from ringmain.config.schema import Route
 from ringmain.errors import FatalKafkaError
+from ringmain.feed.commits import LAST_S, Commits
 from ringmain.feed.diverting import diverter
 from ringmain.feed.loop import BEAT_S, LOOK_S, OVERSIZE, Feeder
 from ringmain.feed.owned import Owned
@@ -25,7 +26,6 @@ from ringmain.rings import REVOKED, WENT_BACK, FeederSide, FeederTerms, Intake, 
 from ringmain.seat import Seat
 
 _AT_ONCE = 2048
-_LAST_COMMIT_S = 5.0
 _COURIER_S = 0.05
 _KILLED_WITHIN_S = 2.0
 _TELL_S = 1.0
@@ -70,13 +70,13 @@ class Partitions:
         self._withdraw_s: float | None = None
         self._waited = False
         self._paused = Paused()
-        self._committed_s = self._told_s = 0.0
+        self._told_s = 0.0
         self._standstill = Standstill()
-        self._refusal = ""
         member = Member(config.name, route.name, config.node, seat.index, route.membership)
         self._kafka = KafkaSource(member, route.topics, route.kafka, self)
         if self._kafka.slow_because:
             _log.warning("messages go through Python objects", extra={"reason": self._kafka.slow_because})
+        self._commits = Commits(self._kafka, self._side, config.commit.interval_s)
         self._kafka.start()
 
     # -- the loop's side -----------------------------------------------------------------------------------
@@ -130,15 +130,11 @@ class Partitions:
     def commit(self) -> None:
         """Commit what is settled, each `commit.interval_s`, and let others know how far we are."""
         now_s = clock.monotonic_s()
-        interval_s = self._seat.config.commit.interval_s
-        if now_s - self._told_s >= min(_TELL_S, interval_s):
+        if now_s - self._told_s >= min(_TELL_S, self._seat.config.commit.interval_s):
             self._told_s = now_s
             self._tell_facts()
-        if now_s - self._committed_s < interval_s:
-            return
-        self._committed_s = now_s
-        self._kafka.commit(self._settled(self._owned))
-        self._watch(now_s)
+        if self._commits.send(self._owned, now_s):
+            self._watch(now_s)
 
     def _watch(self, now_s: float) -> None:
         """A client that fetches nothing although there is something: a new process is the remedy."""
@@ -170,30 +166,10 @@ class Partitions:
             end = max(ends[pair], self._side.position(owned.index)) if pair in ends else UNKNOWN
             self._side.tell_partition(owned.index, owned.committed, end, owned.held)
 
-    def _settled(self, partitions: dict[Partition, Owned]) -> dict[Partition, int]:
-        offsets = {}
-        for pair, owned in partitions.items():
-            low = self._side.low_water(owned.index)
-            if low >= 0 and low > owned.asked:
-                offsets[pair] = low
-                owned.asked = low
-        return offsets
-
-    def _commit_last(self, partitions: dict[Partition, Owned]) -> None:
-        """All that is not known to stand: what was only asked for is refused if a rebalance comes first."""
-        offsets = {pair: self._side.low_water(owned.index) for pair, owned in partitions.items()}
-        open_ones = {pair: low for pair, low in offsets.items() if low > partitions[pair].committed}
-        self._kafka.commit_now(open_ones, _LAST_COMMIT_S)
-        for pair, low in open_ones.items():
-            partitions[pair].committed = partitions[pair].asked = low
-
     def timeout_s(self) -> float:
         """Until the next commit, or as the client wants it."""
         timeout_s = _COURIER_S if self._waits_for_courier() else self._kafka.longest_wait_s
-        if any(self._side.low_water(one.index) > one.asked for one in self._owned.values()):
-            interval_s = self._seat.config.commit.interval_s
-            timeout_s = min(timeout_s, self._committed_s + interval_s - clock.monotonic_s())
-        return timeout_s
+        return min(timeout_s, self._commits.wait_s(self._owned))
 
     def fds(self) -> list[int]:
         """The client's bell."""
@@ -245,7 +221,7 @@ class Partitions:
         before, late = self._side.close_partition(owned.index)
         self._side.open_partition(owned.index, offset)
         owned.sought = False
-        stands = self._kafka.commit_now({pair: offset}, _LAST_COMMIT_S)
+        stands = self._kafka.commit_now({pair: offset}, LAST_S)
         owned.asked = owned.committed = offset if stands else UNKNOWN  # or the next commit says it again
         self._hold(owned, self._is_paused(*pair))
         self._tell_facts()
@@ -263,7 +239,7 @@ class Partitions:
         self._kafka.retire()
 
     def leave(self, deadline_s: float) -> bool:
-        """Withdraw what nobody began. True = what was begun is settled, or the deadline has passed.
+        """Withdraw what nobody began. True = what was begun is committed, or the deadline has passed.
 
         Whoever follows in this seat does again what was done ahead of anything withdrawn. So handlers at
         work finish the ring first, if they can do so soon.
@@ -275,11 +251,15 @@ class Partitions:
             for owned in self._owned.values():
                 self._withdraw(owned)
         self._waited = now_s >= deadline_s
-        return self._side.busy == 0 or self._waited
+        if self._waited or self._side.busy:
+            return self._waited
+        self._commits.hurry()
+        return self._commits.done(self._owned)
 
     def close(self) -> None:
         """The last commit, then leave (a static member's partitions stay its own for the session timeout)."""
-        self._commit_last(self._owned)
+        self._commits.hurry()
+        self._commits.last(self._owned)
         if not self._kafka.close():
             _log.warning("Kafka's client does not close: going without it")
 
@@ -316,7 +296,7 @@ class Partitions:
         if not lost:
             # ORDER: what leave() waited for is not waited for again: soon after its deadline we are killed.
             self._let_finish(going, began_s + (0.0 if self._waited else self._seat.config.revoke_s))
-            self._commit_last(going)
+            self._commits.last(going)
         elif self._route.order != "none":
             self._end_ordered(going)  # there may be calls of the same keys elsewhere already
         for (topic, partition), owned in going.items():
@@ -335,17 +315,7 @@ class Partitions:
 
     def committed(self, offsets: dict[Partition, int], refusal: str) -> None:
         """The answer to a commit."""
-        for pair, offset in offsets.items():
-            owned = self._owned.get(pair)
-            if owned is None:
-                continue
-            if refusal:
-                owned.asked = owned.committed
-            elif offset <= owned.asked:  # not of a log that has gone back since
-                owned.committed = max(owned.committed, offset)
-        if refusal and refusal != self._refusal:
-            _log.warning("a commit was refused, it is tried again", extra={"reason": refusal})
-        self._refusal = refusal
+        self._commits.answered(self._owned, offsets, refusal)
 
     # -- giving away ---------------------------------------------------------------------------------------
 

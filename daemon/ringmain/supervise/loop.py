@@ -25,6 +25,7 @@ from ringmain.lifecycle import (
     KillHandler,
     Probed,
     Scouted,
+    Settled,
     Status,
 )
 from ringmain.supervise import lineup
@@ -107,6 +108,7 @@ class Supervisor:
         self._commands.register(control.Stop, self._told_stop)
         self._reports.register(Booted, self._take_booted)
         self._reports.register(Status, self._take_status)
+        self._reports.register(Settled, self._ending.take_settled)
         self._reports.register(GaveUp, _take_last_words)
         self._reports.register(Assigned, self._take_assigned)
         self._reports.register(KillHandler, self._take_kill_handler)

@@ -79,7 +79,29 @@ def test_the_order_of_a_stop_is_handlers_feeders_courier(start: Start) -> None:
     told = {role: min(e.at_s for e in daemon.journal(role, "Stop")) for role in ("handle", "feed", "courier")}
     left = {role: max(e.at_s for e in daemon.journal(role, "left")) for role in ("handle", "feed")}
     assert told["handle"] < left["handle"] < told["feed"] < left["feed"] < told["courier"]
-    assert [line["phase"] for line in daemon.log("stop phase done")][:3] == ["handle", "feed", "courier"]
+    phases = [line["phase"] for line in daemon.log("stop phase done")]
+    assert phases[:4] == ["handle", "settle", "feed", "courier"]
+
+
+def test_no_feeder_is_told_to_leave_before_all_have_settled(start: Start) -> None:
+    daemon = start(feed="toys:settling_in_turn", route={"handlers": 1, "consumers": 3})
+    daemon.at_work(6)
+    assert daemon.stop() == 0
+    settled = [entry.at_s for entry in daemon.journal("feed", "settled")]
+    told = [entry.at_s for entry in daemon.journal("feed", "Stop")]
+    assert len(settled) == 3
+    assert len(told) == 4, "that of the queue as well"
+    assert max(settled) < min(told)
+    assert not daemon.log("deadline passed: killing child")
+
+
+def test_a_feeder_that_dies_or_hangs_in_a_stop_is_not_waited_for_beyond_its_deadline(start: Start) -> None:
+    daemon = start(feed="toys:settling_never", route={"handlers": 1, "consumers": 3}, stop_s=5.0)
+    daemon.at_work(6)
+    assert daemon.stop() == 0
+    assert [line["child"] for line in daemon.log("deadline passed: killing child")] == ["feeder orders/1"]
+    assert [entry.index for entry in daemon.journal("feed", "Stop", "kafka")] == [2], "it had its turn"
+    assert daemon.log("stopped")[0]["seconds"] < 5.3
 
 
 def test_a_child_that_never_leaves_is_killed_at_the_deadline(start: Start) -> None:

@@ -10,15 +10,18 @@ from ringmain._fastpath import CallPlan, Drain, HandlerSide, PartitionQueue
 from ringmain.config.schema import Channel, Config, Queues, Route
 from ringmain.errors import FatalKafkaError
 from ringmain.feed import partitions as module
+from ringmain.feed.commits import LAST_S
 from ringmain.feed.loop import Feeder
 from ringmain.feed.partitions import Partitions
 from ringmain.lifecycle import KillHandler, Leash, Paused, Seek, Sought, pair
 from ringmain.rings import GATE_STOP, REVOKED, Board, FeederTerms, Geometry, Overseer, Segment, bell
 from ringmain.seat import Seat
 from ringmain.verdict import CHANNEL, decode
+from support.waiting import eventually
 
 WANTS_RAW = 2
 SEAT_DEAD = 2
+PAIR = ("orders", 0)
 
 
 class NoKafka:
@@ -33,6 +36,7 @@ class NoKafka:
         self.first, self.end = 0, 1000
         self.refusal = ""
         self.stands = True
+        self.waited_s = 0.0
 
     def start(self) -> None: ...
     def poll(self) -> None: ...
@@ -41,7 +45,11 @@ class NoKafka:
         if offsets:
             self.asked.append(offsets)
 
+    def close(self) -> bool:
+        return True
+
     def commit_now(self, offsets: dict[Any, int], timeout_s: float) -> bool:
+        self.waited_s = timeout_s
         self.asked.append(offsets)
         return self.stands
 
@@ -80,6 +88,20 @@ class Rig:
         for _ in range(count):
             self.queue.push(b"key", str(self.pushed).encode(), b"", self.pushed, 0)
             self.pushed += 1
+
+    def do(self, count: int) -> None:
+        """So many messages come and are handled."""
+        handler = self.handler()
+        self.push(count)
+        self.partitions.take()
+        while handler.serve(plan(lambda value: None)):
+            self.feeder.settle()
+
+    def answer(self, refusal: str = "") -> None:
+        """What is to be committed is asked for, as soon as it may be, and answered."""
+        asked = len(self.kafka.asked)
+        eventually(lambda: self.partitions.commit() or len(self.kafka.asked) > asked)
+        self.partitions.committed(self.kafka.asked[-1], refusal)
 
     def handler(self) -> HandlerSide:
         number = self.overseer.free_seat()
@@ -145,6 +167,8 @@ def test_a_feeder_that_retires_places_nothing_behind_what_it_gave_back(rig: Rig)
         rig.partitions.take()
     assert executed == [b"0"], "1 to 3 went back: who owns the partition next executes them before 4"
     assert rig.feeder.side.low_water(0) == 1
+    assert not rig.partitions.leave(clock.monotonic_s() + 60), "it is not committed yet"
+    rig.answer()
     assert rig.partitions.leave(clock.monotonic_s() + 60)
 
 
@@ -332,7 +356,7 @@ def test_a_seek_back_is_committed_again_when_it_was_not_seen_to_stand(rig: Rig) 
     rig.kafka.stands = False
     rig.partitions.seek(Seek("orders", 0, offset=3))
     rig.partitions.committed({("orders", 0): 10}, "")
-    rig.partitions._committed_s = 0.0
+    rig.partitions._commits._due_s = 0.0
     rig.partitions.commit()
     assert rig.kafka.asked[-1] == {("orders", 0): 3}
 
@@ -389,7 +413,7 @@ def test_a_client_that_does_not_go_there_ends_the_process_with_nothing_lost(rig:
     rig.kafka.refusal = "erroneous state"
     with pytest.raises(FatalKafkaError, match="erroneous state"):
         rig.partitions.seek(Seek("orders", 0, offset=700))
-    rig.partitions._commit_last(rig.partitions._owned)
+    rig.partitions._commits.last(rig.partitions._owned)
     assert rig.kafka.asked[-1] == {("orders", 0): 1}, "what was withdrawn is not committed past"
 
 
@@ -401,8 +425,57 @@ def test_a_feeder_that_is_replaced_lets_handlers_finish_the_ring_unless_they_may
     assert not rig.partitions.leave(clock.monotonic_s() + 60)
     while handler.serve(plan(executed.append)):
         rig.feeder.settle()
+    rig.answer()
     assert rig.partitions.leave(clock.monotonic_s() + 60)
     assert rig.feeder.side.low_water(0) == len(executed) == 10
+
+
+def test_who_leaves_commits_at_once_and_stays_until_that_stands_however_often_it_is_refused(rig: Rig) -> None:
+    rig.do(3)
+    rig.answer()
+    rig.do(4)
+    rig.partitions.quiet()
+    rig.partitions.commit()
+    assert rig.kafka.asked == [{PAIR: 3}], "it is committed each commit.interval_s"
+    for _ in range(3):
+        assert not rig.partitions.leave(clock.monotonic_s() + 60)
+        rig.answer("the group is changing")
+    assert not rig.partitions.leave(clock.monotonic_s() + 60)
+    rig.answer()
+    assert rig.kafka.asked == [{PAIR: 3}] + [{PAIR: 7}] * 4
+    assert rig.partitions.leave(clock.monotonic_s() + 60)
+    rig.partitions.close()
+    assert rig.kafka.asked[5:] == [{}], "there is nothing left to be waited for"
+
+
+def test_a_last_commit_that_was_waited_for_in_vain_is_not_waited_for_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.do(3)
+    assert not rig.partitions.leave(clock.monotonic_s() + 60)
+    assert rig.partitions.leave(clock.monotonic_s()), "past the deadline"
+    now_s = clock.monotonic_s() + LAST_S
+    monkeypatch.setattr(clock, "monotonic_s", lambda: now_s)
+    assert rig.partitions.leave(now_s + 60)
+    rig.partitions.close()
+    assert 0 < rig.kafka.waited_s < 1
+
+
+def test_a_last_commit_that_was_not_seen_to_stand_is_tried_again_when_the_partition_goes(rig: Rig) -> None:
+    rig.do(3)
+    rig.kafka.stands = False
+    rig.partitions.close()
+    rig.partitions.revoked([PAIR], lost=False)
+    assert rig.kafka.asked == [{PAIR: 3}] * 2
+
+
+def test_a_last_commit_that_stands_after_all_is_known_to(rig: Rig) -> None:
+    rig.do(3)
+    rig.kafka.stands = False
+    rig.partitions._commits.last(rig.partitions._owned)
+    assert not rig.partitions.leave(clock.monotonic_s() + 60)
+    rig.partitions.committed({PAIR: 3}, "")
+    assert rig.partitions.leave(clock.monotonic_s() + 60)
 
 
 def test_with_handlers_that_may_begin_nothing_it_gives_back_at_once(rig: Rig) -> None:
