@@ -58,6 +58,14 @@ def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
     server.close()
 
 
+@pytest.fixture(scope="module")
+def brittle_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """One that the tests of a file stop one after another; each leaves it running."""
+    server = _started(tmp_path_factory.mktemp("brittle-kafka"))
+    yield server
+    server.close()
+
+
 @pytest.fixture
 def make_kafka(tmp_path: Path) -> Iterator[Callable[..., KafkaServer]]:
     """Makes a Kafka of this test alone with other server properties: make_kafka({"some.property": 1})."""

@@ -39,7 +39,7 @@ BACK_S = 60.0
 def server(brittle_rabbit: RabbitServer) -> Iterator[RabbitServer]:
     empty(brittle_rabbit.url)
     yield brittle_rabbit
-    brittle_rabbit.start()
+    brittle_rabbit.mend()
 
 
 class Sender:

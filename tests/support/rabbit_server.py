@@ -49,6 +49,7 @@ class RabbitServer:
         self._node = f"ringmain-{uuid.uuid4().hex[:10]}@localhost"
         self._process: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
+        self._harmed = False
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "home").mkdir(exist_ok=True)
         (directory / "enabled_plugins").write_text("[].\n")
@@ -85,35 +86,48 @@ class RabbitServer:
                 )  # fmt: skip
         eventually(self._answers, START_DEADLINE_S, "RabbitMQ answers")
 
+    def mend(self) -> None:
+        """Well for the next test, whatever the last one did to it and did not undo."""
+        if self._harmed:
+            self.kill()
+        self.start()
+
     def kill(self) -> None:
         """Kill -9, as a power cut of the machine it runs on; what it confirmed is still in its data."""
         if self._process is not None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(START_DEADLINE_S)
             self._process = None
+        self._harmed = False
 
     def freeze(self) -> None:
         """SIGSTOP: connections stay open and nothing answers."""
+        self._harmed = True
         signals.send(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         signals.send(self.pid, signal.SIGCONT)
+        self._harmed = False
 
     def stop_app(self) -> None:
         """End RabbitMQ within its running node: connections are closed in order."""
+        self._harmed = True
         self.control("stop_app")
 
     def start_app(self) -> None:
         """Begin it again."""
         self.control("start_app")
         eventually(self._answers, START_DEADLINE_S, "RabbitMQ answers")
+        self._harmed = False
 
     def raise_alarm(self) -> None:
         """A memory alarm: who publishes is blocked."""
+        self._harmed = True
         self.control("set_vm_memory_high_watermark", "absolute", "1")
 
     def clear_alarm(self) -> None:
         self.control("set_vm_memory_high_watermark", "0.6")
+        self._harmed = False
 
     def delete_queue(self, queue: str) -> None:
         self.control("delete_queue", queue)
