@@ -243,7 +243,7 @@ def test_a_topic_that_does_not_exist_is_waited_for_and_said_and_consumed_once_it
     scenario.app(ORDERS)
     scenario.config(kafka={"topic.metadata.refresh.interval.ms": 500})
     daemon = scenario.start()
-    eventually(lambda: any(scenario.topic in str(line) for line in daemon.log("child in trouble")), 20)
+    eventually(lambda: any(scenario.topic in str(line) for line in daemon.log("child in trouble")), 60)
     scenario.create_topic(partitions=2)
     scenario.produce([GOOD] * NEIGHBOURS)
     scenario.wait_for_settled()

@@ -73,6 +73,6 @@ def test_committed_reaches_the_end_of_an_idle_topic_by_timer(scenario: Scenario)
     scenario.app(NOTHING)
     scenario.config(commit={"interval_s": 0.2})
     daemon = scenario.start()
-    eventually(lambda: scenario.kafka.committed(scenario.group, scenario.topic) == {0: 10, 1: 0}, 20.0)
+    eventually(lambda: scenario.kafka.committed(scenario.group, scenario.topic) == {0: 10, 1: 0}, 60)
     assert scenario.kafka.lag(scenario.group, scenario.topic) == 0
     daemon.stop()

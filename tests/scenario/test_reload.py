@@ -78,11 +78,11 @@ def test_handlers_from_two_to_four_to_one_under_load(scenario: Scenario) -> None
     said = reload(scenario)
     assert said.returncode == 0, said.stderr
     assert "routes.r.handlers: 2 -> 4" in said.stdout
-    eventually(lambda: len(daemon.children("handler")) == 4, 20)
+    eventually(lambda: len(daemon.children("handler")) == 4, 60)
     done(daemon)
     scenario.config({"handlers": 1})
     assert reload(scenario).returncode == 0
-    eventually(lambda: len(daemon.children("handler")) == 1, 20)
+    eventually(lambda: len(daemon.children("handler")) == 1, 60)
     assert daemon.children("feeder") == feeders
     scenario.wait_for_settled(60)
     scenario.assert_each_once()

@@ -19,7 +19,7 @@ from support.rabbit_server import RabbitServer
 from support.scenario import Scenario
 from support.waiting import eventually, never
 
-SOON_S = 20.0
+SOON_S = 40.0
 WHILE_S = 6.0
 
 WAITS = """

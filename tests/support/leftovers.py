@@ -60,7 +60,7 @@ class Leftovers:
         """Processes that this test started and that still run."""
         return descendants() - self._processes - self.allowed_processes
 
-    def assert_none(self, deadline_s: float = 2.0) -> None:
+    def assert_none(self, deadline_s: float = 10.0) -> None:
         """AssertionError naming each process, descriptor and file that this test left behind."""
         with contextlib.suppress(AssertionError):
             eventually(lambda: not self.processes(), deadline_s)

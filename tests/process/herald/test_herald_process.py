@@ -178,7 +178,7 @@ def test_queues_that_go_are_said_once_and_it_comes_back_by_itself(
         running.hears(b"well", other)
         shutil.rmtree(folder)
         folder.touch()
-        eventually(lambda: "unreachable" in running.states(), 20)
+        eventually(lambda: "unreachable" in running.states(), 60)
         folder.unlink()
         running.hears(b"well again", other)
         eventually(lambda: running.states()[-1] == "ok")
