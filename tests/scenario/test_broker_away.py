@@ -14,7 +14,7 @@ from support.sasl_kafka import SaslKafka
 from support.scenario import RINGMAIN, Daemon, Scenario
 from support.waiting import eventually, never
 
-AWAY_S = 20.0
+AWAY_S = 10.0
 SAID_S = 40.0
 BACK_S = 60.0
 

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 COST_S: Mapping[str, float] = {
-    "systemd": 6,
-    "scenario": 4,
-    "release": 5,
-    "browser": 3,
-    "process": 1,
-    "contract": 1,
-    "fastpath": 1,
-    "house": 1,
-    "test_alerts.py": 0.1,
-    "test_kubernetes.py": 0.1,
-}
+    "systemd": 6, "scenario": 3, "release": 5, "browser": 3,
+    "process": 1, "contract": 1, "fastpath": 0.3, "house": 0.1,
+    "test_alerts.py": 0.1, "test_kubernetes.py": 0.1,
+    "test_tools.py": 5, "test_model.py": 5, "test_crashes.py": 5,
+    "test_group_takeover.py": 30, "test_group_nodes.py": 25,
+    "test_broker_away.py": 20, "test_rabbit_away.py": 15,
+    "test_overflow.py": 20, "test_random_faults.py": 60, "test_soak.py": 20, "test_group_idle.py": 12,
+    "test_stopping_while_waiting.py": 6, "test_unwell_in_time.py": 10, "test_neighbours_of_a_node.py": 12,
+    "test_poison_and_hangs.py": 6, "test_group_partitions.py": 10, "test_group_window.py": 10,
+    "test_queues_rabbit_away.py": 8, "test_kafka_source.py": 3, "test_kafka_trouble.py": 3,
+}  # fmt: skip
 """What a test takes, roughly, by its suite or its file; what is not here takes nothing."""
 
 
