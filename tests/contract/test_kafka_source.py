@@ -258,7 +258,7 @@ def test_a_close_that_the_broker_does_not_answer_ends_all_the_same(own_kafka: Ka
     took_s = time.monotonic() - began_s
     own_kafka.thaw()
     assert not left
-    assert took_s < CLOSE_S + ANSWER_S + 1, "a client would wait for its commit for a minute"
+    assert took_s < CLOSE_S + ANSWER_S + 10, "a client would wait for its commit for a minute"
 
 
 def test_twenty_rebalances_lose_nothing(kafka: KafkaServer, reader: Make, protocol: str) -> None:
