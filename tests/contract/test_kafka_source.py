@@ -327,6 +327,25 @@ def test_a_retired_member_gives_its_partitions_away(kafka: KafkaServer, reader: 
     eventually(two.until(lambda: len(two.queues) == 2), DEADLINE_S)
 
 
+@pytest.mark.parametrize("membership", ["dynamic", "static"])
+def test_a_spare_that_is_closed_leaves_its_group_unless_it_is_static(
+    kafka: KafkaServer, reader: Make, protocol: str, membership: str
+) -> None:
+    topic = kafka.create_topic()
+    seats = [reader([topic], topic, seat, membership, group__protocol=protocol) for seat in (0, 1)]
+
+    def owned() -> int:
+        for one in seats:
+            one.turn()
+        return sum(len(one.source.partitions()) for one in seats)
+
+    eventually(lambda: owned() == 1, DEADLINE_S)
+    eventually(lambda: owned() and len(kafka.members(topic)) == 2 and kafka.is_stable(topic), DEADLINE_S)
+    spare = min(seats, key=lambda one: len(one.source.partitions()))
+    assert spare.source.close()
+    assert len(kafka.members(topic)) == (1 if membership == "dynamic" else 2)
+
+
 def test_a_killed_static_member_comes_back_at_once_on_the_classic_protocol(
     kafka: KafkaServer, reader: Make
 ) -> None:

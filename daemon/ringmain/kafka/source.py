@@ -144,8 +144,23 @@ class KafkaSource:
         # it answers ends the group, and the revocation behind it asks the group (librdkafka 2.16 drops a
         # question that comes in its last moment unanswered, and waits for ever).
         self._consumer.poll(0)
+        self._leave_as_spare()
         self._drain.release()
         return self._leave(CLOSE_S)
+
+    def _leave_as_spare(self) -> None:
+        """Say that one who owns nothing goes.
+
+        At the close of a dynamic member librdkafka gives up what is owned and then leaves; on the classic
+        cooperative protocol it has nothing to do where nothing is owned, and forgets to leave ("skipping
+        rejoin"): the group would wait for it for the session timeout. To unsubscribe goes another way, which
+        leaves; the close waits for the answer. A static member must not: to unsubscribe would end it.
+        """
+        classic = group_protocol(self._properties) == "classic" and cooperative(self._properties)
+        if classic and self._member.membership == "dynamic":
+            with contextlib.suppress(KafkaException):
+                if not self._consumer.assignment():
+                    self._consumer.unsubscribe()
 
     def _leave(self, timeout_s: float) -> bool:
         closed: Future[None] = Future()
