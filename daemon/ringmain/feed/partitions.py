@@ -70,7 +70,7 @@ class Partitions:
         self._withdraw_s: float | None = None
         self._waited = False
         self._paused = Paused()
-        self._told_s = 0.0
+        self._told_s, self._told = 0.0, True
         self._standstill = Standstill()
         member = Member(config.name, route.name, config.node, seat.index, route.membership)
         self._kafka = KafkaSource(member, route.topics, route.kafka, self)
@@ -133,6 +133,8 @@ class Partitions:
         if now_s - self._told_s >= min(_TELL_S, self._seat.config.commit.interval_s):
             self._told_s = now_s
             self._tell_facts()
+            if not self._told:
+                self._tell()
         if self._commits.send(self._owned, now_s):
             self._watch(now_s)
 
@@ -363,4 +365,4 @@ class Partitions:
         return any(self._side.in_flight(owned.index) for owned in going.values())
 
     def _tell(self) -> None:
-        self._seat.link.send(Assigned(sorted(self._owned)))
+        self._told = self._seat.link.send(Assigned(sorted(self._owned)))

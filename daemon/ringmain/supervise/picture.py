@@ -116,7 +116,7 @@ def facts_of(view: View) -> Facts:
 
 def _queues_away(places: list[PlaceFacts]) -> str:
     away = (place for place in places if place.state == "unreachable")
-    of_queues = (place for place in away if place.role == "courier" or place.source == "queue")
+    of_queues = (place for place in away if place.role in ("courier", "herald") or place.source == "queue")
     return next((place.detail or "no reason is known" for place in of_queues), "")
 
 

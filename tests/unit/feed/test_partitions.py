@@ -13,7 +13,7 @@ from ringmain.feed import partitions as module
 from ringmain.feed.commits import LAST_S
 from ringmain.feed.loop import Feeder
 from ringmain.feed.partitions import Partitions
-from ringmain.lifecycle import KillHandler, Leash, Paused, Seek, Sought, pair
+from ringmain.lifecycle import Assigned, KillHandler, Leash, Paused, Seek, Sought, pair
 from ringmain.rings import GATE_STOP, REVOKED, Board, FeederTerms, Geometry, Overseer, Segment, bell
 from ringmain.seat import Seat
 from ringmain.verdict import CHANNEL, decode
@@ -143,6 +143,20 @@ def rig_through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     made = Rig(order="none", through="slow", channels={"slow": Channel()})
     yield made
     made.close()
+
+
+def test_an_assignment_that_the_link_has_no_room_for_is_said_again(rig: Rig) -> None:
+    while rig.link.send(Assigned([("filler", number) for number in range(100)])):
+        pass
+    rig.partitions.regrouped()
+    while rig.leash.receive():
+        pass
+
+    def heard() -> list[Any]:
+        rig.partitions.commit()
+        return rig.leash.receive()
+
+    assert eventually(heard) == [Assigned([PAIR])]
 
 
 def plan(call: Any) -> CallPlan:

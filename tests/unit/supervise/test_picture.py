@@ -111,11 +111,12 @@ def test_a_partition_of_a_paused_route_is_paused() -> None:
     assert node.ready
 
 
-def test_queues_that_are_away_are_said_with_the_couriers_reason() -> None:
-    away = PlaceFacts("courier", "courier", state="unreachable", detail="connection refused")
+@pytest.mark.parametrize("role", ["courier", "herald"])
+def test_queues_that_are_away_are_said_with_the_reason_of_who_needs_them(role: str) -> None:
+    away = PlaceFacts(role, role, state="unreachable", detail="connection refused")
     node = paint(replace(VIEW, places=[away]))
     assert node.queues_away == "connection refused"
-    assert not node.ready
+    assert node.ready == (role == "herald"), "no message needs the herald"
 
 
 def test_what_calls_usually_take_leaves_out_one_in_a_hundred() -> None:
