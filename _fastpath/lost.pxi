@@ -214,12 +214,12 @@ cdef bint withdrawn(FeederSide side, uint32_t slot, uint64_t limit_bytes) noexce
     return True
 
 
-cdef uint32_t in_flight(FeederSide side, int index) noexcept nogil:
-    cdef uint32_t i, n = 0
+cdef uint32_t in_flight(FeederSide side, int index, bint at_hand) noexcept nogil:
+    cdef uint32_t i, state, n = 0
     for i in range(side.count):
-        if (side.slots[i].partition == index and side.slots[i].epoch == side.windows[index].epoch
-                and word_state(load_acquire_64(&side.slots[i].word)) != FREE):
-            n += 1
+        if side.slots[i].partition == index and side.slots[i].epoch == side.windows[index].epoch:
+            state = word_state(load_acquire_64(&side.slots[i].word))
+            n += state != FREE and (not at_hand or (state != FILLED and state != WAITING and state != COURIER))
     return n
 
 

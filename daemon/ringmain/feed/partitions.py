@@ -16,6 +16,7 @@ from ringmain.feed.diverting import diverter
 from ringmain.feed.loop import BEAT_S, LOOK_S, OVERSIZE, Feeder
 from ringmain.feed.owned import Owned
 from ringmain.feed.seeking import target
+from ringmain.feed.sparing import Sparing
 from ringmain.feed.standstill import Standstill
 from ringmain.kafka.assignment import UNKNOWN, Partition
 from ringmain.kafka.properties import Member
@@ -29,7 +30,6 @@ _AT_ONCE = 2048
 _COURIER_S = 0.05
 _KILLED_WITHIN_S = 2.0
 _TELL_S = 1.0
-_FINISH_S = 2.0
 _RUN_LIMIT = 64
 
 _log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Partitions:
         self._diverter = diverter(seat, route, self._side, self._intake)
         self._owned: dict[Partition, Owned] = {}
         self._quiet = False
-        self._withdraw_s: float | None = None
+        self._leaves: Sparing | None = None
         self._waited = False
         self._paused = Paused()
         self._told_s, self._told = 0.0, True
@@ -237,21 +237,14 @@ class Partitions:
         in its key must not be executed here first; it would not be committed either.
         """
         self.quiet()
-        self._withdraw_s = 0.0
         self._kafka.retire()
 
     def leave(self, deadline_s: float) -> bool:
-        """Withdraw what nobody began. True = what was begun is committed, or the deadline has passed.
-
-        Whoever follows in this seat does again what was done ahead of anything withdrawn. So handlers at
-        work finish the ring first, if they can do so soon.
-        """
+        """Withdraw what nobody began. True = what was begun is committed, or the deadline has passed."""
         now_s = clock.monotonic_s()
-        if self._withdraw_s is None:
-            self._withdraw_s = now_s + min(_FINISH_S, (deadline_s - now_s) / 2)
-        if now_s >= self._withdraw_s or self._side.paused:
-            for owned in self._owned.values():
-                self._withdraw(owned)
+        if self._leaves is None:
+            self._leaves = Sparing(now_s, deadline_s)
+        self._withdraw_all(self._owned, self._leaves)
         self._waited = now_s >= deadline_s
         if self._waited or self._side.busy:
             return self._waited
@@ -323,9 +316,9 @@ class Partitions:
 
     def _let_finish(self, going: dict[Partition, Owned], deadline_s: float) -> None:
         """Wait for what was begun in `going`, and at first for what lies below it; the others are served."""
-        spared_s = (clock.monotonic_s() + deadline_s) / 2
-        while self._out_of_reach(going) and (now_s := clock.monotonic_s()) < deadline_s:
-            self._turn(going, spare=now_s < spared_s)
+        sparing = Sparing(clock.monotonic_s(), deadline_s)
+        while self._out_of_reach(going) and clock.monotonic_s() < deadline_s:
+            self._turn(going, sparing)
         if self._route.order != "none" and self._out_of_reach(going):
             self._end_ordered(going)
 
@@ -342,14 +335,21 @@ class Partitions:
     def _executing(self, going: dict[Partition, Owned]) -> set[int]:
         return {seat for owned in going.values() for seat in self._side.executing_seats(owned.index)}
 
-    def _turn(self, going: dict[Partition, Owned], spare: bool = False) -> None:
+    def _turn(self, going: dict[Partition, Owned], sparing: Sparing | None = None) -> None:
         self._feeder.settle()
-        for owned in going.values():
-            self._withdraw(owned, spare=spare)
+        self._withdraw_all(going, sparing)
         if not self._quiet:
             self._place(list(self._owned.values()))
         self._feeder.beat()
         self._feeder.nap_for(min(LOOK_S, BEAT_S))
+
+    def _withdraw_all(self, going: dict[Partition, Owned], sparing: Sparing | None) -> None:
+        spare = sparing is not None and sparing.goes_on(
+            any(self._side.in_flight(owned.index, at_hand=True) for owned in going.values()),
+            self._feeder.waiting.next_s,
+        )
+        for owned in going.values():
+            self._withdraw(owned, spare=spare)
 
     def _withdraw(self, owned: Owned, lost: bool = False, spare: bool = False) -> None:
         """What nobody began is the next owner's; where later ones have overflowed it follows them.

@@ -85,7 +85,6 @@ class Ending:
         stop_s = self._memory.config.stop_s
         _log.info("stopping", extra={"within_s": stop_s})
         self._stopping = Stopping(clock.monotonic_s(), stop_s)
-        self._gates.close(rings.GATE_STOP)
         for part in self.partings:
             part()
         for child in self._nursery.children:
@@ -117,6 +116,8 @@ class Ending:
             return
         busy = self._busy()
         while (phase := self._next_phase(self._stopping, busy, now_s)) is not None:
+            if phase.role == "handle":
+                self._gates.close(rings.GATE_STOP)
             for child in self._nursery.children.of(phase.role):
                 child.retiring, child.deadline_s = True, phase.killed_s
                 self._nursery.tell(child, (Settle if phase.name == SETTLE else Stop)(phase.told_s))

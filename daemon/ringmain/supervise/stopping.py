@@ -1,8 +1,13 @@
 """The order of a graceful stop, and how long each part of it may take: pure policy.
 
-The loop enters when it is told to stop. Handlers finish what they have claimed, feeders settle and commit it,
-then they leave, the courier brings away the rest: in that order, each before its share of `stop_s` is over.
-The admin ends last: who asks how far a stop is gets an answer.
+The loop enters when it is told to stop. Feeders withdraw what was not begun, handlers go on until what was is
+finished, feeders commit that; then handlers leave, feeders leave, the courier brings away the rest: in that
+order, each before its share of `stop_s` is over. The admin ends last: who asks how far a stop is gets its
+answer.
+
+Handlers are at work until feeders have settled: what waits behind a call under way (of its key, or of a
+handler that died) and lies below something done would be a gap, and all that was done above it would come
+again.
 
 No feeder leaves its group before the last commit of every other one stands: while the group changes, Kafka
 answers nothing to a member that has joined until all have, and a static one does not say that it is gone.
@@ -12,10 +17,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 SETTLE = "settle"
-"""The part of a stop in which feeders commit and stay."""
+"""The part of a stop in which what was begun is finished and committed, and everybody stays."""
 TAIL_RATIO = 0.2
 TAIL_MOST_S = 5.0
-"""What handlers must leave to feeders and courier: their results are worth nothing uncommitted."""
+"""What calls must leave to all that follows: their results are worth nothing uncommitted."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,8 @@ class Stopping:
         end_s = now_s + stop_s
         tail_s = min(TAIL_MOST_S, TAIL_RATIO * stop_s)
         self._ahead = [
-            Phase("handle", "handle", end_s - tail_s, end_s - tail_s),
-            Phase(SETTLE, "feed", end_s - 0.75 * tail_s, end_s - 0.65 * tail_s),
+            Phase(SETTLE, "feed", end_s - tail_s, end_s - 0.9 * tail_s),
+            Phase("handle", "handle", end_s - 0.8 * tail_s, end_s - 0.7 * tail_s),
             Phase("feed", "feed", end_s - 0.5 * tail_s, end_s - 0.4 * tail_s),
             Phase("courier", "courier", end_s - 0.1 * tail_s, end_s),
             Phase("http", "http", end_s - 0.05 * tail_s, end_s),

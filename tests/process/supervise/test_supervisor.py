@@ -82,7 +82,7 @@ def test_the_order_of_a_stop_is_handlers_feeders_courier(start: Start) -> None:
     left = {role: max(e.at_s for e in daemon.journal(role, "left")) for role in ("handle", "feed")}
     assert told["handle"] < left["handle"] < told["feed"] < left["feed"] < told["courier"]
     phases = [line["phase"] for line in daemon.log("stop phase done")]
-    assert phases[:4] == ["handle", "settle", "feed", "courier"]
+    assert phases[:4] == ["settle", "handle", "feed", "courier"]
 
 
 def test_no_feeder_is_told_to_leave_before_all_have_settled(start: Start) -> None:

@@ -13,10 +13,11 @@ from ringmain.feed import partitions as module
 from ringmain.feed.commits import LAST_S
 from ringmain.feed.loop import Feeder
 from ringmain.feed.partitions import Partitions
+from ringmain.feed.sparing import Sparing
 from ringmain.lifecycle import Assigned, KillHandler, Leash, Paused, Seek, Sought, pair
 from ringmain.rings import GATE_STOP, REVOKED, Board, FeederTerms, Geometry, Overseer, Segment, bell
 from ringmain.seat import Seat
-from ringmain.verdict import CHANNEL, decode
+from ringmain.verdict import CHANNEL, DONE, decode
 from support.waiting import eventually
 
 WANTS_RAW = 2
@@ -431,17 +432,39 @@ def test_a_client_that_does_not_go_there_ends_the_process_with_nothing_lost(rig:
     assert rig.kafka.asked[-1] == {("orders", 0): 1}, "what was withdrawn is not committed past"
 
 
-def test_a_feeder_that_is_replaced_lets_handlers_finish_the_ring_unless_they_may_not(rig: Rig) -> None:
-    handler, executed = rig.handler(), list[bytes]()
-    rig.push(10)
+def test_who_leaves_lets_handlers_finish_what_lies_below_something_done_and_withdraws_the_rest(
+    rig_none: Rig,
+) -> None:
+    rig = rig_none
+    slow, quick, executed = rig.handler(), rig.handler(), list[bytes]()
+    rig.push(3)
+    rig.partitions.take()
+    first, second = slow.claim(2)
+    (third,) = quick.claim(1)
+    quick.finish(third, DONE)
+    rig.feeder.settle()
+    rig.push(5)
     rig.partitions.take()
     rig.partitions.quiet()
     assert not rig.partitions.leave(clock.monotonic_s() + 60)
-    while handler.serve(plan(executed.append)):
-        rig.feeder.settle()
+    assert not quick.serve(plan(executed.append)), "what nobody had begun is withdrawn"
+    slow.finish(first, DONE)
+    slow.finish(second, DONE)
+    rig.feeder.settle()
+    assert not rig.partitions.leave(clock.monotonic_s() + 60)
     rig.answer()
     assert rig.partitions.leave(clock.monotonic_s() + 60)
-    assert rig.feeder.side.low_water(0) == len(executed) == 10
+    assert rig.kafka.asked == [{PAIR: 3}]
+
+
+def test_a_retry_in_place_that_is_far_away_keeps_nobody_from_leaving() -> None:
+    now_s = clock.monotonic_s()
+    sparing = Sparing(now_s, now_s + 60)
+    assert sparing.goes_on(True, None)
+    assert sparing.goes_on(False, now_s + 1)
+    assert not sparing.goes_on(False, now_s + 5)
+    assert not sparing.goes_on(False, None)
+    assert not Sparing(now_s - 40, now_s + 20).goes_on(True, None), "the second half is for what is executing"
 
 
 def test_who_leaves_commits_at_once_and_stays_until_that_stands_however_often_it_is_refused(rig: Rig) -> None:

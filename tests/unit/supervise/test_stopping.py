@@ -19,26 +19,29 @@ def _phases(stopping: Stopping) -> list[Phase]:
 
 
 @pytest.mark.parametrize("stop_s", [0.0, 1.0, 25.0, 3600.0])
-def test_handlers_then_feeders_then_courier_each_within_stop_s(stop_s: float) -> None:
+def test_all_settle_then_handlers_feeders_and_courier_leave_each_within_stop_s(stop_s: float) -> None:
     phases = _phases(Stopping(100.0, stop_s))
-    assert [phase.name for phase in phases] == ["handle", "settle", "feed", "courier", "http", "admin"]
-    assert [phase.role for phase in phases] == ["handle", "feed", "feed", "courier", "http", "admin"]
+    assert [phase.name for phase in phases] == ["settle", "handle", "feed", "courier", "http", "admin"]
+    assert [phase.role for phase in phases] == ["feed", "handle", "feed", "courier", "http", "admin"]
     assert phases == sorted(phases, key=lambda phase: phase.killed_s)
     assert phases == sorted(phases, key=lambda phase: phase.told_s)
     assert all(100.0 <= phase.told_s <= phase.killed_s <= 100.0 + stop_s for phase in phases)
 
 
-def test_handlers_leave_time_to_commit_what_they_did() -> None:
-    handlers, *_ = _phases(Stopping(0.0, 25.0))
-    assert handlers.killed_s == 20.0
+def test_calls_leave_time_to_commit_what_they_did() -> None:
+    settle, handlers, *_ = _phases(Stopping(0.0, 25.0))
+    assert settle.told_s == 20.0
+    assert settle.killed_s < handlers.told_s, "a frozen feeder takes nothing of the handlers' time"
 
 
-def test_no_feeder_is_told_to_leave_while_one_of_them_has_not_settled() -> None:
+def test_nobody_is_told_to_leave_while_a_feeder_has_not_settled() -> None:
     stopping = Stopping(0.0, 25.0)
-    stopping.advance({"feed"}, now_s=0.0)
-    settle = stopping.advance({"feed", "settle"}, now_s=0.0)
+    settle = stopping.advance({"feed", "handle", "settle"}, now_s=0.0)
     assert settle is not None
-    assert stopping.advance({"feed", "settle"}, now_s=0.0) is None
+    assert stopping.advance({"feed", "handle", "settle"}, now_s=0.0) is None
+    handle = stopping.advance({"feed", "handle"}, now_s=0.0)
+    assert handle is not None
+    assert handle.name == "handle"
     leave = stopping.advance({"feed"}, now_s=0.0)
     assert leave is not None
     assert (settle.name, leave.name) == ("settle", "feed")
