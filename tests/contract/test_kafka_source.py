@@ -130,7 +130,7 @@ def test_aborted_transactions_leave_gaps_and_the_end_is_told(kafka: KafkaServer,
 @pytest.mark.parametrize("way", ["direct"])  # what copies goes through confluent_kafka: one call at a time
 def test_the_loop_goes_round_while_the_broker_holds_back_its_answer(kafka: KafkaServer, reader: Make) -> None:
     """A question stands behind the fetch on its connection, which nothing ends while all is idle."""
-    held_s = 3.0
+    held_s = 6.0
     topic = kafka.create_topic()
     one = reader([topic], topic, fetch__wait__max__ms=int(held_s * 1000))
     eventually(one.until(lambda: one.starts), DEADLINE_S)
@@ -141,8 +141,9 @@ def test_the_loop_goes_round_while_the_broker_holds_back_its_answer(kafka: Kafka
         one.source.poll()
         longest_s = max(longest_s, time.monotonic() - turn_s)
         select.select([one.source], [], [], 0.01)
-    assert time.monotonic() - began_s > held_s / 2, "the answer was not held back: this shows nothing"
-    assert longest_s < held_s / 2
+    took_s = time.monotonic() - began_s
+    assert took_s > 1.0, "the answer was not held back: this shows nothing"
+    assert longest_s < took_s / 2
 
 
 def test_the_starting_position_is_committed_at_the_first_assignment(

@@ -161,7 +161,7 @@ def limited(brittle_rabbit: RabbitServer) -> RabbitQueues:
     brittle_rabbit.start()
     if "limited" not in brittle_rabbit.control("list_users", "--quiet"):
         brittle_rabbit.add_user("limited", "secret")
-    brittle_rabbit.control("set_permissions", "limited", "^other.*", ".*", ".*")
+    brittle_rabbit.permit("limited", "^other.*", ".*", ".*")
     access = rabbit_access(brittle_rabbit.url, username="limited", password="secret")
     return RabbitQueues("unheard", access, Topology("quorum"), HOMES)
 
@@ -182,7 +182,7 @@ def test_a_missing_right_is_said_with_the_remedy_and_counts_go_on(
         assert control.away() is None, "the queues are there"
         assert not control.send(b"nobody hears it")
         assert counted(control) == {}
-        brittle_rabbit.control("set_permissions", "limited", ".*", ".*", ".*")
+        brittle_rabbit.permit("limited", ".*", ".*", ".*")
         listening(control)
         assert control.unheard() is None
 

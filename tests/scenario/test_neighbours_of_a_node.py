@@ -191,7 +191,7 @@ def test_queues_that_refuse_are_said_once_per_daemon_with_the_plain_reason(
         scenario.config(queues=url, stop_s=3)
     else:
         brittle_rabbit.add_user("poor", "secret")
-        brittle_rabbit.control("set_permissions", "poor", "^$", ".*", ".*")
+        brittle_rabbit.permit("poor", "^$", ".*", ".*")
         scenario.config(queues={**url, "username": "poor", "password": "secret"}, stop_s=3)
     scenario.produce_numbers(3)
     daemon = scenario.start()
