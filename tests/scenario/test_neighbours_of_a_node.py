@@ -18,7 +18,7 @@ from support.waiting import eventually, never
 
 PARTITIONS = 4
 JOINED_S = 60.0
-HEARD_S = 30.0
+HEARD_S = 60.0
 QUICK = {"session.timeout.ms": "6000", "heartbeat.interval.ms": "500"}
 
 
