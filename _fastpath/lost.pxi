@@ -177,9 +177,12 @@ cdef uint32_t withdraw(FeederSide side, int index, uint64_t limit_bytes, bint sp
     cdef uint32_t i, left = 0
     cdef uint64_t held[RINGS]
     cdef Window *w = &side.windows[index]
-    # ORDER: nobody may claim between the look at what was begun and the taking back of what lies above it.
+    show_all(side)
+    # ORDER: nobody may claim between the look at what was begun and the taking back of what lies above it. (One
+    # that has moved a head just before may still mark its slots: of its claim alone a later one may be executed
+    # and an earlier one taken back.)
     hold_entries(side, held)
-    w.leaving_from = min(w.leaving_from, begun_to(side, index) + 1 if spare else 0)
+    w.leaving_from = min(w.leaving_from, begun_to(side, index) + 1 if spare else LEAVES)
     for i in range(side.count):
         if side.slots[i].partition == index:
             left += not withdrawn(side, i, limit_bytes)

@@ -240,6 +240,17 @@ def test_what_lies_below_something_begun_may_be_spared_and_is_executed() -> None
         assert feeder.close_partition(index) == (4, 0)
 
 
+def test_what_has_no_offset_leaves_as_well() -> None:
+    with rig() as ring:
+        feeder, handler = ring.feeder(tagged=True), ring.handler()
+        index = opened(feeder)
+        feeder.place(index, -1, b"", tag=1)
+        feeder.flush()
+        assert feeder.withdraw(index) == 0
+        assert feeder.busy == 0
+        assert handler.claim(1) == []
+
+
 def test_what_was_spared_leaves_when_it_is_asked_for_all() -> None:
     with rig() as ring:
         feeder, slow, quick = ring.feeder(order="key"), ring.handler(), ring.handler()

@@ -261,7 +261,7 @@ class Feeder:
 
     def _nap_s(self, source: Source) -> float:
         nap_s = min(BEAT_S, source.timeout_s())
-        leaving = self._leaving_by_s is not None and not self._settled
+        leaving = self._leaving_by_s is not None and not (self._settled and self._stays)
         if leaving or self.side.busy > len(self.waiting):
             nap_s = min(nap_s, LOOK_S)
         if (next_s := self.waiting.next_s) is not None:

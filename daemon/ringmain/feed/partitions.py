@@ -6,6 +6,7 @@ given away only after its last commit or the deadline.
 """
 
 import logging
+import math
 
 from ringmain import clock, verdict
 from ringmain._fastpath import PartitionQueue, keep_freed_memory
@@ -68,7 +69,7 @@ class Partitions:
         self._owned: dict[Partition, Owned] = {}
         self._quiet = False
         self._leaves: Sparing | None = None
-        self._waited = False
+        self._leave_by_s = math.inf
         self._paused = Paused()
         self._told_s, self._told = 0.0, True
         self._standstill = Standstill()
@@ -244,12 +245,13 @@ class Partitions:
         now_s = clock.monotonic_s()
         if self._leaves is None:
             self._leaves = Sparing(now_s, deadline_s)
+        self._leave_by_s = deadline_s
         self._withdraw_all(self._owned, self._leaves)
-        self._waited = now_s >= deadline_s
-        if self._waited or self._side.busy:
-            return self._waited
+        waited = now_s >= deadline_s
+        if self._side.busy and not waited:
+            return False
         self._commits.hurry()
-        return self._commits.done(self._owned)
+        return waited or self._commits.done(self._owned)
 
     def close(self) -> None:
         """The last commit, then leave (a static member's partitions stay its own for the session timeout)."""
@@ -286,14 +288,16 @@ class Partitions:
         going = {pair: self._owned.pop(pair) for pair in partitions if pair in self._owned}
         for owned in going.values():
             self._intake.drop(owned.index)
-            self._withdraw(owned, lost, spare=not (lost or self._waited))
         began_s = clock.monotonic_s()
-        if not lost:
+        if lost:
+            for owned in going.values():
+                self._withdraw(owned, lost)
+            if self._route.order != "none":
+                self._end_ordered(going)  # there may be calls of the same keys elsewhere already
+        else:
             # ORDER: what leave() waited for is not waited for again: soon after its deadline we are killed.
-            self._let_finish(going, began_s + (0.0 if self._waited else self._seat.config.revoke_s))
+            self._let_finish(going, min(began_s + self._seat.config.revoke_s, self._leave_by_s))
             self._commits.last(going)
-        elif self._route.order != "none":
-            self._end_ordered(going)  # there may be calls of the same keys elsewhere already
         for (topic, partition), owned in going.items():
             low, late = self._side.close_partition(owned.index)
             _log.info(
@@ -317,8 +321,11 @@ class Partitions:
     def _let_finish(self, going: dict[Partition, Owned], deadline_s: float) -> None:
         """Wait for what was begun in `going`, and at first for what lies below it; the others are served."""
         sparing = Sparing(clock.monotonic_s(), deadline_s)
+        self._withdraw_all(going, sparing)
         while self._out_of_reach(going) and clock.monotonic_s() < deadline_s:
             self._turn(going, sparing)
+        # ORDER: before the last commit: what is begun after it would be done twice, and out of its order.
+        self._withdraw_all(going)
         if self._route.order != "none" and self._out_of_reach(going):
             self._end_ordered(going)
 
@@ -343,7 +350,7 @@ class Partitions:
         self._feeder.beat()
         self._feeder.nap_for(min(LOOK_S, BEAT_S))
 
-    def _withdraw_all(self, going: dict[Partition, Owned], sparing: Sparing | None) -> None:
+    def _withdraw_all(self, going: dict[Partition, Owned], sparing: Sparing | None = None) -> None:
         spare = sparing is not None and sparing.goes_on(
             any(self._side.in_flight(owned.index, at_hand=True) for owned in going.values()),
             self._feeder.waiting.next_s,

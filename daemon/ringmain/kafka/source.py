@@ -30,6 +30,7 @@ from ringmain.kafka.silent import Silent
 
 CLOSE_S = 5.0
 _COMMIT_AGAIN_S = 0.05
+_EVENTS = 100
 NOBODY = "^ringmain-retired-no-such-topic$"
 
 
@@ -143,7 +144,9 @@ class KafkaSource:
         # ORDER: an assignment that is here is served before the close, in which it may hang the client: what
         # it answers ends the group, and the revocation behind it asks the group (librdkafka 2.16 drops a
         # question that comes in its last moment unanswered, and waits for ever).
-        self._consumer.poll(0)
+        for _ in range(_EVENTS):
+            if self._consumer.poll(0) is None:
+                break
         self._leave_as_spare()
         self._drain.release()
         return self._leave(CLOSE_S)

@@ -1,6 +1,6 @@
 """What a Kafka feeder does with its partitions when it has to give them away; Kafka itself is left out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from ringmain.feed.sparing import Sparing
 from ringmain.lifecycle import Assigned, KillHandler, Leash, Paused, Seek, Sought, pair
 from ringmain.rings import GATE_STOP, REVOKED, Board, FeederTerms, Geometry, Overseer, Segment, bell
 from ringmain.seat import Seat
-from ringmain.verdict import CHANNEL, DONE, decode
+from ringmain.verdict import CHANNEL, DONE, RETRY, RETURNED, Failure, decode, encode
 from support.waiting import eventually
 
 WANTS_RAW = 2
@@ -115,35 +115,23 @@ class Rig:
 
 
 @pytest.fixture
-def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+def make_rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Rig]]:
+    """Makes rigs: make_rig(revoke_s=…, order=…)."""
     monkeypatch.setattr(module, "KafkaSource", NoKafka)
-    made = Rig()
-    yield made
-    made.close()
+    made: list[Rig] = []
+
+    def make(**settings: Any) -> Rig:
+        made.append(Rig(**settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture
-def rig_patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr(module, "KafkaSource", NoKafka)
-    made = Rig(revoke_s=60.0, order="none")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def rig_none(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr(module, "KafkaSource", NoKafka)
-    made = Rig(order="none")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def rig_through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr(module, "KafkaSource", NoKafka)
-    made = Rig(order="none", through="slow", channels={"slow": Channel()})
-    yield made
-    made.close()
+def rig(make_rig: Callable[..., Rig]) -> Rig:
+    return make_rig()
 
 
 def test_an_assignment_that_the_link_has_no_room_for_is_said_again(rig: Rig) -> None:
@@ -232,14 +220,15 @@ def test_ordered_work_whose_handler_was_killed_is_begun_by_no_other_here(
     assert side.busy == 0
 
 
-def test_what_was_waited_for_to_the_deadline_is_not_waited_for_again(rig_patient: Rig) -> None:
+def test_what_was_waited_for_to_the_deadline_is_not_waited_for_again(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(revoke_s=60.0, order="none")
     """The supervisor kills a feeder soon after its deadline; until then it has to leave its group."""
-    rig_patient.push(1)
-    rig_patient.partitions.take()
-    assert len(rig_patient.handler().claim(1)) == 1
+    rig.push(1)
+    rig.partitions.take()
+    assert len(rig.handler().claim(1)) == 1
     began_s = clock.monotonic_s()
-    assert rig_patient.partitions.leave(began_s)
-    rig_patient.partitions.revoked([("orders", 0)], lost=False)
+    assert rig.partitions.leave(began_s)
+    rig.partitions.revoked([("orders", 0)], lost=False)
     assert clock.monotonic_s() - began_s < 30
 
 
@@ -259,9 +248,9 @@ def test_the_answer_to_a_commit_from_before_the_log_went_back_is_no_reason_to_co
 
 
 def test_a_route_that_goes_through_a_channel_hands_all_to_the_courier_and_commits_behind_it(
-    rig_through: Rig,
+    make_rig: Callable[..., Rig],
 ) -> None:
-    rig = rig_through
+    rig = make_rig(order="none", through="slow", channels={"slow": Channel()})
     rig.push(3)
     rig.partitions.take()
     assert rig.feeder.side.busy == 0, "a courier that is not there yet would get it twice"
@@ -376,8 +365,9 @@ def test_a_seek_back_is_committed_again_when_it_was_not_seen_to_stand(rig: Rig) 
     assert rig.kafka.asked[-1] == {("orders", 0): 3}
 
 
-def test_a_call_that_outlasts_the_deadline_of_a_seek_moves_no_offset(rig_none: Rig) -> None:
-    rig, handler = rig_none, rig_none.handler()
+def test_a_call_that_outlasts_the_deadline_of_a_seek_moves_no_offset(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(order="none")
+    handler = rig.handler()
     rig.push(3)
     rig.partitions.take()
     late = handler.claim(1)
@@ -433,9 +423,9 @@ def test_a_client_that_does_not_go_there_ends_the_process_with_nothing_lost(rig:
 
 
 def test_who_leaves_lets_handlers_finish_what_lies_below_something_done_and_withdraws_the_rest(
-    rig_none: Rig,
+    make_rig: Callable[..., Rig],
 ) -> None:
-    rig = rig_none
+    rig = make_rig(order="none")
     slow, quick, executed = rig.handler(), rig.handler(), list[bytes]()
     rig.push(3)
     rig.partitions.take()
@@ -455,6 +445,55 @@ def test_who_leaves_lets_handlers_finish_what_lies_below_something_done_and_with
     rig.answer()
     assert rig.partitions.leave(clock.monotonic_s() + 60)
     assert rig.kafka.asked == [{PAIR: 3}]
+
+
+def test_what_nobody_began_in_time_is_not_begun_after_the_last_commit(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(revoke_s=0.0)
+    slow, other = rig.handler(), rig.handler()
+    for offset, key in enumerate((b"a", b"b", b"b")):
+        rig.queue.push(key, b"%d" % offset, b"", offset, 0)
+    rig.partitions.take()
+    claims = {claim.value: claim for claim in slow.claim(3)}
+    slow.finish(claims[b"1"], DONE)
+    rig.feeder.settle()
+    slow.finish(claims[b"0"], RETURNED)  # below what is done, and to be had again
+    rig.feeder.settle()
+    begun: list[Any] = []
+
+    def commit_now(offsets: dict[Any, int], timeout_s: float) -> bool:
+        begun.extend(other.claim(1))
+        return True
+
+    rig.kafka.commit_now = commit_now
+    rig.partitions.revoked([PAIR], lost=False)
+    assert begun == []
+
+
+def test_a_revocation_does_not_wait_for_a_retry_that_is_not_due_by_then(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(revoke_s=60.0)
+    handler = rig.handler()
+    for offset, key in enumerate((b"a", b"b")):
+        rig.queue.push(key, b"", b"", offset, 0)
+    rig.partitions.take()
+    first, second = handler.claim(2)
+    handler.finish(first, RETRY, encode(Failure(delay_s=3600.0, error_class="E", error_message="")))
+    handler.finish(second, DONE)
+    rig.feeder.settle()
+    began_s = clock.monotonic_s()
+    rig.partitions.revoked([PAIR], lost=False)
+    assert clock.monotonic_s() - began_s < 10, "half of revoke_s is thirty"
+
+
+def test_a_revocation_on_the_way_out_waits_no_longer_than_the_way_out(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(revoke_s=60.0)
+    handler = rig.handler()
+    rig.push(1)
+    rig.partitions.take()
+    assert handler.claim(1)
+    assert not rig.partitions.leave(clock.monotonic_s() + 0.2)
+    began_s = clock.monotonic_s()
+    rig.partitions.revoked([PAIR], lost=False)
+    assert clock.monotonic_s() - began_s < 10, "revoke_s is a minute"
 
 
 def test_a_retry_in_place_that_is_far_away_keeps_nobody_from_leaving() -> None:
