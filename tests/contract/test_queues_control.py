@@ -148,11 +148,17 @@ def test_a_count_makes_no_queue_and_no_word_is_left_behind(rabbit: RabbitServer)
     queues = RABBIT["rabbitmq"](rabbit.url)
     assert isinstance(queues, RabbitQueues)
     queues.delete()
+    before = {name for [name] in rabbit.queues("name")}
     with closing(queues.control()) as control:
         listening(control)
         counted(control)
         assert [name for [name] in rabbit.queues("name") if name.startswith(f"{APP}.control.")]
-    eventually(lambda: not [name for [name] in rabbit.queues("name") if name.startswith(f"{APP}.")], SOON_S)
+
+    def nothing_new() -> bool:
+        assert {name for [name] in rabbit.queues("name")} <= before
+        return True
+
+    eventually(nothing_new, SOON_S)
 
 
 @pytest.fixture
