@@ -36,6 +36,7 @@ class Gates:
                 self._give_up(key)
             elif key in self._breakers:
                 self._breakers[key].policy = policy
+                self._breakers[key].try_soon()  # what is new may be the remedy
             else:
                 self._breakers[key] = Breaker(policy)
 
@@ -74,6 +75,14 @@ class Gates:
         elif verdict is Verdict.RESUME:
             overseer.open_gate(rings.GATE_FLOOD)
             _log.info("flood: route resumed", extra={"of_route": pool})
+
+    def try_now(self, pool: str) -> str:
+        """Somebody thinks that a pool may go on: one message is tried. Says so where a breaker pauses it."""
+        breaker = self._breakers.get(pool)
+        if breaker is None or not breaker.paused:
+            return ""
+        breaker.try_soon()
+        return f"{pool} is paused by the circuit breaker ({breaker.reason()}): one message is tried now"
 
     def paused(self, pool: str) -> list[PausedBy]:
         """Why the pool's handlers claim nothing, as far as it is decided here or was by one of them."""

@@ -165,6 +165,8 @@ def eta_s(lag: int, nearer_per_s: float) -> float | None:
 
 def _state(sight: PartitionSight, view: View) -> str:
     pool = next(one.facts for one in view.pools if one.facts.key == sight.facts.pool)
+    if any(place.title == sight.owner and place.state == "unreachable" for place in view.places):
+        return "unreachable"  # what is known of it is what was true last
     if sight.facts.paused or wellness.takes_nothing(pool):
         return "paused"
     if any(wellness.of_partition(sight.facts, pool)):

@@ -104,6 +104,13 @@ def test_the_state_of_a_partition(sight: PartitionSight, state: str) -> None:
     assert paint(replace(VIEW, partitions=[sight])).partitions[0].state == state
 
 
+def test_a_partition_whose_feeder_cannot_reach_kafka_is_unreachable() -> None:
+    away = PlaceFacts(
+        "feeder orders/0", "feeder", "orders", state="unreachable", detail="Kafka does not answer"
+    )
+    assert paint(replace(VIEW, places=[away])).partitions[0].state == "unreachable"
+
+
 def test_a_partition_of_a_paused_route_is_paused() -> None:
     paused = replace(POOL, facts=replace(POOL.facts, paused=[PausedBy("operator")]))
     node = paint(replace(VIEW, pools=[paused]))
