@@ -57,8 +57,9 @@ from ringmain.supervise.staff import Staff
 from ringmain.supervise.watch import Overdue
 
 LONGEST_TICK_S, SHORTEST_TICK_S = 2.0, 0.01
-FLOOD_TICK_S = 0.2
-"""A wrong type fails with each message, as fast as they come: what a breaker does not see is dead by then."""
+FLOOD_TICK_S, WARY_S = 0.2, 10.0
+"""A wrong type fails with each message, as fast as they come, mostly right after a start: what a breaker does
+not see by then is dead. Where nothing is called nobody looks so often."""
 RSS_TICK_S = 0.5
 ROUNDING_S = 0.001
 REFUSED = "refused"
@@ -87,6 +88,7 @@ class Supervisor:
         self._neighbours = Neighbours(memory, nursery)
         self._adopt(config)
         self._round_due_s = self._flood_due_s = 0.0
+        self._wary_until_s = clock.monotonic_s() + WARY_S
         self._turns: list[Callable[[float], float]] = []
         """Each is called once a turn of the loop and says when at the latest it wants the next one."""
         self._turn_due_s = math.inf
@@ -254,8 +256,8 @@ class Supervisor:
     def _relieve(self) -> None:
         now_s = clock.monotonic_s()
         if now_s >= self._flood_due_s:
-            self._flood_due_s = now_s + FLOOD_TICK_S
-            self._gates.watch(now_s)
+            wary = self._gates.watch(now_s) or now_s < self._wary_until_s
+            self._flood_due_s = now_s + (FLOOD_TICK_S if wary else LONGEST_TICK_S)
         if now_s >= self._round_due_s:
             again_s = self._patrol.go_round(now_s)
             self._round_due_s = now_s + max(SHORTEST_TICK_S, min(self._tick_s, again_s + ROUNDING_S))
