@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from forked import forked
 from rig import Rig
 
 from ringmain import clock
@@ -75,12 +76,7 @@ class Yard:
 
     def spawn(self) -> None:
         side = self.ring.handler()
-        if (pid := os.fork()) == 0:
-            try:
-                self._work(side, self.seed + side.seat)
-            finally:
-                os._exit(1)
-        self.seats[pid] = side.seat
+        self.seats[forked(lambda: self._work(side, self.seed + side.seat))] = side.seat
 
     def kill(self, pid: int) -> None:
         signals.send(pid, signal.SIGKILL)

@@ -255,12 +255,15 @@ def test_what_was_spared_leaves_when_it_is_asked_for_all() -> None:
     with rig() as ring:
         feeder, slow, quick = ring.feeder(order="key"), ring.handler(), ring.handler()
         index = opened(feeder)
-        for offset, key in enumerate((b"slow", b"quick", b"slow")):
+        for offset, key in enumerate((b"slow", b"quick", b"slow", b"quick")):
             feeder.place(index, offset, b"", key=key)
         feeder.flush()
         (claim,) = slow.claim(1)
-        serve_all(quick, lambda value: None)
-        feeder.settle()
+        for _ in range(2):
+            serve_all(quick, lambda value: None)
+            feeder.settle()
+            feeder.flush()
+        assert feeder.withdraw(index, spare=True) == 2, "0 is executing and 2 waits behind it; 3 is done"
         assert feeder.withdraw(index) == 1
         slow.finish(claim, DONE)
         feeder.settle()

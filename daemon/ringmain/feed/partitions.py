@@ -212,7 +212,6 @@ class Partitions:
         self._hold(owned, True)
         self._intake.drop(owned.index)
         owned.sought = True
-        self._withdraw(owned)
         self._let_finish({pair: owned}, clock.monotonic_s() + self._seat.config.revoke_s)
         if refusal := self._kafka.seek(*pair, offset):
             # LOSS: what was withdrawn comes again to a new process only.
