@@ -147,9 +147,9 @@ cdef class FeederSide:
         """Let who looks from outside know how far the partition is: now and then."""
         tell_partition(self, index, committed, end, paused)
 
-    def in_flight(self, int index):
-        """Slots of the partition's present epoch that are not free."""
-        return in_flight(self, index)
+    def in_flight(self, int index, bint at_hand=False):
+        """Slots of the partition's present epoch that are not free; `at_hand`: that a handler has or could take."""
+        return in_flight(self, index, at_hand)
 
     def executing_seats(self, int index):
         """Handler seats that are executing a message of the partition's present epoch."""

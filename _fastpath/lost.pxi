@@ -179,9 +179,12 @@ cdef uint32_t withdraw(FeederSide side, int index, uint64_t limit_bytes, bint sp
     cdef uint32_t i, left = 0
     cdef uint64_t held[RINGS]
     cdef Window *w = &side.windows[index]
-    # ORDER: nobody may claim between the look at what was begun and the taking back of what lies above it.
+    show_all(side)
+    # ORDER: nobody may claim between the look at what was begun and the taking back of what lies above it. (One
+    # that has moved a head just before may still mark its slots: of its claim alone a later one may be executed
+    # and an earlier one taken back.)
     hold_entries(side, held)
-    w.leaving_from = min(w.leaving_from, begun_to(side, index) + 1 if spare else 0)
+    w.leaving_from = min(w.leaving_from, begun_to(side, index) + 1 if spare else LEAVES)
     for i in range(side.count):
         if side.slots[i].partition == index:
             left += not withdrawn(side, i, limit_bytes)
@@ -218,12 +221,12 @@ cdef bint withdrawn(FeederSide side, uint32_t slot, uint64_t limit_bytes) noexce
     return True
 
 
-cdef uint32_t in_flight(FeederSide side, int index) noexcept nogil:
-    cdef uint32_t i, n = 0
+cdef uint32_t in_flight(FeederSide side, int index, bint at_hand) noexcept nogil:
+    cdef uint32_t i, state, n = 0
     for i in range(side.count):
-        if (side.slots[i].partition == index and side.slots[i].epoch == side.windows[index].epoch
-                and word_state(load_acquire_64(&side.slots[i].word)) != FREE):
-            n += 1
+        if side.slots[i].partition == index and side.slots[i].epoch == side.windows[index].epoch:
+            state = word_state(load_acquire_64(&side.slots[i].word))
+            n += state != FREE and (not at_hand or (state != FILLED and state != WAITING and state != COURIER))
     return n
 
 

@@ -16,6 +16,7 @@ cdef struct Window:
 
 
 cdef int64_t STAYS = 0x7fffffffffffffff
+cdef int64_t LEAVES = -STAYS - 1     # also what has a negative offset, as what came from nowhere has
 
 
 cdef int window_open(Window *w, int64_t position, uint64_t limit, uint32_t epoch) except -1:

@@ -85,19 +85,24 @@ cdef bint reclaim(FeederSide side, uint32_t slot) noexcept nogil:
             return True
 
 
-cdef void hold_entries(FeederSide side, uint64_t *held) noexcept nogil:
-    """Move the heads over all that is unclaimed; `held` is where they were. Nobody claims until it is shown again.
+cdef uint64_t hold_ring(FeederSide side, uint32_t ring_no) noexcept nogil:
+    """Move a ring's head over all that is unclaimed; returns where it was. Nobody claims until some is shown again.
 
-    ORDER: a handler that has read some of these entries loses its own swap on the head, and finds nothing.
+    ORDER: one swap takes all. A handler that has read some of these entries loses its own swap on the head, reads
+    again, and finds nothing. What it claimed before lies below the head that this swap proves.
     """
+    cdef uint64_t *head = &side.head.heads[ring_no]
+    cdef uint64_t at = load_acquire_64(head), tail = side.published_tails[ring_no]
+    while at != tail and not swap_if_64(head, at, tail):
+        at = load_acquire_64(head)
+    return at
+
+
+cdef void hold_entries(FeederSide side, uint64_t *held) noexcept nogil:
+    """The same with all rings; `held` is where their heads were."""
     cdef uint32_t ring_no
-    cdef uint64_t *head
     for ring_no in range(RINGS):
-        head = &side.head.heads[ring_no]
-        held[ring_no] = load_acquire_64(head)
-        while (held[ring_no] != side.published_tails[ring_no]
-                and not swap_if_64(head, held[ring_no], side.published_tails[ring_no])):
-            held[ring_no] = load_acquire_64(head)
+        held[ring_no] = hold_ring(side, ring_no)
 
 
 cdef void show_held(FeederSide side, uint64_t *held) noexcept nogil:
@@ -131,16 +136,12 @@ cdef uint32_t divert(FeederSide side, uint32_t keep, uint32_t most, uint64_t lim
     than a quarter of the arena. Returns how many went.
     """
     cdef uint64_t *entries = side.ring.ready(side.seat, MAIN)
-    cdef uint64_t *head = &side.head.heads[MAIN]
-    cdef uint64_t at = load_acquire_64(head), tail = side.published_tails[MAIN], e
+    cdef uint64_t at = load_acquire_64(&side.head.heads[MAIN]), tail = side.published_tails[MAIN], e
     cdef uint32_t slot, kept = 0, moved = 0, limit_blocks = side.arena.blocks - (side.arena.blocks >> 2)
     if most == 0 or side.courier_blocks >= limit_blocks or <int64_t>(tail - at) <= <int64_t>keep:
         return 0
-    # ORDER: one swap takes all that is unclaimed. A handler that has read some of these entries loses its own
-    # swap on the head, reads again, and finds nothing until what stays is published again below, behind a new
-    # tail. What it claimed before lies below the head that this swap proves, and is not looked at.
-    while at != tail and not swap_if_64(head, at, tail):
-        at = load_acquire_64(head)
+    # ORDER: what stays is published again below, behind a new tail; what was claimed before is not looked at.
+    at = hold_ring(side, MAIN)
     while at < tail:
         e = entries[at & side.mask]
         at += 1

@@ -27,7 +27,7 @@ from support.environment import child_environment
 from support.kafka_server import KafkaServer
 from support.scenario import RINGMAIN, toml
 
-PER_S = 6000
+PER_S = 20_000
 """More than two cores do: the backlog must last."""
 FLOOR = 0.95
 APP = """

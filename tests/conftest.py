@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.dealing import dealt
 from support.kafka_jars import ServerUnavailable
 from support.kafka_server import KafkaServer
 from support.leftovers import Leftovers, adopt_orphans
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from support.chromium import Browser
 
 
+@pytest.hookimpl(trylast=True)  # pytest itself groups tests by the fixtures of the session
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The booted machine first: pytest-xdist gives away what comes last, and two would boot one each."""
-    items.sort(key=lambda item: "systemd" not in item.path.parts)
+    """Several workers get them so that they end together."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = dealt(items, workers)
 
 
 def unavailable(reason: ServerUnavailable) -> None:
@@ -54,6 +58,14 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
 def own_kafka(tmp_path: Path) -> Iterator[KafkaServer]:
     """A Kafka of this test alone, which it may stop, freeze and start again."""
     server = _started(tmp_path / "kafka")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def brittle_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """One that the tests of a file stop one after another; each leaves it running."""
+    server = _started(tmp_path_factory.mktemp("brittle-kafka"))
     yield server
     server.close()
 

@@ -52,6 +52,12 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
     deadline_s: float
 
 
+class Settle(msgspec.Struct, frozen=True, tag="settle"):
+    """A feeder: finish and commit what is begun before `deadline_s`, and stay in the group: Stop follows."""
+
+    deadline_s: float
+
+
 class Quiet(msgspec.Struct, frozen=True, tag="quiet"):
     """Take nothing new; only Stop follows."""
 
@@ -98,13 +104,17 @@ class Seek(msgspec.Struct, frozen=True, tag="seek"):
     edge: str = ""
 
 
-Order = Stop | Quiet | Retire | Announce | Expect | Paused | Seek
+Order = Stop | Settle | Quiet | Retire | Announce | Expect | Paused | Seek
 
 
 class Booted(msgspec.Struct, frozen=True, tag="booted"):
     """The role is at work. An `asynchronous` handler watches its calls itself; only its loop is watched."""
 
     asynchronous: bool = False
+
+
+class Settled(msgspec.Struct, frozen=True, tag="settled"):
+    """The answer to a Settle: all that was begun is committed, or its deadline has passed."""
 
 
 class Status(msgspec.Struct, frozen=True, tag="status"):
@@ -187,7 +197,18 @@ class Declared(msgspec.Struct, frozen=True, tag="declared"):
 
 
 Report = (
-    Booted | Status | GaveUp | Assigned | KillHandler | Scouted | Probed | Heard | Depths | Declared | Sought
+    Booted
+    | Settled
+    | Status
+    | GaveUp
+    | Assigned
+    | KillHandler
+    | Scouted
+    | Probed
+    | Heard
+    | Depths
+    | Declared
+    | Sought
 )
 
 Sent = TypeVar("Sent")

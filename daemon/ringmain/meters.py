@@ -81,7 +81,10 @@ RING_UNCLAIMED = Meter("ringmain_ring_unclaimed_messages", "gauge", FEEDER, "of 
 QUEUE_MESSAGES = Meter(
     "ringmain_queue_messages", "gauge", (*POOL, "queue"), "messages in ready, delay, dead, overflow"
 )
-QUEUE_OLDEST = Meter("ringmain_queue_oldest_seconds", "gauge", (*POOL, "queue"), "age of the oldest of them")
+QUEUE_OLDEST = Meter(
+    "ringmain_queue_oldest_seconds", "gauge", (*POOL, "queue"),
+    "age of the oldest of them; SQLite only, RabbitMQ does not tell",
+)  # fmt: skip
 
 RESTARTS = Meter(
     "ringmain_process_restarts_total", "counter", ("role", *POOL, "cause"),

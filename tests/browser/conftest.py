@@ -13,7 +13,9 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     """A real Chromium. Whatever a test does, nothing may go wrong in the page's scripts meanwhile."""
     chromium.console()
     yield chromium
-    assert chromium.console() == []
+    said = chromium.console()
+    chromium.leave()
+    assert said == []
 
 
 @pytest.fixture(scope="session")

@@ -104,7 +104,7 @@ def test_a_group_of_the_counts_leads_to_its_messages(browser: Browser, stage: St
     page.wait(lambda: shown(page) == ["orders:0:0", "orders:0:10", "orders:0:20"], "those of the group")
     page.fill("select[aria-label='Count by']", "hour")
     page.press("Clear", ".filters")
-    group = page.see('table[aria-label="Counts"] button', "1970-01-01").text
+    group = page.wait(lambda: page.see('table[aria-label="Counts"] button', "1970-01-01").text, "the hour")
     page.press(group, 'table[aria-label="Counts"]')
     page.see(".dead-acts", "30 messages pass the filter")
     assert page.see(".filters input[name=since]").get_property("value") == "1970-01-01T00:00:00.000Z"

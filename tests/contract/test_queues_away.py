@@ -140,7 +140,7 @@ def test_nothing_is_confirmed_into_a_file_that_was_deleted(queues: Queues, tmp_p
             if path.is_file():
                 path.unlink()
         publish(publisher, READY, [message(2)])
-        held = take(taker, 1, deadline_s=5.0)
+        held = take(taker, 1)
         assert offsets(held) == [2]
         settle(taker, held)
         assert queues.depths() == {}
@@ -152,7 +152,7 @@ def test_takers_go_on_after_everything_beside_the_file_was_deleted(queues: Queue
         settle(one, take(one, 1))
         shutil.rmtree(tmp_path / "queues.db-wake")
         publish(publisher, READY, [message(2)])
-        held = take(one, 1, deadline_s=5.0)
+        held = take(one, 1)
         with closing(queues.taker([READY])) as other:
             assert take_all(other) == []
             never(lambda: take_all(other), 0.3)

@@ -235,7 +235,7 @@ def test_a_killed_takers_messages_come_back_at_once(point: str, queues: Queues, 
         publish(publisher, READY, map(message, range(MESSAGES)))
         killed("take", point)
         left = MESSAGES if point == "taken" else MESSAGES // 2
-        held = take(survivor, left, deadline_s=2.0)
+        held = take(survivor, left, deadline_s=15.0)
         assert sorted(offsets(held)) == list(range(MESSAGES))[-left:]
         assert take_all(survivor) == []
 

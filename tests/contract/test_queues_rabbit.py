@@ -285,7 +285,7 @@ def test_depths_of_many_routes_are_asked_in_few_round_trips(url: str) -> None:
     start_s = monotonic_s()
     assert queues.depths() == {}
     assert len(list(queues.every_queue())) > 1000
-    assert monotonic_s() - start_s < 5.0
+    assert monotonic_s() - start_s < 15.0
 
 
 def test_what_is_acked_last_is_gone_although_the_taker_left_at_once(queues: RabbitQueues) -> None:

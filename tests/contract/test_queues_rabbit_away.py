@@ -39,7 +39,7 @@ BACK_S = 60.0
 def server(brittle_rabbit: RabbitServer) -> Iterator[RabbitServer]:
     empty(brittle_rabbit.url)
     yield brittle_rabbit
-    brittle_rabbit.start()
+    brittle_rabbit.mend()
 
 
 class Sender:
@@ -257,7 +257,7 @@ def test_who_may_not_publish_is_told_so_and_is_not_refused_at_full_speed(
     server: RabbitServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.add_user("narrow", "narrow")
-    server.control("set_permissions", "-p", "/", "narrow", "^shop[.]", "^shop[.]", "^shop[.]")
+    server.permit("narrow", "^shop[.]", "^shop[.]", "^shop[.]")
     with closing(rabbit_queues(server.url, username="narrow", password="narrow").publisher()) as publisher:
 
         def refused() -> str:
@@ -271,7 +271,7 @@ def test_who_may_not_publish_is_told_so_and_is_not_refused_at_full_speed(
         never(lambda: not refused(), 1.0)
         assert caplog.messages.count("rabbitmq closed the channel") == 1
         assert len(publisher.settled().lost) < 20
-        server.control("set_permissions", "-p", "/", "narrow", "^shop[.]", "amq[.]default", "^shop[.]")
+        server.permit("narrow", "^shop[.]", "amq[.]default", "^shop[.]")
         eventually(lambda: refused() == "" and publisher.settled().confirmed, BACK_S)
         assert publisher.away() is None
 
@@ -283,10 +283,10 @@ def test_what_would_not_work_is_found_before_anything_depends_on_it(server: Rabb
         (("none", "none", "none"), "queue 'shop.dead.scan'.* needs configure, write and read on shop"),
         (("^shop[.]", "^shop[.]", "^shop[.]"), "access to exchange 'amq.default'"),
     ]:
-        server.control("set_permissions", "-p", "/", "poor", *rights)
+        server.permit("poor", *rights)
         with pytest.raises(QueuesAway, match=said):
             poor.try_out()
-    server.control("set_permissions", "-p", "/", "poor", "^shop[.]", "^(shop[.]|amq[.]default$)", "^shop[.]")
+    server.permit("poor", "^shop[.]", "^(shop[.]|amq[.]default$)", "^shop[.]")
     poor.try_out()
     assert ["shop.dead.scan"] not in server.queues("name")
 

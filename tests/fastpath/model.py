@@ -13,6 +13,7 @@ that breaks a promise:
 `laws` can be taken away one by one, to see that the model would notice.
 """
 
+import gc
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -431,6 +432,14 @@ def _handler_is(s: State, n: int, handler: Handler) -> State:
 
 def explore(model: Model) -> int:
     """Every reachable state, breadth first. Returns how many; raises Broken with the way there."""
+    gc.disable()  # PERF: it would look through half a million states again and again, none of them a cycle
+    try:
+        return _explore(model)
+    finally:
+        gc.enable()
+
+
+def _explore(model: Model) -> int:
     begin = model.start()
     came_from: dict[State, tuple[State, str] | None] = {begin: None}
     waiting = deque([begin])

@@ -240,16 +240,30 @@ def test_what_lies_below_something_begun_may_be_spared_and_is_executed() -> None
         assert feeder.close_partition(index) == (4, 0)
 
 
+def test_what_has_no_offset_leaves_as_well() -> None:
+    with rig() as ring:
+        feeder, handler = ring.feeder(tagged=True), ring.handler()
+        index = opened(feeder)
+        feeder.place(index, -1, b"", tag=1)
+        feeder.flush()
+        assert feeder.withdraw(index) == 0
+        assert feeder.busy == 0
+        assert handler.claim(1) == []
+
+
 def test_what_was_spared_leaves_when_it_is_asked_for_all() -> None:
     with rig() as ring:
         feeder, slow, quick = ring.feeder(order="key"), ring.handler(), ring.handler()
         index = opened(feeder)
-        for offset, key in enumerate((b"slow", b"quick", b"slow")):
+        for offset, key in enumerate((b"slow", b"quick", b"slow", b"quick")):
             feeder.place(index, offset, b"", key=key)
         feeder.flush()
         (claim,) = slow.claim(1)
-        serve_all(quick, lambda value: None)
-        feeder.settle()
+        for _ in range(2):
+            serve_all(quick, lambda value: None)
+            feeder.settle()
+            feeder.flush()
+        assert feeder.withdraw(index, spare=True) == 2, "0 is executing and 2 waits behind it; 3 is done"
         assert feeder.withdraw(index) == 1
         slow.finish(claim, DONE)
         feeder.settle()

@@ -6,12 +6,12 @@ import random
 import select
 import signal
 import struct
-import traceback
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from forked import forked
 from rig import Rig, plan_of
 
 from ringmain import clock
@@ -80,7 +80,7 @@ class Plant:
             def loop() -> None:
                 self._handle(name, seat, incarnation)
 
-        self.pids[name] = _forked(loop)
+        self.pids[name] = forked(loop)
 
     def kill(self, name: str) -> None:
         pid = self.pids.pop(name, None)
@@ -176,17 +176,6 @@ class Plant:
                 if side.prepare_sleep():
                     select.select([side.fileno()], [], [], 1)
                 side.awake()
-
-
-def _forked(loop: Callable[[], None]) -> int:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            loop()
-        except BaseException:
-            traceback.print_exc()
-        os._exit(1)
-    return pid
 
 
 @pytest.mark.parametrize(

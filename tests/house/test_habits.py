@@ -2,8 +2,9 @@
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -127,40 +128,45 @@ def test_every_module(law: Callable[[Module], Iterator[str]]) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_only_support_lets_time_pass_in_tests() -> None:
-    paths = [path for path in sorted((CHECKOUT / "tests").rglob("*.py")) if "support" not in path.parts]
-    wrong = [
-        f"{path.relative_to(CHECKOUT)}:{node.lineno}: wait for a condition instead (support.waiting)"
+def _lines(paths: Iterable[Path], is_wrong: Callable[[ast.AST], bool], remedy: str) -> str:
+    """Where something stands that must not, a line each."""
+    return "\n".join(
+        f"{path.relative_to(CHECKOUT)}:{getattr(node, 'lineno', 0)}: {remedy}"
         for path in paths
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and dotted(node.func) in ("time.sleep", "clock.sleep_s", "sleep_s")
-    ]
-    assert not wrong, "\n".join(wrong)
+        if is_wrong(node)
+    )
+
+
+def test_only_support_lets_time_pass_in_tests() -> None:
+    def sleeps(node: ast.AST) -> bool:
+        return isinstance(node, ast.Call) and dotted(node.func) in ("time.sleep", "clock.sleep_s", "sleep_s")
+
+    paths = [path for path in sorted((CHECKOUT / "tests").rglob("*.py")) if "support" not in path.parts]
+    wrong = _lines(paths, sleeps, "wait for a condition instead (support.waiting)")
+    assert not wrong, wrong
 
 
 def test_nobody_asks_an_admin_client_for_committed_offsets() -> None:
     """While a group has no coordinator librdkafka 2.16 dies of it; Consumer.committed() asks the same."""
-    wrong = [
-        f"{path.relative_to(CHECKOUT)}:{node.lineno}: a SIGSEGV now and then: ask Consumer.committed()"
-        for path in tracked_files()
-        if path.suffix == ".py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and node.attr == "list_consumer_group_offsets"
-    ]
-    assert not wrong, "\n".join(wrong)
+
+    def asks(node: ast.AST) -> bool:
+        return isinstance(node, ast.Attribute) and node.attr == "list_consumer_group_offsets"
+
+    paths = [path for path in tracked_files() if path.suffix == ".py"]
+    wrong = _lines(paths, asks, "a SIGSEGV now and then: ask Consumer.committed()")
+    assert not wrong, wrong
 
 
 def test_a_signal_of_a_test_never_goes_to_a_process_group_by_mistake() -> None:
-    wrong = [
-        f"{path.relative_to(CHECKOUT)}:{node.lineno}: os.kill(0, …) ends the test run (support.signals)"
-        for path in sorted((CHECKOUT / "tests").rglob("*.py"))
-        if path.name != "signals.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
-        and dotted(node.func) == "os.kill"
-        and ast.unparse(node.args[0]) != "os.getpid()"
-    ]
-    assert not wrong, "\n".join(wrong)
+    def kills(node: ast.AST) -> bool:
+        if not isinstance(node, ast.Call) or dotted(node.func) != "os.kill":
+            return False
+        return ast.unparse(node.args[0]) != "os.getpid()"
+
+    paths = [path for path in sorted((CHECKOUT / "tests").rglob("*.py")) if path.name != "signals.py"]
+    wrong = _lines(paths, kills, "os.kill(0, …) ends the test run (support.signals)")
+    assert not wrong, wrong
 
 
 def test_the_folder_above_the_package_is_not_importable() -> None:

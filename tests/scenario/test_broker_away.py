@@ -14,9 +14,9 @@ from support.sasl_kafka import SaslKafka
 from support.scenario import RINGMAIN, Daemon, Scenario
 from support.waiting import eventually, never
 
-AWAY_S = 20.0
-SAID_S = 15.0
-BACK_S = 30.0
+AWAY_S = 10.0
+SAID_S = 40.0
+BACK_S = 60.0
 
 
 @pytest.fixture
@@ -33,7 +33,6 @@ def on(leftovers: Leftovers, tmp_path: Path) -> Iterator[Callable[[KafkaServer],
         server.start()
         leftovers.allow_process(server.pid)
         scenario.close()
-        server.close()
 
 
 def troubles(daemon: Daemon) -> list[str]:
@@ -43,9 +42,9 @@ def troubles(daemon: Daemon) -> list[str]:
 
 @pytest.mark.parametrize(("protocol", "away_s"), [("classic", AWAY_S), ("consumer", 5.0)])
 def test_a_broker_that_is_killed_for_a_while_is_said_once_and_reading_goes_on_by_itself(
-    own_kafka: KafkaServer, on: Callable[[KafkaServer], Scenario], protocol: str, away_s: float
+    brittle_kafka: KafkaServer, on: Callable[[KafkaServer], Scenario], protocol: str, away_s: float
 ) -> None:
-    scenario = on(own_kafka)
+    scenario = on(brittle_kafka)
     scenario.create_topic(2)
     scenario.app(APP)
     scenario.config(kafka={"group.protocol": protocol})
@@ -55,13 +54,13 @@ def test_a_broker_that_is_killed_for_a_while_is_said_once_and_reading_goes_on_by
     scenario.wait_for("done", 200)
     scenario.wait_for_settled()
     feeders = eventually(lambda: len(partitions_of(daemon)) == 2 and daemon.kafka_feeders())
-    own_kafka.stop()
+    brittle_kafka.stop()
     eventually(lambda: troubles(daemon), SAID_S)
     never(lambda: not daemon.running, away_s)
-    assert own_kafka.bootstrap in troubles(daemon)[0]
+    assert brittle_kafka.bootstrap in troubles(daemon)[0]
     assert len(troubles(daemon)) == 1, troubles(daemon)
-    own_kafka.start()
-    own_kafka.forget_clients()
+    brittle_kafka.start()
+    brittle_kafka.forget_clients()
     for partition in range(2):
         scenario.produce([b"{}"] * 100, partition=partition)
     scenario.wait_for("done", 400, BACK_S)
@@ -73,21 +72,21 @@ def test_a_broker_that_is_killed_for_a_while_is_said_once_and_reading_goes_on_by
 
 
 def test_a_broker_that_is_away_at_the_start_is_said_and_met_when_it_comes(
-    own_kafka: KafkaServer, on: Callable[[KafkaServer], Scenario]
+    brittle_kafka: KafkaServer, on: Callable[[KafkaServer], Scenario]
 ) -> None:
-    scenario = on(own_kafka)
+    scenario = on(brittle_kafka)
     scenario.produce_numbers(100)
     scenario.app("""
         @app.route("r")
         def handle(number: int, message: Message) -> None:
             tell("done", message)
     """)
-    own_kafka.stop()
+    brittle_kafka.stop()
     daemon = scenario.start()
     eventually(lambda: troubles(daemon), SAID_S)
-    assert own_kafka.bootstrap in troubles(daemon)[0]
-    own_kafka.start()
-    own_kafka.forget_clients()
+    assert brittle_kafka.bootstrap in troubles(daemon)[0]
+    brittle_kafka.start()
+    brittle_kafka.forget_clients()
     scenario.wait_for("done", 100, BACK_S)
     scenario.wait_for_settled()
     scenario.assert_each_once()
@@ -96,9 +95,9 @@ def test_a_broker_that_is_away_at_the_start_is_said_and_met_when_it_comes(
 
 
 def test_a_daemon_whose_broker_is_away_stops_in_time(
-    own_kafka: KafkaServer, on: Callable[[KafkaServer], Scenario]
+    brittle_kafka: KafkaServer, on: Callable[[KafkaServer], Scenario]
 ) -> None:
-    scenario = on(own_kafka)
+    scenario = on(brittle_kafka)
     scenario.produce_numbers(100)
     scenario.app("""
         @app.route("r")
@@ -108,9 +107,9 @@ def test_a_daemon_whose_broker_is_away_stops_in_time(
     scenario.config(stop_s=10)
     daemon = scenario.start()
     scenario.wait_for("done", 100)
-    own_kafka.stop()
+    brittle_kafka.stop()
     eventually(lambda: troubles(daemon), SAID_S)
-    daemon.stop(12.0)
+    daemon.stop(20.0)
 
 
 @pytest.fixture

@@ -48,14 +48,14 @@ def test_a_replayed_message_goes_through_the_whole_flow_once_more(scenario: Scen
     first = given_a_dead_message(scenario)
     assert (first["attempt"], first["replayed"]) == (2, False)
     ringmain(scenario, "dead", "replay", "CONFIG", "--all", "--yes")
-    [again] = eventually(lambda: [one for one in scenario.dead() if one["replayed"]], 20)
+    [again] = eventually(lambda: [one for one in scenario.dead() if one["replayed"]], 60)
     assert (again["attempt"], again["message_id"]) == (2, first["message_id"])
     assert again["first_failed_at"] > first["dead_at"]
     assert [one.attempt for one in scenario.events("call") if one.offset == 50] == [1, 2, 1, 2]
     scenario.open_gate("mended")
     record = ringmain(scenario, "dead", "replay", "CONFIG", "--where", "id=50", "--yes")
     assert (record["state"], record["acted"]) == ("done", 1)
-    eventually(lambda: 50 in scenario.offsets("done"), 20)
+    eventually(lambda: 50 in scenario.offsets("done"), 60)
     assert scenario.dead() == []
     scenario.daemons[-1].stop()
 
@@ -67,7 +67,7 @@ def test_what_was_replayed_while_nothing_ran_is_handled_at_the_next_start(scenar
     ringmain(scenario, "dead", "replay", "CONFIG", "--all", "--yes")
     assert scenario.dead() == []
     daemon = scenario.start()
-    eventually(lambda: 50 in scenario.offsets("done"), 20)
+    eventually(lambda: 50 in scenario.offsets("done"), 60)
     scenario.assert_each_once()
     daemon.stop()
 
@@ -82,7 +82,7 @@ def test_a_dead_message_is_republished_to_a_topic_with_key_headers_and_origin(sc
         {"bootstrap.servers": scenario.kafka.bootstrap, "group.id": topic, "auto.offset.reset": "earliest"}
     )
     reader.subscribe([topic])
-    message = eventually(lambda: reader.poll(0.1), 20)
+    message = eventually(lambda: reader.poll(0.1), 60)
     reader.close()
     assert (message.key(), message.value()) == (b"k50", b'{"id":50}')
     origin = ("ringmain-republished-from", entry["message_id"].encode())

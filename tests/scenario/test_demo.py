@@ -100,7 +100,7 @@ def test_killed_it_leaves_no_process(leftovers: Leftovers) -> None:
         assert demo.stdout
         demo.stdout.readline()
         signals.send(demo.pid, signal.SIGKILL)
-    eventually(lambda: not leftovers.processes(), deadline_s=5)
+    eventually(lambda: not leftovers.processes(), deadline_s=30)
     folder = Path(os.environ["TMPDIR"])
     for each in sorted(folder.rglob("*"), reverse=True):  # a killed process cannot tidy its folder
         each.rmdir() if each.is_dir() else each.unlink()

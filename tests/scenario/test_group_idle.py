@@ -10,7 +10,7 @@ from support.scenario import Daemon, Scenario
 from support.waiting import eventually, never
 
 FEEDERS = 4
-IDLE_S = 20.0
+IDLE_S = 10.0
 SETTLED_S = 4.0
 MOST_OF_A_CORE = 0.01
 MOST_FEEDER_BYTES = 25_000_000
@@ -51,9 +51,9 @@ def test_an_idle_daemon_uses_no_processor_and_little_memory(scenario: Scenario) 
     scenario.app(NOTHING)
     scenario.config({"handlers": 2}, commit={"interval_s": 1})
     daemon = scenario.start()
-    eventually(lambda: len(daemon.kafka_feeders()) == FEEDERS == len(partitions_of(daemon)), 30.0)
+    eventually(lambda: len(daemon.kafka_feeders()) == FEEDERS == len(partitions_of(daemon)), 60.0)
     scenario.wait_for_settled()
-    eventually(lambda: quiet_for_s(daemon) > SETTLED_S and "scout" not in processes(daemon), 30.0)
+    eventually(lambda: quiet_for_s(daemon) > SETTLED_S and "scout" not in processes(daemon), 60.0)
     found = processes(daemon)
     before = {title: sum(one.cpu_times()[:4]) for title, one in found.items()}
     never(lambda: not daemon.running, IDLE_S)
@@ -73,6 +73,6 @@ def test_committed_reaches_the_end_of_an_idle_topic_by_timer(scenario: Scenario)
     scenario.app(NOTHING)
     scenario.config(commit={"interval_s": 0.2})
     daemon = scenario.start()
-    eventually(lambda: scenario.kafka.committed(scenario.group, scenario.topic) == {0: 10, 1: 0}, 20.0)
+    eventually(lambda: scenario.kafka.committed(scenario.group, scenario.topic) == {0: 10, 1: 0}, 60)
     assert scenario.kafka.lag(scenario.group, scenario.topic) == 0
     daemon.stop()

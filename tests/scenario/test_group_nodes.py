@@ -7,7 +7,7 @@ from support.scenario import Scenario
 from support.waiting import eventually
 
 PARTITIONS = 4
-ROUNDS = 10
+ROUNDS = 5
 JOINED_S = 60.0
 COMMITTED_EVERY_S = 0.2
 
@@ -22,7 +22,7 @@ def given(scenario: Scenario, protocol: str, membership: str = "dynamic") -> Non
     scenario.config(kafka=kafka, membership=membership)
 
 
-def test_a_second_node_coming_and_going_ten_times_under_load_costs_no_message(scenario: Scenario) -> None:
+def test_a_second_node_coming_and_going_five_times_under_load_costs_no_message(scenario: Scenario) -> None:
     given(scenario, "classic")
     first = start_node(scenario, "first")
     eventually(lambda: len(partitions_of(first)) == PARTITIONS, JOINED_S)

@@ -9,7 +9,9 @@ from support.scenario import Daemon, Scenario
 from support.waiting import eventually
 
 REVOKE_S = 2.0
-JOINED_S = 40.0
+JOINED_S = 60.0
+ROOM_S = 3.5
+"""Within the session, which would end it as well."""
 PARTITIONS = 2
 
 LONG_CALLS = """
@@ -59,7 +61,7 @@ def test_without_order_the_partition_goes_at_its_deadline_and_a_late_verdict_mov
     lost = eventually(moved(first, second), JOINED_S) - 1
     kept = 1 - lost
     [line] = [line for line in first.log("revoked") if line["partition"] == lost]
-    assert REVOKE_S <= line["seconds"] < REVOKE_S + 1.5
+    assert REVOKE_S <= line["seconds"] < REVOKE_S + ROOM_S
     assert line["late"] == 1
     eventually(lambda: scenario.kafka.committed(scenario.group, scenario.topic).get(lost) == 3)
     scenario.produce([b"{}"] * 10, partition=lost)
@@ -83,7 +85,7 @@ def test_with_an_order_the_handler_is_killed_before_the_partition_is_given_away(
     lost = eventually(moved(first, second), JOINED_S) - 1
     kept = 1 - lost
     [line] = [line for line in first.log("revoked") if line["partition"] == lost]
-    assert line["seconds"] < REVOKE_S + 1.5
+    assert line["seconds"] < REVOKE_S + ROOM_S
     [ended] = [line for line in first.log("child ended") if line["child"].startswith("handler")]
     assert ended["child_pid"] == long_calls[lost]
     assert ended["cause"] == "revoked"

@@ -30,7 +30,11 @@ from support.scenario import Daemon, Scenario, children_are_gone
 from support.waiting import eventually
 
 SESSION_S = 6.0
+LONG_SESSION_S = 45.0
+"""Of who is to be back before it is over: what came sooner did not wait for it."""
 SLACK_S = 5.0
+"""Less than the session of the consumer protocol, which is the broker's own here."""
+ROOM_S = 10.0
 JOINED_S = 60.0
 KINDS = [
     (protocol, membership) for protocol in ("classic", "consumer") for membership in ("static", "dynamic")
@@ -46,14 +50,18 @@ def scenarios(leftovers: Leftovers, kafka: KafkaServer, tmp_path: Path) -> Itera
     for (protocol, membership), scenario in made.items():
         scenario.create_topic(2)
         scenario.app(APP)
-        session = {"session.timeout.ms": str(int(SESSION_S * 1000))} if protocol == "classic" else {}
-        scenario.config(kafka={"group.protocol": protocol, **session}, membership=membership)
+        configure(scenario, protocol, membership)
     yield made
     ended = [daemon for one in made.values() for daemon in one.daemons if daemon.running]
     for daemon in ended:
         daemon.stop()
     for one in made.values():
         one.close()
+
+
+def configure(scenario: Scenario, protocol: str, membership: str, session_s: float = SESSION_S) -> None:
+    session = {"session.timeout.ms": str(int(session_s * 1000))} if protocol == "classic" else {}
+    scenario.config(kafka={"group.protocol": protocol, **session}, membership=membership)
 
 
 def stood_still_s(scenario: Scenario, nodes: int, deed: Deed) -> float:
@@ -99,7 +107,7 @@ def kill(scenario: Scenario, daemon: Daemon, name: str) -> None:
     """A supervisor killed with -9: its lock's file stays, as it may, and is removed as a reboot would."""
     children = daemon.children().values()
     daemon.kill()
-    eventually(children_are_gone(children), 5.0)
+    eventually(children_are_gone(children))
     shutil.rmtree(scenario.folder / "run" / name)
 
 
@@ -131,26 +139,26 @@ def retire_a_seat(scenario: Scenario, first: Daemon, _: Daemon | None) -> None:
 def test_a_killed_feeder_is_followed_at_once_only_as_a_static_member_of_a_classic_group(
     scenarios: dict[Kind, Scenario],
 ) -> None:
+    configure(scenarios["classic", "static"], "classic", "static", LONG_SESSION_S)
     found = measured(scenarios, "kill -9 of a feeder", 1, kill_a_feeder)
-    assert found["classic", "static"] < 2.0
-    assert max(found.values()) < SESSION_S + SLACK_S
+    assert max(found.values()) < SESSION_S + ROOM_S
 
 
 def test_a_killed_node_that_is_started_again_moves_nothing_as_a_static_member_of_a_classic_group(
     scenarios: dict[Kind, Scenario],
 ) -> None:
+    configure(scenarios["classic", "static"], "classic", "static", LONG_SESSION_S)
     found = measured(scenarios, "kill -9 of the node, started again", 2, crash_and_start_again)
-    assert found["classic", "static"] < 5.0
-    assert max(found.values()) < SESSION_S + SLACK_S
+    assert max(found.values()) < SESSION_S + ROOM_S
     assert moved_nothing(scenarios["classic", "static"])
 
 
 def test_a_restarted_node_moves_nothing_as_a_static_member_of_a_classic_group(
     scenarios: dict[Kind, Scenario],
 ) -> None:
+    configure(scenarios["classic", "static"], "classic", "static", LONG_SESSION_S)
     found = measured(scenarios, "restart of a node", 2, stop_and_start_again)
-    assert found["classic", "static"] < 5.0
-    assert max(found.values()) < SESSION_S + SLACK_S
+    assert max(found.values()) < SESSION_S + ROOM_S
     assert moved_nothing(scenarios["classic", "static"])
 
 
@@ -161,22 +169,22 @@ def moved_nothing(scenario: Scenario) -> bool:
 
 
 def test_a_stopped_dynamic_node_gives_its_partitions_away_at_once(scenarios: dict[Kind, Scenario]) -> None:
+    configure(scenarios["classic", "dynamic"], "classic", "dynamic", LONG_SESSION_S)
     found = measured(scenarios, "stop of a node, another one there", 2, stop_for_good)
-    assert found["classic", "dynamic"] < SLACK_S
     assert found["consumer", "dynamic"] < SLACK_S
-    assert max(found.values()) < SESSION_S + SLACK_S
+    assert max(found.values()) < SESSION_S + ROOM_S
 
 
 def test_a_killed_node_is_followed_by_another_after_the_session_timeout(
     scenarios: dict[Kind, Scenario],
 ) -> None:
     found = measured(scenarios, "kill -9 of a node, another one there", 2, kill_for_good)
-    assert max(found.values()) < SESSION_S + SLACK_S
+    assert max(found.values()) < SESSION_S + ROOM_S
 
 
 def test_a_retired_seat_gives_its_partition_away(scenarios: dict[Kind, Scenario]) -> None:
+    configure(scenarios["classic", "dynamic"], "classic", "dynamic", LONG_SESSION_S)
     found = measured(scenarios, "a seat retires, another node came", 1, retire_a_seat)
     assert found["consumer", "static"] < SLACK_S
     assert found["consumer", "dynamic"] < SLACK_S
-    assert found["classic", "dynamic"] < SLACK_S
-    assert found["classic", "static"] < SESSION_S + SLACK_S
+    assert max(found.values()) < SESSION_S + ROOM_S

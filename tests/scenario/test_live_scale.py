@@ -15,7 +15,7 @@ PARTITIONS = 2
 HANDLERS = 2
 BACKLOG = 15_000
 LONGEST_STOP_S = 2.0
-GENEROUSLY = 3
+GENEROUSLY = 5
 """A loaded machine is slower; README has the figures of one that is not."""
 
 APP = """

@@ -59,10 +59,9 @@ def test_order_holds_while_calls_fail_and_handlers_die(scenario: Scenario, order
         log={"exceptions": "class"},
     )
     daemon = scenario.start()
-    # In a rebalance what waits for a handler that died is the next owner's, and what was done behind it as well.
-    eventually(
-        lambda: len({daemon.feeder_of(scenario.topic, one) for one in range(PARTITIONS)}) == PARTITIONS
-    )
+    # In a rebalance what waits for a handler that died is the next owner's, and what was done behind it too.
+    parts = range(PARTITIONS)
+    eventually(lambda: len({daemon.feeder_of(scenario.topic, one) for one in parts}) == PARTITIONS, 60)
     scenario.produce((str(number * 7919 % KEYS), str(number)) for number in range(count))
     scenario.wait_for_settled(60)
     scenario.assert_each_once()

@@ -23,7 +23,7 @@ from ringmain.queues import names
 from ringmain.queues.connect import connect
 from ringmain.queues.envelope import Packed
 from support import signals
-from support.leftovers import Leftovers, descendants
+from support.leftovers import Leftovers, alive, descendants
 from support.nodes import shares, start_node
 from support.rabbit_server import RabbitServer
 from support.scenario import ROUTE, Daemon, Scenario
@@ -32,7 +32,7 @@ from support.waiting import eventually
 MESSAGES = int(os.environ.get("RINGMAIN_OVERFLOW_MESSAGES", "20000"))
 PARTITIONS = 2
 AFTER_S = 1.0
-SETTLED_S = 10.0
+SETTLED_S = 30.0
 BACKENDS = ["sqlite", "rabbitmq"]
 MANY_S = 60.0
 ALL_DONE_S = 30.0 + MESSAGES / 1000
@@ -46,11 +46,11 @@ APP = """
 """
 
 
-def given(scenario: Scenario, queues: dict[str, Any]) -> None:
+def given(scenario: Scenario, queues: dict[str, Any], **more: Any) -> None:
     """Two partitions with small rings, and a pool of two handlers with ten calls each."""
     scenario.create_topic(PARTITIONS)
     scenario.app(APP)
-    route = {"handlers": 2, "concurrency": 10, "overflow": {"after_s": AFTER_S}}
+    route = {"handlers": 2, "concurrency": 10, "overflow": {"after_s": AFTER_S}, **more}
     scenario.config(route, queues=queues, ring={"messages": 1024})
 
 
@@ -71,6 +71,26 @@ def burst(scenario: Scenario, messages: int = MESSAGES) -> None:
 def overflows(*daemons: Daemon) -> bool:
     """Every Kafka feeder has said so."""
     return sum(len(daemon.log("overflow begins")) for daemon in daemons) >= PARTITIONS
+
+
+def overflowing(daemon: Daemon) -> set[int]:
+    """The feeders that live and whose last word about it is that it has begun."""
+    last = {line["pid"]: line["event"] for line in daemon.log() if line["event"].startswith("overflow ")}
+    return {pid for pid, event in last.items() if event == "overflow begins" and alive(pid)}
+
+
+def in_the_middle_of_it(scenario: Scenario, daemon: Daemon, messages: int) -> None:
+    """Burst, until some feeder overflows.
+
+    One that overflows still takes what comes now straight to the queues, and says nothing anew. And where
+    handlers have kept up with a burst, so that its rule had no cause to fire, another one follows.
+    """
+    for _ in range(5):
+        burst(scenario, messages)
+        eventually(lambda: overflowing(daemon) or not kafka_lag(scenario), 2 * MANY_S, "overflow, or no lag")
+        if overflowing(daemon):
+            return
+    raise AssertionError("handlers keep up with every burst")
 
 
 def queued(scenario: Scenario, queues: dict[str, Any]) -> dict[str, int]:
@@ -106,7 +126,7 @@ def test_a_burst_is_committed_within_seconds_while_its_work_is_still_being_done(
     given(scenario, queues)
     daemon = started(scenario)
     burst(scenario)
-    eventually(lambda: overflows(daemon), 20)
+    eventually(lambda: overflows(daemon), 60)
     began_s = clock.monotonic_s()
     scenario.wait_for_settled(SETTLED_S)
     took_s = clock.monotonic_s() - began_s
@@ -120,7 +140,7 @@ def test_a_burst_is_committed_within_seconds_while_its_work_is_still_being_done(
     end = MESSAGES // PARTITIONS
     scenario.produce([b"{}"] * 20, partition=0)
     fresh = {(0, end + number) for number in range(20)}
-    eventually(lambda: fresh <= {(e.partition, e.offset) for e in scenario.events("done")}, 10)
+    eventually(lambda: fresh <= {(e.partition, e.offset) for e in scenario.events("done")}, 40)
     assert len(scenario.events("done")) < MESSAGES / 2
 
     finish(scenario, queues, MESSAGES + 20)
@@ -139,13 +159,13 @@ def test_a_worker_on_another_node_takes_half_of_the_work(scenario: Scenario, que
     eventually(lambda: shares(first) == [[1] * PARTITIONS], 30)
     burst(scenario)
     scenario.wait_for("done", 100)
-    eventually(lambda: overflows(first), 20)
+    eventually(lambda: overflows(first), 60)
     scenario.wait_for_settled(SETTLED_S)
     second = start_node(scenario, "second", 'modes=["worker"]')
     so_far = len(scenario.events("done"))
-    eventually(lambda: by_node(scenario, so_far, first=first, second=second)["second"] > 20, 20)
+    eventually(lambda: by_node(scenario, so_far, first=first, second=second)["second"] > 20, 60)
     so_far = len(scenario.events("done"))
-    eventually(lambda: len(scenario.events("done")) >= so_far + 1500, 20)
+    eventually(lambda: len(scenario.events("done")) >= so_far + 1500, 60)
     did = by_node(scenario, so_far, first=first, second=second)
     print(f"of the next 1500: {did}")
     assert min(did["first"], did["second"]) > 0.4 * did.total()
@@ -160,7 +180,7 @@ def test_a_stop_in_the_middle_of_it_repeats_nothing(scenario: Scenario, queues: 
     for _ in range(2):
         daemon = started(scenario)
         burst(scenario, MESSAGES // 2)
-        eventually(lambda: overflows(daemon), 20)  # noqa: B023
+        eventually(lambda: overflows(daemon), 60)  # noqa: B023
         already = len(scenario.events("done"))
         scenario.wait_for("done", already + 300)
         daemon.stop(40)
@@ -175,13 +195,13 @@ def test_a_rebalance_in_the_middle_of_it_repeats_nothing(scenario: Scenario, que
     first = start_node(scenario, "first")
     first.wait_until_at_work(2)
     eventually(lambda: shares(first) == [[1] * PARTITIONS], 30)
-    burst(scenario)
-    eventually(lambda: overflows(first), 20)
-    burst(scenario)
+    burst(scenario, MESSAGES // 2)
+    eventually(lambda: overflows(first), 60)
+    burst(scenario, MESSAGES // 2)
     second = start_node(scenario, "second")
     eventually(lambda: shares(first, second) == [[1], [1]], MANY_S)
     eventually(lambda: not kafka_lag(scenario), MANY_S)
-    finish(scenario, queues, 2 * MESSAGES)
+    finish(scenario, queues)
     scenario.assert_each_once()
     for node in (second, first):
         node.stop()
@@ -236,8 +256,8 @@ def test_queues_that_are_away_when_it_begins_lose_nothing_and_handlers_go_on(
     daemon = started(scenario)
     with unusable():
         burst(scenario)
-        eventually(lambda: overflows(daemon), 20)
-        eventually(lambda: len(daemon.log("overflow ends")) >= PARTITIONS, 20)
+        eventually(lambda: overflows(daemon), 60)
+        eventually(lambda: len(daemon.log("overflow ends")) >= PARTITIONS, 60)
         assert all("confirmed nothing" in line["reason"] for line in daemon.log("overflow ends"))
         so_far = len(scenario.events("done"))
         scenario.wait_for("done", so_far + 600)
@@ -258,13 +278,11 @@ def test_kill_9_of_courier_feeders_and_handlers_in_the_middle_of_it_loses_nothin
     seed = random.randrange(1 << 30)
     print("seed", seed)
     chance = random.Random(seed)
-    given(scenario, queues)
+    given(scenario, queues, max_crashes=60)
     daemon = started(scenario)
     for _ in range(6):
-        burst(scenario, MESSAGES // 6 // PARTITIONS * PARTITIONS)
-        already = len(daemon.log("overflow begins"))
-        eventually(lambda: len(daemon.log("overflow begins")) > already, 30)  # noqa: B023
-        for role in ("courier", "feeder", "feeder"):
+        in_the_middle_of_it(scenario, daemon, MESSAGES // 6 // PARTITIONS * PARTITIONS)
+        for role in ("courier", "feeder", "feeder", "handler"):
             pids = list(daemon.children(role).values())
             if pids:
                 with contextlib.suppress(ProcessLookupError):

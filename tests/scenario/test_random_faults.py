@@ -1,6 +1,6 @@
 """Everything that can fail does, at random and for as long as told: nothing is lost, and it ends by itself.
 
-FAULTS_S in the environment says how long (default 60 s; 15 s where CI=true), FAULTS_SEED repeats the choices:
+FAULTS_S in the environment says how long (default 15 s), FAULTS_SEED repeats the choices:
 `FAULTS_S=600 tests/run -s tests/scenario/test_random_faults.py`.
 """
 
@@ -54,8 +54,7 @@ APP = """
 
 
 def faults_s() -> float:
-    in_ci = os.environ.get("CI", "").lower() == "true"
-    return float(os.environ.get("FAULTS_S", "15" if in_ci else "60"))
+    return float(os.environ.get("FAULTS_S", "15"))
 
 
 @dataclass

@@ -79,7 +79,7 @@ def test_a_thread_that_a_call_leaves_behind_does_not_hold_up_a_stop(scenario: Sc
     daemon = scenario.start()
     scenario.wait_for_settled()
     scenario.assert_each_once()
-    daemon.stop(5.0)
+    daemon.stop(15.0)
 
 
 def test_an_idle_handler_that_stands_still_is_replaced(scenario: Scenario) -> None:
@@ -91,7 +91,7 @@ def test_an_idle_handler_that_stands_still_is_replaced(scenario: Scenario) -> No
     [idle] = daemon.children("handler").values()
     signals.send(idle, signal.SIGSTOP)
     scenario.produce_numbers(COUNT)
-    eventually(children_are_gone([idle]), 20)
+    eventually(children_are_gone([idle]), 60)
     scenario.wait_for_settled()
     scenario.assert_each_once()
     daemon.stop()

@@ -1,6 +1,7 @@
 """Signals: TERM finishes what was begun, a second is now, USR1 takes nothing new, HUP renews the code."""
 
 import signal
+from collections import Counter
 
 import pytest
 
@@ -8,6 +9,8 @@ from support.scenario import Scenario
 from support.waiting import eventually, never
 
 LOAD = 20_000
+SESSION_TIMEOUT_S = 15.0
+"""ringmain's default."""
 BUSY = """
     @app.route("r")
     def handle(number: int, message: Message) -> None:
@@ -50,6 +53,27 @@ def test_a_stop_under_load_finishes_what_was_begun_and_a_restart_repeats_nothing
     )
     again = scenario.start()
     scenario.wait_for_settled()
+    scenario.assert_each_once()
+    again.stop()
+
+
+def test_a_stop_while_the_group_changes_is_soon_over_commits_all_and_repeats_nothing(
+    scenario: Scenario,
+) -> None:
+    """The first feeder gave a partition away and has joined again; the second one is still to do so."""
+    scenario.create_topic(partitions=2)
+    scenario.produce((str(number % 500), str(number)) for number in range(400))
+    scenario.app(BUSY_ASYNC)
+    scenario.config({"order": "partition"})
+    daemon = scenario.start()
+    eventually(lambda: daemon.log("revoked"), message="a partition goes from the first feeder to the second")
+    daemon.stop(SESSION_TIMEOUT_S - 7.0)
+    done = Counter(event.partition for event in scenario.events("done"))
+    assert sum(done.values()) < 400, "it was not under load any more"
+    assert scenario.kafka.committed(scenario.group, scenario.topic) == {one: done[one] for one in (0, 1)}
+    scenario.app(BUSY_ASYNC.replace("asyncio.sleep(0.05)", "asyncio.sleep(0)"))
+    again = scenario.start()
+    scenario.wait_for_settled(60)
     scenario.assert_each_once()
     again.stop()
 

@@ -57,7 +57,7 @@ def configure(scenario: Scenario, queues: Queues, **route: Any) -> None:
 def worker_node(scenario: Scenario, name: str = "worker", handlers: int = 2) -> Daemon:
     """A node without Kafka: its broker's address leads nowhere."""
     node = start_node(scenario, name, WORKER, NO_KAFKA)
-    eventually(lambda: len(node.at_work("handler", EXPRESS)) >= handlers, 20)
+    eventually(lambda: len(node.at_work("handler", EXPRESS)) >= handlers, 60)
     return node
 
 
@@ -191,7 +191,7 @@ def test_the_second_signal_ends_a_worker_node_at_once_and_what_it_held_comes_aga
     worker.signal(signal.SIGTERM)
     eventually(lambda: worker.log("stopping"))
     worker.signal(signal.SIGTERM)
-    assert worker.ended(3) == 0
+    assert worker.ended(15) == 0
     causes = {line["cause"]: line["level"] for line in worker.log("child ended")}
     assert causes == {"stopped": "info"}
     scenario.open_gate("gate")

@@ -10,6 +10,7 @@ from typing import Any
 
 from confluent_kafka import (
     Consumer,
+    ConsumerGroupState,
     KafkaError,
     KafkaException,
     Producer,
@@ -130,6 +131,11 @@ class KafkaClient:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return []
             raise
+
+    def is_stable(self, group: str) -> bool:
+        """Whether all members have what they were given, and nobody comes or goes."""
+        described = self._admin().describe_consumer_groups([group])[group]
+        return described.result(ANSWER_DEADLINE_S).state is ConsumerGroupState.STABLE
 
     def topics(self) -> set[str]:
         """The names of all topics."""

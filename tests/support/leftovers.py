@@ -57,10 +57,11 @@ class Leftovers:
         self.allowed_processes |= {pid} | descendants(pid)
 
     def processes(self) -> set[int]:
-        """Processes that this test started and that still run."""
-        return descendants() - self._processes - self.allowed_processes
+        """Those that this test started and that still run; what a server of the session starts is its own."""
+        new = descendants() - self._processes - self.allowed_processes
+        return {pid for pid in new if self._processes.isdisjoint(_above(pid))}
 
-    def assert_none(self, deadline_s: float = 2.0) -> None:
+    def assert_none(self, deadline_s: float = 10.0) -> None:
         """AssertionError naming each process, descriptor and file that this test left behind."""
         with contextlib.suppress(AssertionError):
             eventually(lambda: not self.processes(), deadline_s)
@@ -93,6 +94,13 @@ def _reap_adopted() -> None:
         with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
             if process.status() == psutil.STATUS_ZOMBIE:
                 os.waitpid(process.pid, os.WNOHANG)
+
+
+def _above(pid: int) -> set[int]:
+    try:
+        return {process.pid for process in psutil.Process(pid).parents()}
+    except psutil.NoSuchProcess:
+        return set()
 
 
 def _describe(pid: int) -> str:

@@ -17,7 +17,7 @@ from ringmain.queues.rabbit import address as rabbit_address
 from ringmain.queues.sqlite import SqliteQueues
 from ringmain.queues.sqlite.taker import SqliteTaker
 from ringmain.types import QueueType
-from support.waiting import eventually
+from support.waiting import PATIENCE_S, eventually
 
 APP = "shop"
 READY = names.ready(APP, "orders")
@@ -80,7 +80,7 @@ def publish(publisher: Publisher, queue: str, messages: Iterable[Envelope]) -> S
     return settled
 
 
-def take(taker: Taker, count: int, deadline_s: float = 5.0) -> list[Delivery]:
+def take(taker: Taker, count: int, deadline_s: float = PATIENCE_S) -> list[Delivery]:
     """Take until `count` messages are held, or fail."""
     held: list[Delivery] = []
 

@@ -28,6 +28,8 @@ from support.waiting import eventually
 RINGMAIN = [sys.executable, "-c", "import sys; from ringmain.cli import main; sys.exit(main())"]
 ROUTE = "r"
 STOP_DEADLINE_S = 20.0
+PATIENCE_S = 60.0
+"""For what a daemon does: it starts half a dozen processes and joins a group."""
 PREAMBLE = """\
 import asyncio, os, signal, sys, threading, time
 import msgspec
@@ -93,7 +95,7 @@ class Daemon:
         last = max(feeders, key=_seat_of, default="")
         return {title: pid for title, pid in feeders.items() if title != last}
 
-    def feeder_of(self, topic: str, partition: int = 0, other_than: int = 0, deadline_s: float = 20.0) -> int:
+    def feeder_of(self, topic: str, partition: int = 0, other_than: int = 0) -> int:
         """The process that said last that it got this partition, once there is one that lives."""
 
         def found() -> int:
@@ -104,7 +106,7 @@ class Daemon:
             ]
             return said[-1] if said and said[-1] != other_than and alive(said[-1]) else 0
 
-        return eventually(found, deadline_s, f"{topic}/{partition} has a feeder")
+        return eventually(found, PATIENCE_S, f"{topic}/{partition} has a feeder")
 
     def log(self, event: str = "") -> list[dict[str, Any]]:
         """Its log lines so far, of one event if given; what is no JSON is left out."""
@@ -146,7 +148,7 @@ class Daemon:
         start = f"{role} {route}/" if role else ""
         return {pid: title for pid, title in begun.items() if title.startswith(start)}
 
-    def wait_until_at_work(self, handlers: int = 1, deadline_s: float = 20.0) -> None:
+    def wait_until_at_work(self, handlers: int = 1, deadline_s: float = PATIENCE_S) -> None:
         """Until that many handlers are at work and some feeder has its partitions."""
 
         def at_work() -> bool:
@@ -269,7 +271,7 @@ class Scenario:
         missing = self.missing(event)
         assert not missing, f"{len(missing)} messages without {event!r}: {sorted(missing)[:10]}"
 
-    def wait_for(self, event: str, count: int = 1, deadline_s: float = 20.0) -> list[Event]:
+    def wait_for(self, event: str, count: int = 1, deadline_s: float = PATIENCE_S) -> list[Event]:
         """Until `event` was written down that often."""
 
         def seen() -> list[Event]:
@@ -279,7 +281,7 @@ class Scenario:
 
         return eventually(seen, deadline_s, f"{count} times {event!r}")
 
-    def wait_for_settled(self, deadline_s: float = 20.0, topic: str = "") -> None:
+    def wait_for_settled(self, deadline_s: float = PATIENCE_S, topic: str = "") -> None:
         """Until everything in the topic is committed."""
         topic = topic or self.topic
         ends = {part: end for part, end in self.kafka.end_offsets(topic).items() if end}
@@ -291,7 +293,7 @@ class Scenario:
 
         eventually(committed, deadline_s, f"all of {topic} is committed")
 
-    def wait_for_dead(self, count: int, deadline_s: float = 20.0) -> list[dict[str, Any]]:
+    def wait_for_dead(self, count: int, deadline_s: float = PATIENCE_S) -> list[dict[str, Any]]:
         """Until the dead set has that many entries."""
 
         def dead() -> list[dict[str, Any]]:

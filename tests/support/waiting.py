@@ -9,11 +9,13 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE_S = 30.0
+"""A condition that comes true costs no more for it; a machine at its limit may need it."""
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.05
 
 
-def eventually(condition: Callable[[], T], deadline_s: float = 10.0, message: str = "") -> T:
+def eventually(condition: Callable[[], T], deadline_s: float = PATIENCE_S, message: str = "") -> T:
     """Return the first truthy value of `condition`; after `deadline_s` an AssertionError with the last one.
 
     An AssertionError inside the condition counts as "not yet", so a condition may be written as asserts

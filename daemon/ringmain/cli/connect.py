@@ -100,7 +100,8 @@ def _look(lookup: Lookup, config: Config, route: Route, findings: Findings) -> N
     if group.assignor and group.protocol == "classic" and group.assignor not in strategies(route.kafka):
         findings.problems.append(
             f"route {route.name}: members of its group use the assignor {group.assignor}, "
-            f"which is not in {STRATEGY} ({', '.join(strategies(route.kafka))})"
+            f"which is not in {STRATEGY} ({', '.join(strategies(route.kafka))}): end them first, or set "
+            f'kafka.{STRATEGY} = "{group.assignor}" as long as they are there'
         )
 
 

@@ -71,7 +71,9 @@ def print_entries(entries: Sequence[Entry], has_more: bool) -> None:
     if not entries:
         console.print("nothing is dead that passes these filters")
         return
-    table = _table(["id", "dead at", "route", "message", "key", "attempt", "error"])
+    # A line a message on any screen: `dead show` has all of the error, --json all of everything.
+    table = _table(["id", "dead at", "route", "message", "key", "attempt"])
+    table.add_column("error", overflow="ellipsis", no_wrap=True, ratio=1)
     for entry in entries:
         error = f"{entry.error_class}: {entry.error_message}"[:_MESSAGE_CHARS]
         row = [

@@ -20,7 +20,7 @@ ALL = 1_000_000
 OLD_S = 10.0
 """What a partition holds for longer has to be explained."""
 
-_WORST = ("standing", "waiting", "paused")
+_WORST = ("standing", "unreachable", "waiting", "paused")
 
 
 def screen(node: Node, few: int = FEW) -> Group:
@@ -64,7 +64,7 @@ def pools(node: Node) -> RenderableType:
     """A line for each pool: who works, how fast, how far behind."""
     if not node.pools:
         return Text("no pools", "dim")
-    others = [name for name in ("skip", "channel") if any(pool.outcomes.get(name) for pool in node.pools)]
+    others = [name for name in ("skip", "channel") if any(pool.rates_per_s.get(name) for pool in node.pools)]
     table = _table(
         "pool", "handlers", "busy", "done/s", *(f"{name}/s" for name in others),
         "retry/s", "dead/s", "call", "ring", "lag",
@@ -108,9 +108,15 @@ def partitions(node: Node, few: int) -> Iterator[RenderableType]:
                   else f"{one.route} {one.topic}/{one.partition}"),
             figures.count(one.lag), figures.span(one.lag_s), figures.rate(one.rate_per_s),
             _until(one), figures.count(one.ahead),
-            _text(one.state, "red" if one.state == "standing" else "yellow" if needs_a_look(one) else ""),
+            _text(one.state, _tone(one)),
         )  # fmt: skip
     yield table
+
+
+def _tone(one: Partition) -> str:
+    if one.state in ("standing", "unreachable"):
+        return "red"
+    return "yellow" if needs_a_look(one) else ""
 
 
 def _until(one: Partition) -> str:
@@ -126,7 +132,8 @@ def _partitions_said(owned: Sequence[Partition], worth: Sequence[Partition], sho
     said = f"{figures.many(len(owned), 'partition')}, {figures.many(lag, 'message')} behind"
     if not worth:
         return f"{said}; none needs a look"
-    hidden = f", {len(worth)} need a look" if len(shown) != len(worth) else ""
+    look = "1 needs a look" if len(worth) == 1 else f"{len(worth)} need a look"
+    hidden = f", {look}" if len(shown) != len(worth) else ""
     return f"{said}{hidden}, {len(shown)} shown" if len(shown) != len(owned) else f"{said}{hidden}"
 
 
@@ -162,8 +169,7 @@ def processes(node: Node, few: int) -> Iterator[RenderableType]:
 
 
 def _process(one: Process) -> list[RenderableType]:
-    before = "ok, the one before it " if one.state == "ok" else f"{one.state}: "
-    state = before + one.detail if one.detail else one.state
+    state = f"{one.state}: {one.detail}" if one.detail else one.state
     return [
         _text(one.title), str(one.pid) if one.pid else "-", figures.span(one.age_s), figures.span(one.beat_s),
         figures.size(one.rss_bytes), figures.count(one.calls), str(one.restarts),
@@ -240,7 +246,7 @@ def _text(said: str, style: str = "") -> Text:
 def _table(first: str, *numbers: str) -> Table:
     """The first column and one called `state`, `admin` or `partitions` hold words, the others figures."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column(first.upper(), overflow="fold")
+    table.add_column(first.upper(), overflow="ellipsis", no_wrap=True)
     for name in numbers:
         words = name in ("state", "admin", "partitions")
         table.add_column(name.upper(), justify="left" if words else "right", no_wrap=not words)

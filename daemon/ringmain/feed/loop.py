@@ -13,7 +13,18 @@ from ringmain import clock, lifecycle, verdict
 from ringmain.config.schema import Route
 from ringmain.feed import blame
 from ringmain.feed.waiting import Waiter, Waiting
-from ringmain.lifecycle import Paused, Quiet, Retire, Seek, Sought, Status, Stop
+from ringmain.lifecycle import (
+    Order,
+    Paused,
+    Quiet,
+    Retire,
+    Seek,
+    Settle,
+    Settled,
+    Sought,
+    Status,
+    Stop,
+)
 from ringmain.rings import SLEEP_EAGER, SLEEP_LAZY, SLEEP_ROOMY, TIMEOUT, FeederSide, origin_of
 from ringmain.seat import Seat
 from ringmain.verdict import PAUSE, Failure
@@ -60,7 +71,10 @@ class Source(Protocol):
         """Read a partition on from elsewhere."""
 
     def leave(self, deadline_s: float) -> bool:
-        """Withdraw what is not begun. True = nothing is out of reach any more, or it is past the deadline."""
+        """Withdraw what is not begun. True = what was begun is settled for good, or the deadline has passed.
+
+        To be asked each turn, also after that: it may come to own more as long as it stays.
+        """
 
     def retire(self) -> None:
         """Give away for good what this feeder owns."""
@@ -86,6 +100,8 @@ class Feeder:
         self._poll = select.poll()
         self._watched: set[int] = set()
         self._leaving_by_s: float | None = None
+        self._stays = False
+        self._settled = False
         self._looked_s = 0.0
         self._said = ""
 
@@ -93,11 +109,13 @@ class Feeder:
         """Until told to stop. Returns an exit code of lifecycle."""
         self._seat.link.send(lifecycle.Booted())
         try:
-            while not self._done(source):
+            while True:
                 # ORDER: first: what is paused from birth on is not taken once.
                 self._obey(source)
                 more = source.take()
                 back = self.settle()
+                if self._done(source):
+                    break
                 source.commit()
                 self._report(source)
                 self.beat()
@@ -183,17 +201,26 @@ class Feeder:
                 self._seat.link.send(source.seek(order))
             elif isinstance(order, Quiet):
                 source.quiet()
-            elif isinstance(order, Retire):
-                source.retire()
-                self._leaving_by_s = order.deadline_s
-            elif isinstance(order, Stop):
-                source.quiet()
-                self._leaving_by_s = order.deadline_s
+            else:
+                self._begin_to_leave(source, order)
         if self._seat.link.closed:
-            self._leaving_by_s = clock.monotonic_s()
+            self._leaving_by_s, self._stays = clock.monotonic_s(), False
+
+    def _begin_to_leave(self, source: Source, order: Order) -> None:
+        if isinstance(order, Retire):
+            source.retire()
+        elif isinstance(order, Settle | Stop):
+            source.quiet()
+        else:
+            return
+        self._leaving_by_s, self._stays = order.deadline_s, isinstance(order, Settle)
 
     def _done(self, source: Source) -> bool:
-        return self._leaving_by_s is not None and source.leave(self._leaving_by_s)
+        if self._leaving_by_s is None or not source.leave(self._leaving_by_s):
+            return False
+        if self._stays and not self._settled:
+            self._settled = self._seat.link.send(Settled())
+        return not self._stays
 
     def _report(self, source: Source) -> None:
         problem = source.problem()
@@ -237,7 +264,8 @@ class Feeder:
 
     def _nap_s(self, source: Source) -> float:
         nap_s = min(BEAT_S, source.timeout_s())
-        if self._leaving_by_s is not None or self.side.busy > len(self.waiting):
+        leaving = self._leaving_by_s is not None and not (self._settled and self._stays)
+        if leaving or self.side.busy > len(self.waiting):
             nap_s = min(nap_s, LOOK_S)
         if (next_s := self.waiting.next_s) is not None:
             nap_s = min(nap_s, next_s - clock.monotonic_s())

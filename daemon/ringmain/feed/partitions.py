@@ -6,15 +6,18 @@ given away only after its last commit or the deadline.
 """
 
 import logging
+import math
 
 from ringmain import clock, verdict
 from ringmain._fastpath import PartitionQueue, keep_freed_memory
 from ringmain.config.schema import Route
 from ringmain.errors import FatalKafkaError
+from ringmain.feed.commits import LAST_S, Commits
 from ringmain.feed.diverting import diverter
 from ringmain.feed.loop import BEAT_S, LOOK_S, OVERSIZE, Feeder
 from ringmain.feed.owned import Owned
 from ringmain.feed.seeking import target
+from ringmain.feed.sparing import Sparing
 from ringmain.feed.standstill import Standstill
 from ringmain.kafka.assignment import UNKNOWN, Partition
 from ringmain.kafka.properties import Member
@@ -25,11 +28,9 @@ from ringmain.rings import REVOKED, WENT_BACK, FeederSide, FeederTerms, Intake, 
 from ringmain.seat import Seat
 
 _AT_ONCE = 2048
-_LAST_COMMIT_S = 5.0
 _COURIER_S = 0.05
 _KILLED_WITHIN_S = 2.0
 _TELL_S = 1.0
-_FINISH_S = 2.0
 _RUN_LIMIT = 64
 
 _log = logging.getLogger(__name__)
@@ -67,16 +68,16 @@ class Partitions:
         self._diverter = diverter(seat, route, self._side, self._intake)
         self._owned: dict[Partition, Owned] = {}
         self._quiet = False
-        self._withdraw_s: float | None = None
-        self._waited = False
+        self._leaves: Sparing | None = None
+        self._leave_by_s = math.inf
         self._paused = Paused()
-        self._committed_s = self._told_s = 0.0
+        self._told_s, self._told = 0.0, True
         self._standstill = Standstill()
-        self._refusal = ""
         member = Member(config.name, route.name, config.node, seat.index, route.membership)
         self._kafka = KafkaSource(member, route.topics, route.kafka, self)
         if self._kafka.slow_because:
             _log.warning("messages go through Python objects", extra={"reason": self._kafka.slow_because})
+        self._commits = Commits(self._kafka, self._side, config.commit.interval_s)
         self._kafka.start()
 
     # -- the loop's side -----------------------------------------------------------------------------------
@@ -130,15 +131,13 @@ class Partitions:
     def commit(self) -> None:
         """Commit what is settled, each `commit.interval_s`, and let others know how far we are."""
         now_s = clock.monotonic_s()
-        interval_s = self._seat.config.commit.interval_s
-        if now_s - self._told_s >= min(_TELL_S, interval_s):
+        if now_s - self._told_s >= min(_TELL_S, self._seat.config.commit.interval_s):
             self._told_s = now_s
             self._tell_facts()
-        if now_s - self._committed_s < interval_s:
-            return
-        self._committed_s = now_s
-        self._kafka.commit(self._settled(self._owned))
-        self._watch(now_s)
+            if not self._told:
+                self._tell()
+        if self._commits.send(self._owned, now_s):
+            self._watch(now_s)
 
     def _watch(self, now_s: float) -> None:
         """A client that fetches nothing although there is something: a new process is the remedy."""
@@ -170,30 +169,10 @@ class Partitions:
             end = max(ends[pair], self._side.position(owned.index)) if pair in ends else UNKNOWN
             self._side.tell_partition(owned.index, owned.committed, end, owned.held)
 
-    def _settled(self, partitions: dict[Partition, Owned]) -> dict[Partition, int]:
-        offsets = {}
-        for pair, owned in partitions.items():
-            low = self._side.low_water(owned.index)
-            if low >= 0 and low > owned.asked:
-                offsets[pair] = low
-                owned.asked = low
-        return offsets
-
-    def _commit_last(self, partitions: dict[Partition, Owned]) -> None:
-        """All that is not known to stand: what was only asked for is refused if a rebalance comes first."""
-        offsets = {pair: self._side.low_water(owned.index) for pair, owned in partitions.items()}
-        open_ones = {pair: low for pair, low in offsets.items() if low > partitions[pair].committed}
-        self._kafka.commit_now(open_ones, _LAST_COMMIT_S)
-        for pair, low in open_ones.items():
-            partitions[pair].committed = partitions[pair].asked = low
-
     def timeout_s(self) -> float:
         """Until the next commit, or as the client wants it."""
         timeout_s = _COURIER_S if self._waits_for_courier() else self._kafka.longest_wait_s
-        if any(self._side.low_water(one.index) > one.asked for one in self._owned.values()):
-            interval_s = self._seat.config.commit.interval_s
-            timeout_s = min(timeout_s, self._committed_s + interval_s - clock.monotonic_s())
-        return timeout_s
+        return min(timeout_s, self._commits.wait_s(self._owned))
 
     def fds(self) -> list[int]:
         """The client's bell."""
@@ -233,7 +212,6 @@ class Partitions:
         self._hold(owned, True)
         self._intake.drop(owned.index)
         owned.sought = True
-        self._withdraw(owned)
         self._let_finish({pair: owned}, clock.monotonic_s() + self._seat.config.revoke_s)
         if refusal := self._kafka.seek(*pair, offset):
             # LOSS: what was withdrawn comes again to a new process only.
@@ -245,7 +223,7 @@ class Partitions:
         before, late = self._side.close_partition(owned.index)
         self._side.open_partition(owned.index, offset)
         owned.sought = False
-        stands = self._kafka.commit_now({pair: offset}, _LAST_COMMIT_S)
+        stands = self._kafka.commit_now({pair: offset}, LAST_S)
         owned.asked = owned.committed = offset if stands else UNKNOWN  # or the next commit says it again
         self._hold(owned, self._is_paused(*pair))
         self._tell_facts()
@@ -259,27 +237,25 @@ class Partitions:
         in its key must not be executed here first; it would not be committed either.
         """
         self.quiet()
-        self._withdraw_s = 0.0
         self._kafka.retire()
 
     def leave(self, deadline_s: float) -> bool:
-        """Withdraw what nobody began. True = what was begun is settled, or the deadline has passed.
-
-        Whoever follows in this seat does again what was done ahead of anything withdrawn. So handlers at
-        work finish the ring first, if they can do so soon.
-        """
+        """Withdraw what nobody began. True = what was begun is committed, or the deadline has passed."""
         now_s = clock.monotonic_s()
-        if self._withdraw_s is None:
-            self._withdraw_s = now_s + min(_FINISH_S, (deadline_s - now_s) / 2)
-        if now_s >= self._withdraw_s or self._side.paused:
-            for owned in self._owned.values():
-                self._withdraw(owned)
-        self._waited = now_s >= deadline_s
-        return self._side.busy == 0 or self._waited
+        if self._leaves is None:
+            self._leaves = Sparing(now_s, deadline_s)
+        self._leave_by_s = deadline_s
+        self._withdraw_all(self._owned, self._leaves)
+        waited = now_s >= deadline_s
+        if self._side.busy and not waited:
+            return False
+        self._commits.hurry()
+        return waited or self._commits.done(self._owned)
 
     def close(self) -> None:
         """The last commit, then leave (a static member's partitions stay its own for the session timeout)."""
-        self._commit_last(self._owned)
+        self._commits.hurry()
+        self._commits.last(self._owned)
         if not self._kafka.close():
             _log.warning("Kafka's client does not close: going without it")
 
@@ -311,14 +287,16 @@ class Partitions:
         going = {pair: self._owned.pop(pair) for pair in partitions if pair in self._owned}
         for owned in going.values():
             self._intake.drop(owned.index)
-            self._withdraw(owned, lost, spare=not (lost or self._waited))
         began_s = clock.monotonic_s()
-        if not lost:
+        if lost:
+            for owned in going.values():
+                self._withdraw(owned, lost)
+            if self._route.order != "none":
+                self._end_ordered(going)  # there may be calls of the same keys elsewhere already
+        else:
             # ORDER: what leave() waited for is not waited for again: soon after its deadline we are killed.
-            self._let_finish(going, began_s + (0.0 if self._waited else self._seat.config.revoke_s))
-            self._commit_last(going)
-        elif self._route.order != "none":
-            self._end_ordered(going)  # there may be calls of the same keys elsewhere already
+            self._let_finish(going, min(began_s + self._seat.config.revoke_s, self._leave_by_s))
+            self._commits.last(going)
         for (topic, partition), owned in going.items():
             low, late = self._side.close_partition(owned.index)
             _log.info(
@@ -335,25 +313,18 @@ class Partitions:
 
     def committed(self, offsets: dict[Partition, int], refusal: str) -> None:
         """The answer to a commit."""
-        for pair, offset in offsets.items():
-            owned = self._owned.get(pair)
-            if owned is None:
-                continue
-            if refusal:
-                owned.asked = owned.committed
-            elif offset <= owned.asked:  # not of a log that has gone back since
-                owned.committed = max(owned.committed, offset)
-        if refusal and refusal != self._refusal:
-            _log.warning("a commit was refused, it is tried again", extra={"reason": refusal})
-        self._refusal = refusal
+        self._commits.answered(self._owned, offsets, refusal)
 
     # -- giving away ---------------------------------------------------------------------------------------
 
     def _let_finish(self, going: dict[Partition, Owned], deadline_s: float) -> None:
         """Wait for what was begun in `going`, and at first for what lies below it; the others are served."""
-        spared_s = (clock.monotonic_s() + deadline_s) / 2
-        while self._out_of_reach(going) and (now_s := clock.monotonic_s()) < deadline_s:
-            self._turn(going, spare=now_s < spared_s)
+        sparing = Sparing(clock.monotonic_s(), deadline_s)
+        self._withdraw_all(going, sparing)
+        while self._out_of_reach(going) and clock.monotonic_s() < deadline_s:
+            self._turn(going, sparing)
+        # ORDER: before the last commit: what is begun after it would be done twice, and out of its order.
+        self._withdraw_all(going)
         if self._route.order != "none" and self._out_of_reach(going):
             self._end_ordered(going)
 
@@ -370,14 +341,21 @@ class Partitions:
     def _executing(self, going: dict[Partition, Owned]) -> set[int]:
         return {seat for owned in going.values() for seat in self._side.executing_seats(owned.index)}
 
-    def _turn(self, going: dict[Partition, Owned], spare: bool = False) -> None:
+    def _turn(self, going: dict[Partition, Owned], sparing: Sparing | None = None) -> None:
         self._feeder.settle()
-        for owned in going.values():
-            self._withdraw(owned, spare=spare)
+        self._withdraw_all(going, sparing)
         if not self._quiet:
             self._place(list(self._owned.values()))
         self._feeder.beat()
         self._feeder.nap_for(min(LOOK_S, BEAT_S))
+
+    def _withdraw_all(self, going: dict[Partition, Owned], sparing: Sparing | None = None) -> None:
+        spare = sparing is not None and sparing.goes_on(
+            any(self._side.in_flight(owned.index, at_hand=True) for owned in going.values()),
+            self._feeder.waiting.next_s,
+        )
+        for owned in going.values():
+            self._withdraw(owned, spare=spare)
 
     def _withdraw(self, owned: Owned, lost: bool = False, spare: bool = False) -> None:
         """What nobody began is the next owner's; where later ones have overflowed it follows them.
@@ -393,4 +371,4 @@ class Partitions:
         return any(self._side.in_flight(owned.index) for owned in going.values())
 
     def _tell(self) -> None:
-        self._seat.link.send(Assigned(sorted(self._owned)))
+        self._told = self._seat.link.send(Assigned(sorted(self._owned)))

@@ -30,6 +30,7 @@ from ringmain.kafka.silent import Silent
 
 CLOSE_S = 5.0
 _COMMIT_AGAIN_S = 0.05
+_EVENTS = 100
 NOBODY = "^ringmain-retired-no-such-topic$"
 
 
@@ -143,9 +144,26 @@ class KafkaSource:
         # ORDER: an assignment that is here is served before the close, in which it may hang the client: what
         # it answers ends the group, and the revocation behind it asks the group (librdkafka 2.16 drops a
         # question that comes in its last moment unanswered, and waits for ever).
-        self._consumer.poll(0)
+        for _ in range(_EVENTS):
+            if self._consumer.poll(0) is None:
+                break
+        self._leave_as_spare()
         self._drain.release()
         return self._leave(CLOSE_S)
+
+    def _leave_as_spare(self) -> None:
+        """Say that one who owns nothing goes.
+
+        At the close of a dynamic member librdkafka gives up what is owned and then leaves; on the classic
+        cooperative protocol it has nothing to do where nothing is owned, and forgets to leave ("skipping
+        rejoin"): the group would wait for it for the session timeout. To unsubscribe goes another way, which
+        leaves; the close waits for the answer. A static member must not: to unsubscribe would end it.
+        """
+        classic = group_protocol(self._properties) == "classic" and cooperative(self._properties)
+        if classic and self._member.membership == "dynamic":
+            with contextlib.suppress(KafkaException):
+                if not self._consumer.assignment():
+                    self._consumer.unsubscribe()
 
     def _leave(self, timeout_s: float) -> bool:
         closed: Future[None] = Future()

@@ -58,8 +58,7 @@ class Deaths:
         place.restarts += 1
         self.counts[child.post.role, child.post.pool, cause] += 1
         place.hopeless = cause in _HOPELESS
-        if cause not in CALM:
-            place.last = f"{cause.value}: {detail}"
+        place.last = "" if cause in CALM else f"{cause.value}: {detail}"
 
     def _cause(self, child: Child, code: int) -> Cause:
         if child.ending is not None:

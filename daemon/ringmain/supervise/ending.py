@@ -5,10 +5,11 @@ stopping.py and carried out here. Nothing here waits.
 """
 
 import logging
+import math
 from collections.abc import Callable
 
 from ringmain import clock, rings
-from ringmain.lifecycle import Quiet, Retire, Stop
+from ringmain.lifecycle import Quiet, Retire, Settle, Settled, Stop
 from ringmain.supervise.deaths import ERRANDS
 from ringmain.supervise.gates import Gates
 from ringmain.supervise.memory import Memory
@@ -16,7 +17,7 @@ from ringmain.supervise.nursery import Nursery
 from ringmain.supervise.patrol import Patrol
 from ringmain.supervise.posts import Child, Post
 from ringmain.supervise.respawn import Cause
-from ringmain.supervise.stopping import Phase, Stopping
+from ringmain.supervise.stopping import SETTLE, Phase, Stopping
 from ringmain.supervise.watch import Overdue
 
 RETIRE_GRACE_S = 5.0
@@ -84,7 +85,6 @@ class Ending:
         stop_s = self._memory.config.stop_s
         _log.info("stopping", extra={"within_s": stop_s})
         self._stopping = Stopping(clock.monotonic_s(), stop_s)
-        self._gates.close(rings.GATE_STOP)
         for part in self.partings:
             part()
         for child in self._nursery.children:
@@ -114,23 +114,29 @@ class Ending:
         """The next part of a stop, when the one before is over."""
         if self._stopping is None:
             return
-        alive = self._alive()
-        while (phase := self._next_phase(self._stopping, alive, now_s)) is not None:
+        busy = self._busy()
+        while (phase := self._next_phase(self._stopping, busy, now_s)) is not None:
+            if phase.role == "handle":
+                self._gates.close(rings.GATE_STOP)
             for child in self._nursery.children.of(phase.role):
                 child.retiring, child.deadline_s = True, phase.killed_s
-                self._nursery.tell(child, Stop(phase.told_s))
+                self._nursery.tell(child, (Settle if phase.name == SETTLE else Stop)(phase.told_s))
 
-    def _next_phase(self, stopping: Stopping, alive: set[str], now_s: float) -> Phase | None:
+    def _next_phase(self, stopping: Stopping, busy: set[str], now_s: float) -> Phase | None:
         before, entered_s = stopping.current, stopping.entered_s
-        phase = stopping.advance(alive, now_s)
+        phase = stopping.advance(busy, now_s)
         if before is not None and stopping.current is not before:
             seconds = round(now_s - entered_s, 3)
-            _log.info("stop phase done", extra={"phase": before.role, "seconds": seconds})
+            _log.info("stop phase done", extra={"phase": before.name, "seconds": seconds})
         return phase
+
+    def take_settled(self, child: Child, _: Settled) -> None:
+        """A feeder has committed its last and waits to be told to leave."""
+        child.settled, child.deadline_s = True, math.inf  # who waits for others is not late
 
     def over(self) -> bool:
         """Whether a stop is done."""
-        return self._stopping is not None and self._stopping.over(self._alive())
+        return self._stopping is not None and self._stopping.over(self._busy())
 
     def close(self) -> None:
         """Say how long it took."""
@@ -138,5 +144,8 @@ class Ending:
             took_s = clock.monotonic_s() - self._stopping.began_s
             _log.info("stopped", extra={"seconds": round(took_s, 3)})
 
-    def _alive(self) -> set[str]:
-        return {child.post.role for child in self._nursery.children}
+    def _busy(self) -> set[str]:
+        """The phases that somebody is still busy with."""
+        children = self._nursery.children
+        settling = {SETTLE for child in children.of("feed") if not child.settled}
+        return settling | {child.post.role for child in children}

@@ -4,6 +4,7 @@ The loop enters with the route's counters and does what the verdict says. Most c
 something behind the handlers is away: to go on would move the whole topic into the retry queues.
 """
 
+import math
 from collections import deque
 from enum import Enum
 
@@ -36,6 +37,10 @@ class Breaker:
         """Take the totals as of now."""
         act = self._while_paused if self.paused else self._while_open
         return act(now_s, calls, failed)
+
+    def try_soon(self) -> None:
+        """While paused: the next look is to try a message, whenever the last one was tried."""
+        self._probed_s = -math.inf
 
     def reason(self) -> str:
         """Why it is paused, for people."""

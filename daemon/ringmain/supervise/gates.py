@@ -24,6 +24,7 @@ class Gates:
         self._breakers: dict[str, Breaker] = {}
         self._killed = dict.fromkeys(overseers, 0)
         self._flooded_ms: dict[str, int] = {}
+        self._calls: dict[str, int] = {}
         self.adopt(config)
 
     def adopt(self, config: Config) -> None:
@@ -36,6 +37,7 @@ class Gates:
                 self._give_up(key)
             elif key in self._breakers:
                 self._breakers[key].policy = policy
+                self._breakers[key].try_soon()  # what is new may be the remedy
             else:
                 self._breakers[key] = Breaker(policy)
 
@@ -49,17 +51,21 @@ class Gates:
         """Its ring is about to be closed."""
         self._breakers.pop(pool, None)
         self._killed.pop(pool, None)
+        self._calls.pop(pool, None)
 
     def blame(self, pool: str) -> None:
         """A handler process died of a call: a failed call that no counter has seen."""
         self._killed[pool] += 1
 
-    def watch(self, now_s: float) -> None:
-        """Let each breaker see its pool's counters, and do what it says."""
+    def watch(self, now_s: float) -> bool:
+        """Let each breaker see its pool's counters and do what it says; True = there were calls meanwhile."""
+        before = dict(self._calls)
         for key, breaker in self._breakers.items():
             done, skip, retry, dead, channel = self._overseers[key].totals()
             failed = retry + dead + self._killed[key]
-            self._act(key, breaker, breaker.observe(now_s, done + skip + channel + failed, failed))
+            self._calls[key] = done + skip + channel + failed
+            self._act(key, breaker, breaker.observe(now_s, self._calls[key], failed))
+        return self._calls != before
 
     def _act(self, pool: str, breaker: Breaker, verdict: Verdict) -> None:
         overseer = self._overseers[pool]
@@ -74,6 +80,14 @@ class Gates:
         elif verdict is Verdict.RESUME:
             overseer.open_gate(rings.GATE_FLOOD)
             _log.info("flood: route resumed", extra={"of_route": pool})
+
+    def try_now(self, pool: str) -> str:
+        """Somebody thinks that a pool may go on: one message is tried. Says so where a breaker pauses it."""
+        breaker = self._breakers.get(pool)
+        if breaker is None or not breaker.paused:
+            return ""
+        breaker.try_soon()
+        return f"{pool} is paused by the circuit breaker ({breaker.reason()}): one message is tried now"
 
     def paused(self, pool: str) -> list[PausedBy]:
         """Why the pool's handlers claim nothing, as far as it is decided here or was by one of them."""

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from ringmain import control
 from ringmain.lifecycle import Sought
-from ringmain.supervise.commands import Commands
+from ringmain.supervise.commands import Answer, Commands
 from ringmain.supervise.ending import Ending
 from ringmain.supervise.filling import Filling
+from ringmain.supervise.gates import Gates
 from ringmain.supervise.memory import Memory
 from ringmain.supervise.neighbours import Neighbours
 from ringmain.supervise.nursery import Nursery
@@ -36,7 +37,7 @@ class Live:
     def hook_in(self, commands: Commands, reports: Reports, sights: Sights, neighbours: Neighbours) -> None:
         """Be asked, be told, be seen."""
         commands.register(control.Pause, self.pausing.told_pause)
-        commands.register(control.Resume, self.pausing.told_resume)
+        commands.register(control.Resume, self._resuming(sights.gates))
         commands.register(control.Seek, self.seeking.told)
         commands.register(control.Scale, self.scales.told)
         commands.register(control.Recycle, self.recycle.told)
@@ -45,6 +46,17 @@ class Live:
         neighbours.shared = self.pausing
         neighbours.heed(control.Seek, self.seeking.told_by_node)
         self.seeking.pass_on = neighbours.ask
+
+    def _resuming(self, gates: Gates) -> Callable[[control.Resume], Answer]:
+        """What an operator resumes may be paused by the circuit breaker as well: then a message is tried."""
+
+        def told(request: control.Resume) -> Answer:
+            answer = self.pausing.told_resume(request)
+            if isinstance(answer, control.Done) and (tried := gates.try_now(request.route)):
+                return control.Done(answer.text, [*answer.lines, tried])
+            return answer
+
+        return told
 
     def turns(self) -> list[Callable[[float], float]]:
         """What wants to be called at each turn of the loop."""

@@ -25,6 +25,7 @@ from ringmain.lifecycle import (
     KillHandler,
     Probed,
     Scouted,
+    Settled,
     Status,
 )
 from ringmain.supervise import lineup
@@ -56,6 +57,9 @@ from ringmain.supervise.staff import Staff
 from ringmain.supervise.watch import Overdue
 
 LONGEST_TICK_S, SHORTEST_TICK_S = 2.0, 0.01
+FLOOD_TICK_S, WARY_S = 0.2, 10.0
+"""A wrong type fails with each message, as fast as they come, mostly right after a start: what a breaker does
+not see by then is dead. Where nothing is called nobody looks so often."""
 RSS_TICK_S = 0.5
 ROUNDING_S = 0.001
 REFUSED = "refused"
@@ -83,7 +87,8 @@ class Supervisor:
         self._errands = Errands(config, nursery, self._filling, self._staff)
         self._neighbours = Neighbours(memory, nursery)
         self._adopt(config)
-        self._round_due_s = 0.0
+        self._round_due_s = self._flood_due_s = 0.0
+        self._wary_until_s = clock.monotonic_s() + WARY_S
         self._turns: list[Callable[[float], float]] = []
         """Each is called once a turn of the loop and says when at the latest it wants the next one."""
         self._turn_due_s = math.inf
@@ -107,6 +112,7 @@ class Supervisor:
         self._commands.register(control.Stop, self._told_stop)
         self._reports.register(Booted, self._take_booted)
         self._reports.register(Status, self._take_status)
+        self._reports.register(Settled, self._ending.take_settled)
         self._reports.register(GaveUp, _take_last_words)
         self._reports.register(Assigned, self._take_assigned)
         self._reports.register(KillHandler, self._take_kill_handler)
@@ -166,7 +172,8 @@ class Supervisor:
 
     # -- wait --------------------------------------------------------------------------------------------
     def _wait(self) -> None:
-        due_s = min(self._round_due_s, self._patrol.next_s(), self._filling.next_s(), self._turn_due_s)
+        rounds_s = min(self._round_due_s, self._flood_due_s, self._turn_due_s)
+        due_s = min(rounds_s, self._patrol.next_s(), self._filling.next_s())
         self._nursery.wait(due_s - clock.monotonic_s())
 
     # -- obey --------------------------------------------------------------------------------------------
@@ -248,10 +255,12 @@ class Supervisor:
     # -- relieve -----------------------------------------------------------------------------------------
     def _relieve(self) -> None:
         now_s = clock.monotonic_s()
+        if now_s >= self._flood_due_s:
+            wary = self._gates.watch(now_s) or now_s < self._wary_until_s
+            self._flood_due_s = now_s + (FLOOD_TICK_S if wary else LONGEST_TICK_S)
         if now_s >= self._round_due_s:
             again_s = self._patrol.go_round(now_s)
             self._round_due_s = now_s + max(SHORTEST_TICK_S, min(self._tick_s, again_s + ROUNDING_S))
-            self._gates.watch(now_s)
             self._observer.look(self._memory.overseers)
             self._complain(now_s)
         self._patrol.finish(now_s)

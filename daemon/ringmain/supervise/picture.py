@@ -116,7 +116,7 @@ def facts_of(view: View) -> Facts:
 
 def _queues_away(places: list[PlaceFacts]) -> str:
     away = (place for place in places if place.state == "unreachable")
-    of_queues = (place for place in away if place.role == "courier" or place.source == "queue")
+    of_queues = (place for place in away if place.role in ("courier", "herald") or place.source == "queue")
     return next((place.detail or "no reason is known" for place in of_queues), "")
 
 
@@ -165,6 +165,8 @@ def eta_s(lag: int, nearer_per_s: float) -> float | None:
 
 def _state(sight: PartitionSight, view: View) -> str:
     pool = next(one.facts for one in view.pools if one.facts.key == sight.facts.pool)
+    if any(place.title == sight.owner and place.state == "unreachable" for place in view.places):
+        return "unreachable"  # what is known of it is what was true last
     if sight.facts.paused or wellness.takes_nothing(pool):
         return "paused"
     if any(wellness.of_partition(sight.facts, pool)):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ringmain.control import Process
 from ringmain.seat import NOUNS, title
+from ringmain.supervise.deaths import ERRANDS
 from ringmain.supervise.posts import Child, Place, Post
 from ringmain.supervise.samples import Samples
 from ringmain.supervise.sights import Sights
@@ -113,14 +114,14 @@ class Places:
             return "retiring"
         if place is not None and place.looping and place.history.loops(self._now_s):
             return "crash loop"
-        if not child.booted:
+        if not child.booted and child.post.role not in ERRANDS:
             return "starting"
         return "suspended" if stopped else child.state or "ok"
 
     def _detail(self, child: Child, place: Place | None) -> str:
         if child.ending is not None:
             return child.ending.detail
-        return child.detail or (place.last if place else "")
+        return child.detail or (f"the one before it {place.last}" if place and place.last else "")
 
 
 def _empty(place: Place, now_s: float) -> Process:

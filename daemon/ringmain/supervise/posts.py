@@ -44,6 +44,8 @@ class Child:
     booted: bool = False
     asynchronous: bool = False
     retiring: bool = False
+    settled: bool = False
+    """A feeder in a stop: its last commit stands."""
     state: str = ""
     detail: str = ""
     partitions: list[tuple[str, int]] = field(default_factory=list)

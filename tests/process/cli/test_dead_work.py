@@ -205,7 +205,7 @@ def test_ctrl_c_ends_a_job_between_two_batches(shop: Shop, number: int) -> None:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=child_environment()
     ) as job:
-        eventually(lambda: len(shop.dead()) < 10, 20)
+        eventually(lambda: len(shop.dead()) < 10, 60)
         job.send_signal(number)
         out, error = job.communicate(timeout=20)
     record = json.loads(out)
@@ -220,7 +220,7 @@ def test_jobs_are_listed_and_one_is_cancelled_by_its_id(shop: Shop) -> None:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=child_environment()
     ) as job:
-        [running] = eventually(lambda: json.loads(shop.call("jobs", "CONFIG", "--json").stdout), 20)
+        [running] = eventually(lambda: json.loads(shop.call("jobs", "CONFIG", "--json").stdout), 60)
         assert (running["state"], running["action"], running["total"]) == ("running", "replay", 10)
         assert shop.call("jobs", "CONFIG", "--cancel", running["id"]).returncode == 0
         out, _ = job.communicate(timeout=20)
@@ -237,7 +237,7 @@ def test_a_job_that_was_killed_has_died_and_frees_the_dead_set(shop: Shop) -> No
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=child_environment()
     ) as job:
-        eventually(lambda: len(shop.dead()) < 10, 20)
+        eventually(lambda: len(shop.dead()) < 10, 60)
         job.kill()
     assert [one["state"] for one in json.loads(shop.call("jobs", "CONFIG", "--json").stdout)] == ["died"]
     assert shop.call("dead", "replay", "CONFIG", "--all", "--yes").returncode == 0

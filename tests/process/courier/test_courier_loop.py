@@ -130,7 +130,7 @@ class Running:
         return self.end()
 
     def end(self) -> int:
-        self.thread.join(10)
+        self.thread.join(30)
         assert not self.thread.is_alive()
         self.leash.close()
         return self.codes[0]
@@ -269,8 +269,8 @@ def test_with_the_queues_away_and_nothing_for_them_a_stop_waits_for_nothing(
     running = start()
     eventually(lambda: "queues are away" in caplog.messages)
     begun_s = monotonic_s()
-    assert running.stop(within_s=9.0) == lifecycle.OK
-    assert monotonic_s() - begun_s < 5.0
+    assert running.stop(within_s=40.0) == lifecycle.OK
+    assert monotonic_s() - begun_s < 20.0
     assert "stopped before all was carried" not in caplog.messages
 
 

@@ -19,7 +19,7 @@ from ringmain.lifecycle import Booted, Leash, Stop
 from ringmain.rings import Board, FeederTerms, Geometry, Segment, bell
 from ringmain.seat import Seat
 from support import signals
-from support.waiting import eventually
+from support.waiting import PATIENCE_S, eventually
 
 APP = """
 import asyncio, contextvars, os, signal, sys, time
@@ -69,7 +69,7 @@ class Handler:
             reports.extend(self.leash.receive())
             return Booted() in reports
 
-        eventually(booted, 10, "the handler is at work")
+        eventually(booted, PATIENCE_S, "the handler is at work")
         return self
 
     def boot(self) -> None:
@@ -123,7 +123,7 @@ class Handler:
         self.feeder.settle()
         return SimpleNamespace(**self.overseer.handler_counters(self.index))
 
-    def wait(self, deadline_s: float = 10, **wanted: int) -> None:
+    def wait(self, deadline_s: float = PATIENCE_S, **wanted: int) -> None:
         """Until the counters are these."""
 
         def seen() -> bool:
@@ -139,7 +139,7 @@ class Handler:
         self.leash.send(Stop(clock.monotonic_s() + 5))
         return self.exit_code()
 
-    def exit_code(self, deadline_s: float = 10) -> int:
+    def exit_code(self, deadline_s: float = PATIENCE_S) -> int:
         """The code it exits with; minus the signal's number if killed."""
 
         def gone() -> tuple[int, int] | None:

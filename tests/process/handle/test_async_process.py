@@ -155,12 +155,12 @@ def test_context_variables_of_a_call_are_gone_for_the_next(handler):
 def test_a_loop_that_stands_still_does_not_beat(handler):
     process = handler(ASYNC + "    time.sleep(60)").start()
     process.place({"id": 0})
-    eventually(lambda: process.board.age_s(0) > 2.5, 10, "the beat is old")
+    eventually(lambda: process.board.age_s(0) > 2.5, message="the beat is old")
 
 
 def test_an_idle_process_beats(handler):
     process = handler(ASYNC + "    pass").start()
-    eventually(lambda: process.board.age_s(0) < 2.0, 10, "the first beat")
+    eventually(lambda: process.board.age_s(0) < 2.0, message="the first beat")
     never(lambda: process.board.age_s(0) > 2.5, 3, "the beat is old")
 
 

@@ -11,6 +11,8 @@ from support import signals
 from support.leftovers import alive
 from support.waiting import eventually
 
+CHILDREN_END_S = 5.0
+"""The kernel ends them at once; a machine at its limit takes longer to show it."""
 Start = Callable[..., Daemon]
 CALLS = {"feed": "toys:placing", "handle": "toys:handling"}
 
@@ -18,7 +20,7 @@ CALLS = {"feed": "toys:placing", "handle": "toys:handling"}
 def test_children_are_those_of_the_config_and_a_stop_leaves_nothing(start: Start, tmp_path: Path) -> None:
     daemon = start()
     daemon.at_work(5)
-    eventually(lambda: daemon.journal("scout", "born"), 5, "the scout asks how large messages may be")
+    eventually(lambda: daemon.journal("scout", "born"), message="the scout asks how large messages may be")
     born = sorted((e.role, e.source, e.index) for e in daemon.journal(event="born"))
     assert born == [
         ("courier", "-", 0),
@@ -64,7 +66,7 @@ def test_a_node_bears_what_its_mode_needs(start: Start, mode: str, expected: set
     sources = {e.source for e in daemon.journal("feed", "born")}
     assert sources == ({"queue"} if mode == "worker" else {"kafka"})
     if mode == "stream-worker":
-        eventually(lambda: daemon.journal("scout", "born"), 5, "the scout asks how many partitions there are")
+        eventually(lambda: daemon.journal("scout", "born"), message="the scout asks how many there are")
     else:
         assert not daemon.journal("scout"), "nobody asks Kafka where nobody reads it"
     born = {f"{e.role} {e.pool}" for e in daemon.journal(event="born") if e.role not in ("probe", "scout")}
@@ -79,7 +81,29 @@ def test_the_order_of_a_stop_is_handlers_feeders_courier(start: Start) -> None:
     told = {role: min(e.at_s for e in daemon.journal(role, "Stop")) for role in ("handle", "feed", "courier")}
     left = {role: max(e.at_s for e in daemon.journal(role, "left")) for role in ("handle", "feed")}
     assert told["handle"] < left["handle"] < told["feed"] < left["feed"] < told["courier"]
-    assert [line["phase"] for line in daemon.log("stop phase done")][:3] == ["handle", "feed", "courier"]
+    phases = [line["phase"] for line in daemon.log("stop phase done")]
+    assert phases[:4] == ["settle", "handle", "feed", "courier"]
+
+
+def test_no_feeder_is_told_to_leave_before_all_have_settled(start: Start) -> None:
+    daemon = start(feed="toys:settling_in_turn", route={"handlers": 1, "consumers": 3})
+    daemon.at_work(6)
+    assert daemon.stop() == 0
+    settled = [entry.at_s for entry in daemon.journal("feed", "settled")]
+    told = [entry.at_s for entry in daemon.journal("feed", "Stop")]
+    assert len(settled) == 3
+    assert len(told) == 4, "that of the queue as well"
+    assert max(settled) < min(told)
+    assert not daemon.log("deadline passed: killing child")
+
+
+def test_a_feeder_that_dies_or_hangs_in_a_stop_is_not_waited_for_beyond_its_deadline(start: Start) -> None:
+    daemon = start(feed="toys:settling_never", route={"handlers": 1, "consumers": 3}, stop_s=5.0)
+    daemon.at_work(6)
+    assert daemon.stop() == 0
+    assert [line["child"] for line in daemon.log("deadline passed: killing child")] == ["feeder orders/1"]
+    assert [entry.index for entry in daemon.journal("feed", "Stop", "kafka")] == [2], "it had its turn"
+    assert daemon.log("stopped")[0]["seconds"] < 5.3
 
 
 def test_a_child_that_never_leaves_is_killed_at_the_deadline(start: Start) -> None:
@@ -88,7 +112,7 @@ def test_a_child_that_never_leaves_is_killed_at_the_deadline(start: Start) -> No
     assert daemon.stop() == 0
     assert len(daemon.log("deadline passed: killing child")) == 2
     assert daemon.journal("feed", "Stop"), "feeders had their turn"
-    assert daemon.log("stopped")[0]["seconds"] < 1.3
+    assert daemon.log("stopped")[0]["seconds"] < 5.0, "they would stay for a minute"
 
 
 def test_a_second_signal_means_now(start: Start) -> None:
@@ -97,7 +121,7 @@ def test_a_second_signal_means_now(start: Start) -> None:
     daemon.signal(signal.SIGTERM)
     eventually(lambda: daemon.log("stopping"))
     daemon.signal(signal.SIGINT)
-    assert daemon.wait(2.0) == 0
+    assert daemon.wait() == 0
     ended = [line for line in daemon.log("child ended") if line["child"] not in ASIDE]
     assert len(ended) == 5, "nobody follows any more"
     assert {(line["cause"], line["level"]) for line in ended} == {("stopped", "info")}
@@ -122,7 +146,7 @@ def test_children_end_within_a_second_of_a_killed_supervisor_and_the_next_start_
     children = daemon.children()
     daemon.signal(signal.SIGKILL)
     daemon.wait()
-    eventually(lambda: not any(map(alive, children)), 1.0)
+    eventually(lambda: not any(map(alive, children)), CHILDREN_END_S)
     again = start()
     again.at_work(10)
     assert again.stop() == 0

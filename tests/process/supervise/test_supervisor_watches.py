@@ -31,7 +31,7 @@ def test_a_call_past_timeout_s_is_ended_with_its_stack_logged(start: Start) -> N
     assert "_hang" in stacks["stacks"]
     daemon.until(lambda: len(daemon.journal("handle", "born")) == 2, "a follower")
     called_s = daemon.journal("handle", "call")[0].at_s
-    assert 0.3 <= daemon.journal("feed", "buried")[0].at_s - called_s < 1.0
+    assert 0.3 <= daemon.journal("feed", "buried")[0].at_s - called_s < 5.0
     assert daemon.stop() == 0
 
 
@@ -63,7 +63,7 @@ def test_a_handler_without_a_sign_of_life_is_ended_and_its_neighbour_is_not(
     start: Start,
 ) -> None:
     daemon = start(handle="toys:silent", route={"timeout_s": 0.5})
-    eventually(lambda: daemon.log("ending child"), 15.0, "an end")
+    eventually(lambda: daemon.log("ending child"), message="an end")
     (ended,) = daemon.log("ending child")
     assert ended["child"] == "handler orders/0"
     assert ended["cause"] == "stuck"

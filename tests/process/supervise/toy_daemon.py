@@ -13,7 +13,7 @@ from ringmain import control
 from ringmain.asking import ask
 from ringmain.errors import NoAnswer
 from support.leftovers import descendants
-from support.waiting import eventually
+from support.waiting import PATIENCE_S, eventually
 
 ASIDE = ("herald", "admin")
 
@@ -63,7 +63,7 @@ class Daemon:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def wait(self, deadline_s: float = 10.0) -> int:
+    def wait(self, deadline_s: float = PATIENCE_S) -> int:
         return self.process.wait(deadline_s)
 
     def stop(self) -> int:
@@ -99,11 +99,11 @@ class Daemon:
             reasons = self.look().reasons
             return next((one for one in reasons if words in one.reason and one.ready is ready), None)
 
-        return eventually(found, 20.0, f"a reason with {words!r}: {self.look().reasons}")
+        return eventually(found, PATIENCE_S, f"a reason with {words!r}: {self.look().reasons}")
 
     def is_ready(self) -> bool:
         """Wait until nothing is wrong."""
-        return eventually(lambda: self.look().ready, 20.0, f"it is ready: {self.look().reasons}")
+        return eventually(lambda: self.look().ready, PATIENCE_S, f"it is ready: {self.look().reasons}")
 
     def children(self) -> set[int]:
         return descendants(self.pid)

@@ -12,7 +12,18 @@ from pathlib import Path
 
 from ringmain import clock, lifecycle, rings
 from ringmain.errors import FatalKafkaError
-from ringmain.lifecycle import Assigned, Booted, KillHandler, Probed, Retire, Scouted, Status, Stop
+from ringmain.lifecycle import (
+    Assigned,
+    Booted,
+    KillHandler,
+    Probed,
+    Retire,
+    Scouted,
+    Settle,
+    Settled,
+    Status,
+    Stop,
+)
 from ringmain.seat import Seat
 
 V_DEAD = 4
@@ -36,7 +47,15 @@ def linger(duration_s: float) -> None:
 
 
 def orders(seat: Seat, longest_s: float = 0.1) -> list[lifecycle.Order]:
-    """Beat, then wait for orders."""
+    """Beat, then wait for orders; there is nothing to settle."""
+    received = bare_orders(seat, longest_s)
+    if any(isinstance(order, Settle) for order in received):
+        seat.link.send(Settled())
+    return received
+
+
+def bare_orders(seat: Seat, longest_s: float = 0.1) -> list[lifecycle.Order]:
+    """The same, and a Settle is left to be answered."""
     seat.board.beat(seat.beat)
     select.select([seat.link.fileno()], [], [], longest_s)
     return seat.link.receive()
@@ -69,6 +88,33 @@ def slow_to_leave(seat: Seat) -> int:
     linger(0.2)
     note(seat, "left")
     return lifecycle.OK
+
+
+def settling_in_turn(seat: Seat) -> int:
+    """A feeder that takes the longer to settle the higher its number is."""
+    if seat.source == "queue":
+        return steady(seat)
+    seat.link.send(Booted())
+    while True:
+        for order in bare_orders(seat):
+            note(seat, type(order).__name__)
+            if isinstance(order, Stop):
+                return lifecycle.OK
+            if isinstance(order, Settle):
+                linger(0.2 * seat.index)
+                note(seat, "settled")
+                seat.link.send(Settled())
+
+
+def settling_never(seat: Seat) -> int:
+    """Told to settle, the first one dies, the second one goes on for ever; the third one is well."""
+    if seat.source == "queue" or seat.index == 2:
+        return steady(seat)
+    seat.link.send(Booted())
+    while True:
+        told = any(isinstance(order, Settle) for order in bare_orders(seat))
+        if told and seat.index == 0:
+            return lifecycle.CRASHED
 
 
 def stubborn(seat: Seat) -> int:

@@ -1,6 +1,6 @@
 """What a Kafka feeder does with its partitions when it has to give them away; Kafka itself is left out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,15 +10,19 @@ from ringmain._fastpath import CallPlan, Drain, HandlerSide, PartitionQueue
 from ringmain.config.schema import Channel, Config, Queues, Route
 from ringmain.errors import FatalKafkaError
 from ringmain.feed import partitions as module
+from ringmain.feed.commits import LAST_S
 from ringmain.feed.loop import Feeder
 from ringmain.feed.partitions import Partitions
-from ringmain.lifecycle import KillHandler, Leash, Paused, Seek, Sought, pair
+from ringmain.feed.sparing import Sparing
+from ringmain.lifecycle import Assigned, KillHandler, Leash, Paused, Seek, Sought, pair
 from ringmain.rings import GATE_STOP, REVOKED, Board, FeederTerms, Geometry, Overseer, Segment, bell
 from ringmain.seat import Seat
-from ringmain.verdict import CHANNEL, decode
+from ringmain.verdict import CHANNEL, DONE, RETRY, RETURNED, Failure, decode, encode
+from support.waiting import eventually
 
 WANTS_RAW = 2
 SEAT_DEAD = 2
+PAIR = ("orders", 0)
 
 
 class NoKafka:
@@ -33,6 +37,7 @@ class NoKafka:
         self.first, self.end = 0, 1000
         self.refusal = ""
         self.stands = True
+        self.waited_s = 0.0
 
     def start(self) -> None: ...
     def poll(self) -> None: ...
@@ -41,7 +46,11 @@ class NoKafka:
         if offsets:
             self.asked.append(offsets)
 
+    def close(self) -> bool:
+        return True
+
     def commit_now(self, offsets: dict[Any, int], timeout_s: float) -> bool:
+        self.waited_s = timeout_s
         self.asked.append(offsets)
         return self.stands
 
@@ -81,6 +90,20 @@ class Rig:
             self.queue.push(b"key", str(self.pushed).encode(), b"", self.pushed, 0)
             self.pushed += 1
 
+    def do(self, count: int) -> None:
+        """So many messages come and are handled."""
+        handler = self.handler()
+        self.push(count)
+        self.partitions.take()
+        while handler.serve(plan(lambda value: None)):
+            self.feeder.settle()
+
+    def answer(self, refusal: str = "") -> None:
+        """What is to be committed is asked for, as soon as it may be, and answered."""
+        asked = len(self.kafka.asked)
+        eventually(lambda: self.partitions.commit() or len(self.kafka.asked) > asked)
+        self.partitions.committed(self.kafka.asked[-1], refusal)
+
     def handler(self) -> HandlerSide:
         number = self.overseer.free_seat()
         return self.segment.open_handler(number, self.overseer.admit(number))
@@ -92,35 +115,37 @@ class Rig:
 
 
 @pytest.fixture
-def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+def make_rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Rig]]:
+    """Makes rigs: make_rig(revoke_s=…, order=…)."""
     monkeypatch.setattr(module, "KafkaSource", NoKafka)
-    made = Rig()
-    yield made
-    made.close()
+    made: list[Rig] = []
+
+    def make(**settings: Any) -> Rig:
+        made.append(Rig(**settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture
-def rig_patient(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr(module, "KafkaSource", NoKafka)
-    made = Rig(revoke_s=60.0, order="none")
-    yield made
-    made.close()
+def rig(make_rig: Callable[..., Rig]) -> Rig:
+    return make_rig()
 
 
-@pytest.fixture
-def rig_none(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr(module, "KafkaSource", NoKafka)
-    made = Rig(order="none")
-    yield made
-    made.close()
+def test_an_assignment_that_the_link_has_no_room_for_is_said_again(rig: Rig) -> None:
+    while rig.link.send(Assigned([("filler", number) for number in range(100)])):
+        pass
+    rig.partitions.regrouped()
+    while rig.leash.receive():
+        pass
 
+    def heard() -> list[Any]:
+        rig.partitions.commit()
+        return rig.leash.receive()
 
-@pytest.fixture
-def rig_through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr(module, "KafkaSource", NoKafka)
-    made = Rig(order="none", through="slow", channels={"slow": Channel()})
-    yield made
-    made.close()
+    assert eventually(heard) == [Assigned([PAIR])]
 
 
 def plan(call: Any) -> CallPlan:
@@ -145,6 +170,8 @@ def test_a_feeder_that_retires_places_nothing_behind_what_it_gave_back(rig: Rig)
         rig.partitions.take()
     assert executed == [b"0"], "1 to 3 went back: who owns the partition next executes them before 4"
     assert rig.feeder.side.low_water(0) == 1
+    assert not rig.partitions.leave(clock.monotonic_s() + 60), "it is not committed yet"
+    rig.answer()
     assert rig.partitions.leave(clock.monotonic_s() + 60)
 
 
@@ -193,14 +220,15 @@ def test_ordered_work_whose_handler_was_killed_is_begun_by_no_other_here(
     assert side.busy == 0
 
 
-def test_what_was_waited_for_to_the_deadline_is_not_waited_for_again(rig_patient: Rig) -> None:
+def test_what_was_waited_for_to_the_deadline_is_not_waited_for_again(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(revoke_s=60.0, order="none")
     """The supervisor kills a feeder soon after its deadline; until then it has to leave its group."""
-    rig_patient.push(1)
-    rig_patient.partitions.take()
-    assert len(rig_patient.handler().claim(1)) == 1
+    rig.push(1)
+    rig.partitions.take()
+    assert len(rig.handler().claim(1)) == 1
     began_s = clock.monotonic_s()
-    assert rig_patient.partitions.leave(began_s)
-    rig_patient.partitions.revoked([("orders", 0)], lost=False)
+    assert rig.partitions.leave(began_s)
+    rig.partitions.revoked([("orders", 0)], lost=False)
     assert clock.monotonic_s() - began_s < 30
 
 
@@ -220,9 +248,9 @@ def test_the_answer_to_a_commit_from_before_the_log_went_back_is_no_reason_to_co
 
 
 def test_a_route_that_goes_through_a_channel_hands_all_to_the_courier_and_commits_behind_it(
-    rig_through: Rig,
+    make_rig: Callable[..., Rig],
 ) -> None:
-    rig = rig_through
+    rig = make_rig(order="none", through="slow", channels={"slow": Channel()})
     rig.push(3)
     rig.partitions.take()
     assert rig.feeder.side.busy == 0, "a courier that is not there yet would get it twice"
@@ -332,13 +360,14 @@ def test_a_seek_back_is_committed_again_when_it_was_not_seen_to_stand(rig: Rig) 
     rig.kafka.stands = False
     rig.partitions.seek(Seek("orders", 0, offset=3))
     rig.partitions.committed({("orders", 0): 10}, "")
-    rig.partitions._committed_s = 0.0
+    rig.partitions._commits._due_s = 0.0
     rig.partitions.commit()
     assert rig.kafka.asked[-1] == {("orders", 0): 3}
 
 
-def test_a_call_that_outlasts_the_deadline_of_a_seek_moves_no_offset(rig_none: Rig) -> None:
-    rig, handler = rig_none, rig_none.handler()
+def test_a_call_that_outlasts_the_deadline_of_a_seek_moves_no_offset(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(order="none")
+    handler = rig.handler()
     rig.push(3)
     rig.partitions.take()
     late = handler.claim(1)
@@ -389,20 +418,140 @@ def test_a_client_that_does_not_go_there_ends_the_process_with_nothing_lost(rig:
     rig.kafka.refusal = "erroneous state"
     with pytest.raises(FatalKafkaError, match="erroneous state"):
         rig.partitions.seek(Seek("orders", 0, offset=700))
-    rig.partitions._commit_last(rig.partitions._owned)
+    rig.partitions._commits.last(rig.partitions._owned)
     assert rig.kafka.asked[-1] == {("orders", 0): 1}, "what was withdrawn is not committed past"
 
 
-def test_a_feeder_that_is_replaced_lets_handlers_finish_the_ring_unless_they_may_not(rig: Rig) -> None:
-    handler, executed = rig.handler(), list[bytes]()
-    rig.push(10)
+def test_who_leaves_lets_handlers_finish_what_lies_below_something_done_and_withdraws_the_rest(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig(order="none")
+    slow, quick, executed = rig.handler(), rig.handler(), list[bytes]()
+    rig.push(3)
+    rig.partitions.take()
+    first, second = slow.claim(2)
+    (third,) = quick.claim(1)
+    quick.finish(third, DONE)
+    rig.feeder.settle()
+    rig.push(5)
     rig.partitions.take()
     rig.partitions.quiet()
     assert not rig.partitions.leave(clock.monotonic_s() + 60)
-    while handler.serve(plan(executed.append)):
-        rig.feeder.settle()
+    assert not quick.serve(plan(executed.append)), "what nobody had begun is withdrawn"
+    slow.finish(first, DONE)
+    slow.finish(second, DONE)
+    rig.feeder.settle()
+    assert not rig.partitions.leave(clock.monotonic_s() + 60)
+    rig.answer()
     assert rig.partitions.leave(clock.monotonic_s() + 60)
-    assert rig.feeder.side.low_water(0) == len(executed) == 10
+    assert rig.kafka.asked == [{PAIR: 3}]
+
+
+def test_what_nobody_began_in_time_is_not_begun_after_the_last_commit(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(revoke_s=0.0)
+    slow, other = rig.handler(), rig.handler()
+    for offset, key in enumerate((b"a", b"b", b"b")):
+        rig.queue.push(key, b"%d" % offset, b"", offset, 0)
+    rig.partitions.take()
+    claims = {claim.value: claim for claim in slow.claim(3)}
+    slow.finish(claims[b"1"], DONE)
+    rig.feeder.settle()
+    slow.finish(claims[b"0"], RETURNED)  # below what is done, and to be had again
+    rig.feeder.settle()
+    begun: list[Any] = []
+
+    def commit_now(offsets: dict[Any, int], timeout_s: float) -> bool:
+        begun.extend(other.claim(1))
+        return True
+
+    rig.kafka.commit_now = commit_now
+    rig.partitions.revoked([PAIR], lost=False)
+    assert begun == []
+
+
+def test_a_revocation_does_not_wait_for_a_retry_that_is_not_due_by_then(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(revoke_s=60.0)
+    handler = rig.handler()
+    for offset, key in enumerate((b"a", b"b")):
+        rig.queue.push(key, b"", b"", offset, 0)
+    rig.partitions.take()
+    first, second = handler.claim(2)
+    handler.finish(first, RETRY, encode(Failure(delay_s=3600.0, error_class="E", error_message="")))
+    handler.finish(second, DONE)
+    rig.feeder.settle()
+    began_s = clock.monotonic_s()
+    rig.partitions.revoked([PAIR], lost=False)
+    assert clock.monotonic_s() - began_s < 10, "half of revoke_s is thirty"
+
+
+def test_a_revocation_on_the_way_out_waits_no_longer_than_the_way_out(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(revoke_s=60.0)
+    handler = rig.handler()
+    rig.push(1)
+    rig.partitions.take()
+    assert handler.claim(1)
+    assert not rig.partitions.leave(clock.monotonic_s() + 0.2)
+    began_s = clock.monotonic_s()
+    rig.partitions.revoked([PAIR], lost=False)
+    assert clock.monotonic_s() - began_s < 10, "revoke_s is a minute"
+
+
+def test_a_retry_in_place_that_is_far_away_keeps_nobody_from_leaving() -> None:
+    now_s = clock.monotonic_s()
+    sparing = Sparing(now_s, now_s + 60)
+    assert sparing.goes_on(True, None)
+    assert sparing.goes_on(False, now_s + 1)
+    assert not sparing.goes_on(False, now_s + 5)
+    assert not sparing.goes_on(False, None)
+    assert not Sparing(now_s - 40, now_s + 20).goes_on(True, None), "the second half is for what is executing"
+
+
+def test_who_leaves_commits_at_once_and_stays_until_that_stands_however_often_it_is_refused(rig: Rig) -> None:
+    rig.do(3)
+    rig.answer()
+    rig.do(4)
+    rig.partitions.quiet()
+    rig.partitions.commit()
+    assert rig.kafka.asked == [{PAIR: 3}], "it is committed each commit.interval_s"
+    for _ in range(3):
+        assert not rig.partitions.leave(clock.monotonic_s() + 60)
+        rig.answer("the group is changing")
+    assert not rig.partitions.leave(clock.monotonic_s() + 60)
+    rig.answer()
+    assert rig.kafka.asked == [{PAIR: 3}] + [{PAIR: 7}] * 4
+    assert rig.partitions.leave(clock.monotonic_s() + 60)
+    rig.partitions.close()
+    assert rig.kafka.asked[5:] == [{}], "there is nothing left to be waited for"
+
+
+def test_a_last_commit_that_was_waited_for_in_vain_is_not_waited_for_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.do(3)
+    assert not rig.partitions.leave(clock.monotonic_s() + 60)
+    assert rig.partitions.leave(clock.monotonic_s()), "past the deadline"
+    now_s = clock.monotonic_s() + LAST_S
+    monkeypatch.setattr(clock, "monotonic_s", lambda: now_s)
+    assert rig.partitions.leave(now_s + 60)
+    rig.partitions.close()
+    assert 0 < rig.kafka.waited_s < 1
+
+
+def test_a_last_commit_that_was_not_seen_to_stand_is_tried_again_when_the_partition_goes(rig: Rig) -> None:
+    rig.do(3)
+    rig.kafka.stands = False
+    rig.partitions.close()
+    rig.partitions.revoked([PAIR], lost=False)
+    assert rig.kafka.asked == [{PAIR: 3}] * 2
+
+
+def test_a_last_commit_that_stands_after_all_is_known_to(rig: Rig) -> None:
+    rig.do(3)
+    rig.kafka.stands = False
+    rig.partitions._commits.last(rig.partitions._owned)
+    assert not rig.partitions.leave(clock.monotonic_s() + 60)
+    rig.partitions.committed({PAIR: 3}, "")
+    assert rig.partitions.leave(clock.monotonic_s() + 60)
 
 
 def test_with_handlers_that_may_begin_nothing_it_gives_back_at_once(rig: Rig) -> None:

@@ -16,6 +16,8 @@ from ringmain.lifecycle import (
     Quiet,
     Retire,
     Scouted,
+    Settle,
+    Settled,
     Status,
     Stop,
 )
@@ -31,6 +33,7 @@ def ends() -> Iterator[tuple[Leash, Link]]:
 
 REPORTS = [
     Booted(True),
+    Settled(),
     Status("ok"),
     Assigned([("t", 1)]),
     KillHandler(3, 6),
@@ -41,7 +44,7 @@ REPORTS = [
 
 def test_orders_go_down_and_reports_go_up_whole_and_in_order(ends: tuple[Leash, Link]) -> None:
     leash, link = ends
-    orders = [Quiet(), Retire(2.5), Stop(1.5)]
+    orders = [Quiet(), Retire(2.5), Settle(1.0), Stop(1.5)]
     assert all(leash.send(order) for order in orders)
     assert all(link.send(report) for report in REPORTS)
     assert link.receive() == orders

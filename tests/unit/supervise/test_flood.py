@@ -43,6 +43,15 @@ def test_while_paused_one_message_is_tried_each_probe_s() -> None:
     assert [second for second, verdict in verdicts.items() if verdict is Verdict.PROBE] == [31, 61, 91]
 
 
+def test_who_thinks_it_may_go_on_has_a_message_tried_at_once() -> None:
+    breaker = _paused()
+    assert breaker.observe(2.0, 100, 60) is Verdict.NOTHING
+    breaker.try_soon()
+    assert breaker.observe(2.2, 100, 60) is Verdict.PROBE
+    assert breaker.observe(2.4, 100, 60) is Verdict.NOTHING
+    assert breaker.observe(2.6, 101, 60) is Verdict.RESUME
+
+
 def test_a_probe_that_passes_resumes_and_the_window_begins_anew() -> None:
     breaker = _paused()
     assert breaker.observe(31.0, 100, 60) is Verdict.PROBE

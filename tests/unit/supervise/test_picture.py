@@ -104,6 +104,13 @@ def test_the_state_of_a_partition(sight: PartitionSight, state: str) -> None:
     assert paint(replace(VIEW, partitions=[sight])).partitions[0].state == state
 
 
+def test_a_partition_whose_feeder_cannot_reach_kafka_is_unreachable() -> None:
+    away = PlaceFacts(
+        "feeder orders/0", "feeder", "orders", state="unreachable", detail="Kafka does not answer"
+    )
+    assert paint(replace(VIEW, places=[away])).partitions[0].state == "unreachable"
+
+
 def test_a_partition_of_a_paused_route_is_paused() -> None:
     paused = replace(POOL, facts=replace(POOL.facts, paused=[PausedBy("operator")]))
     node = paint(replace(VIEW, pools=[paused]))
@@ -111,11 +118,12 @@ def test_a_partition_of_a_paused_route_is_paused() -> None:
     assert node.ready
 
 
-def test_queues_that_are_away_are_said_with_the_couriers_reason() -> None:
-    away = PlaceFacts("courier", "courier", state="unreachable", detail="connection refused")
+@pytest.mark.parametrize("role", ["courier", "herald"])
+def test_queues_that_are_away_are_said_with_the_reason_of_who_needs_them(role: str) -> None:
+    away = PlaceFacts(role, role, state="unreachable", detail="connection refused")
     node = paint(replace(VIEW, places=[away]))
     assert node.queues_away == "connection refused"
-    assert not node.ready
+    assert node.ready == (role == "herald"), "no message needs the herald"
 
 
 def test_what_calls_usually_take_leaves_out_one_in_a_hundred() -> None:

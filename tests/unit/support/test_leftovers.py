@@ -5,6 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from support import signals
@@ -50,3 +51,17 @@ def test_a_file_in_a_watched_directory_is_reported(tmp_path: Path) -> None:
 def test_a_quiet_test_leaves_nothing(leftovers: Leftovers) -> None:
     subprocess.run(["true"], check=True)
     assert leftovers.processes() == set()
+
+
+def test_what_a_process_that_was_there_starts_later_is_its_own() -> None:
+    server = subprocess.Popen(["sh", "-c", "read go; sleep 300 & wait"], stdin=subprocess.PIPE)
+    before = Leftovers()
+    below = psutil.Process(server.pid)
+    try:
+        server.communicate(b"\n", timeout=0.01)
+    except subprocess.TimeoutExpired:
+        eventually(below.children)
+    assert before.processes() == set()
+    for child in below.children():
+        child.kill()
+    server.wait()

@@ -9,7 +9,7 @@ import { resume } from "./pools.js";
 import { Table } from "./table.js";
 
 const NEARLY_FULL = 0.9;
-const TONES = { running: "", paused: "warn", waiting: "warn", standing: "bad" };
+const TONES = { running: "", paused: "warn", waiting: "warn", standing: "bad", unreachable: "bad" };
 const place = ({ topic, partition }) => `${topic}/${partition}`;
 
 let pools = [];

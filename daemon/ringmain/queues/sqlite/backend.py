@@ -4,6 +4,7 @@ Whoever is given the config's `[queues]` with backend "sqlite" enters, through q
 """
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,6 +54,11 @@ class SqliteQueues:
             raise QueuesAway(f"the queue file {self._path}: {present} is not a folder")
         if not os.access(present, os.W_OK):
             raise QueuesAway(f"the queue file {self._path}: {present} cannot be written: see its owner")
+        try:
+            with tempfile.TemporaryFile(dir=present if present.is_dir() else present.parent):
+                pass
+        except OSError as refused:
+            raise QueuesAway(f"the queue file {self._path}: no file can be made there: {refused}") from None
 
     def depths(self) -> dict[str, Depth]:
         """Every queue that holds something; a file that is not there yet holds nothing."""
