@@ -332,20 +332,7 @@ cdef class FeederSide:
         EAGER 1: any ack. ROOMY 2: a sixteenth of the slots, or handlers that run dry. LAZY 4: plain acks can
         wait for the feeder's next timer.
         """
-        cdef uint64_t back
-        show_all(self)
-        if how == ROOMY and open_slots(self, self.straight) >= self.count // 16:
-            how = EAGER     # it is blocks that it lacks, which nobody counts: any ack may bring enough
-        store_release_32(&self.head.sleeping, how)
-        full_fence()
-        back = acks_waiting(self)
-        if (load_acquire_32(&self.head.urgent) != self.urgent_seen or (how == EAGER and back)
-                or (how == ROOMY and open_slots(self, self.straight) + back >= self.count // 16)):
-            store_release_32(&self.head.sleeping, 0)
-            return False
-        if how == ROOMY:
-            hurry_gatherers(self)
-        return True
+        return feeder_may_sleep(self, how)
 
     def awake(self):
         """Back from sleep: clear the bit and the doorbell."""

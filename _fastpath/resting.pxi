@@ -1,4 +1,4 @@
-# How a handler comes to rest: it sleeps until its doorbell rings, or its whole route takes nothing new.
+# How one comes to rest: it sleeps until its doorbell rings. And how a whole route rests: it takes nothing new.
 
 
 cdef bint may_sleep(HandlerSide side) except -1:
@@ -24,6 +24,25 @@ cdef bint may_sleep(HandlerSide side) except -1:
     if work_waits(side, False):
         fetch_and_64(&side.h.sleeping[side.seat >> 6], ~bit)
         return False
+    return True
+
+
+cdef bint feeder_may_sleep(FeederSide side, uint32_t how) noexcept nogil:
+    """Set the sleeping word; False = what this sleep waits for is there already."""
+    cdef uint64_t back
+    show_all(side)
+    if how == ROOMY and open_slots(side, side.straight) >= side.count // 16:
+        how = EAGER     # it is blocks that it lacks, which nobody counts: any ack may bring enough
+    # ORDER: the word before the look, by a full barrier; handlers and the courier write before they look at it.
+    store_release_32(&side.head.sleeping, how)
+    full_fence()
+    back = acks_waiting(side)
+    if (load_acquire_32(&side.head.urgent) != side.urgent_seen or (how == EAGER and back)
+            or (how == ROOMY and open_slots(side, side.straight) + back >= side.count // 16)):
+        store_release_32(&side.head.sleeping, 0)
+        return False
+    if how == ROOMY:
+        hurry_gatherers(side)
     return True
 
 

@@ -70,8 +70,8 @@ def plain(number: int) -> dict[str, Any]:
     return found
 
 
-def decoder(name: str, kind: Any, sources: Sources = formats.Sources()) -> Decode:
-    found = formats.decoder(name, kind, sources)
+def decoder(name: str, kind: Any, sources: Sources | None = None) -> Decode:
+    found = formats.decoder(name, kind, sources or formats.Sources())
     assert found is not None
     return found
 

@@ -1,7 +1,7 @@
 """The row of what sends: consume, transform, produce with acks=all, until the last output lies in Kafka.
 
-rows.py enters. Time ends with the output topic's last offset, not with the last call; a run whose output is not
-one message for each input is no figure.
+rows.py enters. Time ends with the output topic's last offset, not with the last call; a run whose output
+is not one message for each input is no figure.
 """
 
 import os

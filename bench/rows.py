@@ -43,7 +43,9 @@ class Scale:
 
 
 LEAST = 10_000  # messages for the slowest client: below that a figure says nothing
-QUICK = Scale(rounds=1, noop=400_000, spin=40_000, produce=200_000, wait=20_000, slow_s=5.0, paced_s=5.0, idle_s=8.0)
+QUICK = Scale(
+    rounds=1, noop=400_000, spin=40_000, produce=200_000, wait=20_000, slow_s=5.0, paced_s=5.0, idle_s=8.0
+)
 
 
 @dataclass
@@ -210,9 +212,9 @@ def produce(stage: Stage, scale: Scale) -> Iterator[Line]:
 
     series = alternate(scale, producing.CLIENTS, run)
     loop = producing.LOOP.name
-    yield from Compared("consume, transform, produce", "messages_per_s", "msg/s", loop, ">= 1.0, aim 1.5").lines(
-        series, producing.CLIENTS
-    )
+    yield from Compared(
+        "consume, transform, produce", "messages_per_s", "msg/s", loop, ">= 1.0, aim 1.5"
+    ).lines(series, producing.CLIENTS)
     yield from Compared("the same, CPU", "cpu_us", "us/msg", loop, "").lines(series, producing.CLIENTS)
 
 

@@ -1,7 +1,7 @@
 """The reference of what sends: consume, transform, produce, as a careful person writes it by hand.
 
-Typed decode and encode, acks=all, each delivery report looked at; offsets are committed once a second, behind a
-flush. Arguments: bootstrap, topic, group; the output topic is in BENCH_OUTPUT.
+Typed decode and encode, acks=all, each delivery report looked at; offsets are committed once a second,
+behind a flush. Arguments: bootstrap, topic, group; the output topic is in BENCH_OUTPUT.
 """
 
 import os
@@ -33,7 +33,11 @@ class Transform:
             }
         )
         self.consumer.subscribe([topic])
-        properties: dict[str, Any] = {"bootstrap.servers": bootstrap, "acks": "all", "enable.idempotence": True}
+        properties: dict[str, Any] = {
+            "bootstrap.servers": bootstrap,
+            "acks": "all",
+            "enable.idempotence": True,
+        }
         self.producer = Producer(properties)
         self.output = os.environ["BENCH_OUTPUT"]
 

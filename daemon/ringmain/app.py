@@ -195,7 +195,7 @@ class App:
         self.codecs[name] = codec
 
     def producer(self, name: str) -> Producer:
-        """What sends messages as `[producers.NAME]` or `[routes.NAME.producer]` says; the same for one name."""
+        """What sends as `[producers.NAME]` or `[routes.NAME.producer]` says; the same for one name."""
         place = _caller()
         _check_name(name, "producer", place)
         return self.producers.setdefault(name, Producer(name, place, self.carriers))
@@ -268,8 +268,8 @@ class App:
             ]
         if spec.batch:
             found += [
-                f"{place_of(m)}: around {spec.subject}, a batch route, a middleware gets list[Message]; annotate "
-                "Message | list[Message] and look which it is"
+                f"{place_of(m)}: around {spec.subject}, a batch route, a middleware gets list[Message]; "
+                "annotate Message | list[Message] and look which it is"
                 for m in self.middlewares
                 if takes_one_message(m)
             ]
@@ -291,7 +291,10 @@ def _strangers(spec: RouteSpec, config: Settings) -> list[str]:
 def _unknown_producers(producers: Iterable[Producer], config: Settings) -> list[str]:
     if not producers:
         return []
-    known = {*config.producers, *(name for name, route in config.routes.items() if route.producer is not None)}
+    known = {
+        *config.producers,
+        *(name for name, route in config.routes.items() if route.producer is not None),
+    }
     return [
         f"{one.place}: producer {one.name!r} is not in the config; "
         + (_nearest(one.name, known) or f"add [producers.{one.name}], or [routes.{one.name}.producer]")

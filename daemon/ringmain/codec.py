@@ -12,7 +12,8 @@ from typing import Any
 class Codec:
     """Bytes to a value of the handler's type, and a value to bytes.
 
-    An exception of `decode` says that the bytes are bad: their message is dead at once, or skipped by `on_bad`.
+    An exception of `decode` says that the bytes are bad: their message is dead at once, or skipped by
+    `on_bad`.
     """
 
     decode: Callable[[bytes, Any], Any]

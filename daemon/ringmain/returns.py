@@ -26,8 +26,8 @@ def check_return(annotation: Any, kinds: tuple[type, ...], is_async: bool, what:
         if not is_async and getattr(typing.get_origin(one) or one, "__name__", "") in _AWAITED:
             raise AppError(f"{place}: {what} returns {_name(one)} but is no `async def`; make it one")
         raise AppError(
-            f"{place}: {what} returns {_name(one)}, which is no outcome: its messages would go to the dead set; "
-            f"return {said(kinds)}"
+            f"{place}: {what} returns {_name(one)}, which is no outcome: its messages would go to the dead "
+            f"set; return {said(kinds)}"
         )
 
 

@@ -108,8 +108,9 @@ def takes_one_message(middleware: Callable[..., Any]) -> bool:
     """Whether its second parameter is annotated Message, and so cannot be a batch's list of them."""
     parameters = [p for p in inspect.signature(middleware).parameters.values() if p.kind in _POSITIONAL]
     plain = getattr(middleware, "func", middleware)
+    annotated = plain if hasattr(plain, "__annotations__") else getattr(plain, "__call__", plain)  # noqa: B004
     try:
-        hints = typing.get_type_hints(plain if hasattr(plain, "__annotations__") else plain.__call__)
+        hints = typing.get_type_hints(annotated)
     except (NameError, TypeError):
         return False
     return len(parameters) > 1 and _is_message(hints.get(parameters[1].name))
@@ -122,8 +123,7 @@ def inspect_handler(
     place = place_of(function)
     what = f"the {'batch ' if batch else ''}handler of {subject(name, channel)}"
     _check_callable(function, what, place)
-    signature = _signature(function, what, place)
-    shapes = _BATCH_SHAPES if batch else _SHAPES
+    signature, shapes = _signature(function, what, place), _BATCH_SHAPES if batch else _SHAPES
     parameters = _needed(signature, what, place, shapes)
     hints = _annotations(function, names, what, place)
     if batch:
@@ -168,8 +168,8 @@ def _item(annotation: Any, name: str, what: str, place: str) -> Any:
     annotation = getattr(annotation, "__value__", annotation)  # type X = ... of Python 3.12
     if typing.get_origin(annotation) is not list:
         raise AppError(
-            f"{place}: {what} needs {name!r} annotated as a list that says of what, as in list[Order]; it takes "
-            f"{_BATCH_SHAPES}"
+            f"{place}: {what} needs {name!r} annotated as a list that says of what, as in list[Order]; it "
+            f"takes {_BATCH_SHAPES}"
         )
     return typing.get_args(annotation)[0]
 
@@ -208,9 +208,7 @@ def _signature(function: Callable[..., Any], what: str, place: str) -> inspect.S
         raise AppError(f"{place}: {what} has no signature to read: {error}; wrap it in a function") from None
 
 
-def _needed(
-    signature: inspect.Signature, what: str, place: str, shapes: str
-) -> list[inspect.Parameter]:
+def _needed(signature: inspect.Signature, what: str, place: str, shapes: str) -> list[inspect.Parameter]:
     """The one or two parameters that ringmain fills; others are fine if they have defaults."""
     needed = [
         p

@@ -27,8 +27,8 @@ def tracing(app: App, tracer_provider: TracerProvider | None = None, *, continue
     """Make a CONSUMER span of each call, current within it; register it first to have it around everything.
 
     It is linked to the producer's span, whose context is in the message's headers, and is its child too, in
-    the same trace; with `continue_trace=False` it begins a trace of its own. The span of a batch begins one, and
-    is linked to all its producers. What is sent within a call carries its span's context.
+    the same trace; with `continue_trace=False` it begins a trace of its own. The span of a batch begins one,
+    and is linked to all its producers. What is sent within a call carries its span's context.
     """
     tracer = trace.get_tracer("ringmain", tracer_provider=tracer_provider)
 

@@ -33,7 +33,9 @@ class Sender:
 def sender(kafka: KafkaServer) -> Iterator[Callable[..., Sender]]:
     made: list[Sender] = []
 
-    def make(bootstrap: str = "", make: Callable[..., KafkaOutlet] = KafkaOutlet, **properties: str) -> Sender:
+    def make(
+        bootstrap: str = "", make: Callable[..., KafkaOutlet] = KafkaOutlet, **properties: str
+    ) -> Sender:
         named = {name.replace("__", "."): value for name, value in properties.items()}
         made.append(Sender({"bootstrap.servers": bootstrap or kafka.bootstrap, **named}, make))
         return made[-1]
@@ -174,6 +176,8 @@ def test_in_threads_each_waits_for_its_own(kafka: KafkaServer, sender: Any) -> N
     topic = kafka.create_topic()
     one = sender(make=ThreadsOutlet)
     with ThreadPoolExecutor(8) as pool:
-        offsets = list(pool.map(lambda n: one.send(topic, str(n).encode()).result(DEADLINE_S).offset, range(200)))
+        offsets = list(
+            pool.map(lambda n: one.send(topic, str(n).encode()).result(DEADLINE_S).offset, range(200))
+        )
     assert sorted(offsets) == list(range(200))
     assert sorted(values(kafka, topic)) == sorted(str(number).encode() for number in range(200))

@@ -1,7 +1,7 @@
 """What type checkers say about users' code: what is right passes, what is wrong is refused where it stands.
 
-The examples are checked as an application's author checks them, against ringmain's own annotations. A line that
-must be refused is marked, and no other may be.
+The examples are checked as an application's author checks them, against ringmain's own annotations. A line
+that must be refused is marked, and no other may be.
 """
 
 import importlib.util
@@ -82,9 +82,7 @@ def checker(request: pytest.FixtureRequest) -> Callable[[Path, Path], Complaints
     return chosen
 
 
-def test_users_code_that_is_right_passes(
-    checker: Callable[[Path, Path], Complaints], tmp_path: Path
-) -> None:
+def test_users_code_that_is_right_passes(checker: Callable[[Path, Path], Complaints], tmp_path: Path) -> None:
     assert checker(HERE / "accepted", tmp_path) == {}
 
 

@@ -11,7 +11,9 @@ from ringmain.config.load import find
 @click.command(epilog=examples("ringmain dev ringmain.toml", "ringmain dev ringmain.toml --port 9092"))
 @config_argument
 @click.option("--partitions", type=click.IntRange(1, 1000), default=2, show_default=True)
-@click.option("--port", type=click.IntRange(1, 65535), help="The broker's on loopback.  [default: a free one]")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="The broker's on loopback.  [default: a free one]"
+)
 @set_option
 @click.pass_context
 def dev(

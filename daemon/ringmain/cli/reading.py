@@ -43,7 +43,7 @@ def _read(loader: Loader, name: str, overrides: tuple[str, ...]) -> Config:
 
 
 def _refusals(given: Mapping[str, str], producing: bool = False) -> list[tuple[str, str]]:
-    return (producer_properties if producing else properties).refusals(given)
+    return producer_properties.refusals(given) if producing else properties.refusals(given)
 
 
 def _words(given: Mapping[str, str], words: Said) -> list[tuple[str, str]]:

@@ -146,9 +146,9 @@ class Route(Table, frozen=True, kw_only=True):
         str | None,
         about("file with the schema of avro and json-schema", reads="path", default="the writer's"),
     ] = None
-    compressed: Annotated[
-        bool, about("values may be compressed, as their header content-encoding says")
-    ] = False
+    compressed: Annotated[bool, about("values may be compressed, as their header content-encoding says")] = (
+        False
+    )
     on_bad: Annotated[OnBad, about("where a message goes that cannot be decoded")] = "dead"
     on_tombstone: Annotated[
         OnTombstone, about("where a message without a value goes if the handler does not take it")

@@ -34,6 +34,6 @@ def changes(folder: Path) -> Iterator[list[Path]]:
     return _sorted(found)
 
 
-def _sorted(found: Iterable[set[tuple[object, str]]]) -> Iterator[list[Path]]:
+def _sorted(found: Iterable[Iterable[tuple[object, str]]]) -> Iterator[list[Path]]:
     for changed in found:
         yield sorted({Path(path) for _, path in changed})

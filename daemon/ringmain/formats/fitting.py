@@ -49,8 +49,9 @@ def problems(app: apps.App, config: Settings) -> Iterator[str]:
     for name, settings in config.routes.items():
         yield from (f"routes.{name}.format: {said}" for said in _missing(settings, app))
     for spec in app.handlers.values():
-        if (settings := config.routes.get(spec.name)) is not None:
-            said = [*_against_value(spec, settings, app), *_against_key(spec, settings, app)]
+        if spec.name in config.routes:
+            route = config.routes[spec.name]
+            said = [*_against_value(spec, route, app), *_against_key(spec, route, app)]
             yield from (f"{spec.place}: the handler of {spec.subject}: {one}" for one in said)
 
 

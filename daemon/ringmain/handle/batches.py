@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ringmain import verdict
 from ringmain.handle import trace
 from ringmain.handle.resolve import CALL, Resolver, failure_of
 from ringmain.outcome import Batch, Dead, OutcomeValue, Pause, Retry, Skip
 from ringmain.rings import BatchClaim
-from ringmain.verdict import DEAD, DONE, PAUSE, RETRY, RETURNED, Failure
+from ringmain.verdict import DONE, PAUSE, RETRY, RETURNED, Failure
 
 Verdict = tuple[int, bytes]
 ALONE: Verdict = (0, b"")
@@ -33,10 +32,8 @@ class BatchResolver:
 
     resolver: Resolver
 
-    def settle(
-        self, batch: BatchClaim, result: object, error: BaseException | None
-    ) -> Iterator[BatchClaim]:
-        """Leave every message's verdict. What is to be called alone comes out, each after the last has ended."""
+    def settle(self, batch: BatchClaim, result: object, error: BaseException | None) -> Iterator[BatchClaim]:
+        """Leave every message's verdict. What is to be called alone comes out, each after the last ended."""
         try:
             verdicts = self._verdicts(batch, result, error)
         except Exception as broken:
@@ -121,9 +118,7 @@ class BatchResolver:
             _DONE if n in spared else self.resolver.dead(batch.message(n), failure) for n in range(len(batch))
         ]
 
-    def _undecided(
-        self, batch: BatchClaim, error: BaseException | None, broken: Exception
-    ) -> list[Verdict]:
+    def _undecided(self, batch: BatchClaim, error: BaseException | None, broken: Exception) -> list[Verdict]:
         """LOSS: a class of the user's that fails when looked at must not leave its messages undecided."""
         text = f"it cannot be told what it is: looking at it raised {trace.class_name(broken)}"
         if error is None:

@@ -21,9 +21,7 @@ from ringmain.verdict import RETURNED
 class BatchCalls(Overlapping[BatchClaim]):
     """Calls of many messages each."""
 
-    def __init__(
-        self, work: Work, plan: BatchPlan, terms: Terms, events: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, work: Work, plan: BatchPlan, terms: Terms, events: asyncio.AbstractEventLoop) -> None:
         super().__init__(work, terms, events)
         self._plan = plan
         self._resolver = BatchResolver(terms.resolver)

@@ -15,8 +15,8 @@ from ringmain.formats import Decode
 from ringmain.handle import reading
 from ringmain.handle.batches import BatchResolver
 from ringmain.handle.resolve import Resolver
-from ringmain.middleware import compose
 from ringmain.message import Message
+from ringmain.middleware import compose
 from ringmain.rings import ORDERS, BatchPlan, CallPlan
 from ringmain.signature import WANTS_RAW, WANTS_VALUE, RouteSpec
 
@@ -57,7 +57,6 @@ class Plan:
             spec.name,
             spec.channel,
         )
-
 
     def batches(self) -> BatchPlan | None:
         """The same for the compiled loop of a batch route; None = this is none."""

@@ -270,10 +270,15 @@ def enclose_async(plan: Plan) -> Plan:
     return _with_call(plan, enclosed)
 
 
+def _set(emptied: asyncio.Future[None]) -> None:
+    if not emptied.done():
+        emptied.set_result(None)
+
+
 async def _emptied(box: Outbox) -> None:
     if box.waiting:
-        emptied = asyncio.get_running_loop().create_future()
-        box.call_when_empty(lambda _: emptied.done() or emptied.set_result(None))
+        emptied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        box.call_when_empty(lambda _: _set(emptied))
         await emptied
     if box.failure is not None:
         raise box.failure

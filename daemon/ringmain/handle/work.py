@@ -78,7 +78,9 @@ class Work:
     def hear(self) -> None:
         """Take the supervisor's orders. Quiet needs nothing: the ring's gate is closed for all."""
         orders = self.seat.link.receive()
-        self.end_by_s = min([self.end_by_s, *(order.deadline_s for order in orders if isinstance(order, Stop))])
+        self.end_by_s = min(
+            [self.end_by_s, *(order.deadline_s for order in orders if isinstance(order, Stop))]
+        )
         if self.seat.link.closed or any(not isinstance(order, Quiet) for order in orders):
             self.end(lifecycle.OK)
 

@@ -202,8 +202,8 @@ class KafkaOutlet:
             reason = self._trouble
         if code in _TOO_LARGE:
             reason = (
-                f"its value of {len(body or b'')} bytes is too large: see message.max.bytes of the producer and "
-                "max.message.bytes of the topic"
+                f"its value of {len(body or b'')} bytes is too large: see message.max.bytes of the producer "
+                "and max.message.bytes of the topic"
             )
         return DeliveryFailed(self.name, topic, reason, code=code, away=code in _AWAY)
 

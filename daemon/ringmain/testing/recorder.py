@@ -60,20 +60,6 @@ class Recorder(Resolver):
         self._note(message, code, detail, None, True)
         return code, detail
 
-    def failed(
-        self, message: Message, failure: Failure, error: BaseException, *, say: bool = True
-    ) -> tuple[int, bytes]:
-        """The same of a batch that the message was in."""
-        code, detail = super().failed(message, failure, error, say=say)
-        self._note(message, code, detail, error, True)
-        return code, detail
-
-    def dead(self, message: Message, failure: Failure) -> tuple[int, bytes]:
-        """The same where nothing can be tried."""
-        code, detail = super().dead(message, failure)
-        self._note(message, code, detail, None, True)
-        return code, detail
-
     def take(self) -> list[Said]:
         """All that was said since the last time."""
         taken = self.said[:]

@@ -20,8 +20,8 @@ def test_help_lists_the_commands_that_exist(call: Ringmain) -> None:
         line.split()[0] for line in done.stdout.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
     ]
     assert listed == [
-        "run", "check", "settings", "init", "dev", "demo", "status", "top", "pause", "resume", "seek", "scale",
-        "recycle", "reload", "quiet", "stop", "dead", "jobs", "find", "forget",
+        "run", "check", "settings", "init", "dev", "demo", "status", "top", "pause", "resume", "seek",
+        "scale", "recycle", "reload", "quiet", "stop", "dead", "jobs", "find", "forget",
     ]  # fmt: skip
     for command in listed:
         assert call(command, "--help").returncode == 0

@@ -215,7 +215,7 @@ def handle(order: Order) -> None:
     assert "TypeError" in one.said()
 
 
-# -- async -----------------------------------------------------------------------------------------------------
+# -- async ---------------------------------------------------------------------------------------------------
 
 ASYNC = """
 @app.route("orders")
@@ -245,7 +245,9 @@ def test_a_delivery_that_nobody_awaits_fails_its_async_call_all_the_same(sender:
 
 
 def test_on_a_loop_a_full_queue_makes_a_line_and_nothing_is_lost(sender: Make) -> None:
-    body = '    sent = [out.send("bills", order) for _ in range(20)]\n    for one in sent:\n        await one\n'
+    body = (
+        '    sent = [out.send("bills", order) for _ in range(20)]\n    for one in sent:\n        await one\n'
+    )
     one = sender(ASYNC + body, {**MOCK, "queue.buffering.max.messages": "3"})
     one.place(*({"id": number} for number in range(5)))
     one.wait(done=5)

@@ -7,7 +7,7 @@ import pytest
 
 from ringmain.app import App
 from ringmain.errors import AppError
-from ringmain.outcome import Batch, Dead, Outcome, Pause, Retry, Skip, To
+from ringmain.outcome import Batch, Outcome, Pause, Retry, Skip, To
 
 Whatever = TypeVar("Whatever")
 
@@ -68,7 +68,9 @@ def test_a_return_annotation_that_is_no_outcome_is_refused_with_its_place(
     annotation: Any, named: str, later: bool
 ) -> None:
     given = handler(annotation, later)
-    said = f"returns {named}, which is no outcome: its messages would go to the dead set; return None, Retry, "
+    said = (
+        f"returns {named}, which is no outcome: its messages would go to the dead set; return None, Retry, "
+    )
     with pytest.raises(AppError, match=said) as refused:
         App().route("orders")(given)
     assert str(refused.value).startswith(f"{__file__}:{given.__code__.co_firstlineno}: ")
@@ -88,7 +90,9 @@ def test_a_batch_handler_returns_a_batch_and_a_single_one_does_not() -> None:
     load.__annotations__["return"] = Batch | None
     assert App().batch_route("orders")(load) is load
     load.__annotations__["return"] = list[int]
-    with pytest.raises(AppError, match="which is no outcome: its messages would go to the dead set; return None, Batch"):
+    with pytest.raises(
+        AppError, match="which is no outcome: its messages would go to the dead set; return None, Batch"
+    ):
         App().batch_route("orders")(load)
     with pytest.raises(AppError, match="returns Batch, which is no outcome"):
         App().route("orders")(handler(Batch | None))

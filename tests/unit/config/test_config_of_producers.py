@@ -9,7 +9,11 @@ from ringmain.errors import ConfigError
 
 
 def config(producers: object = None, producer: object = None, kafka: object = None) -> Config:
-    route = {"topics": ["orders"], "order": "none", **({"producer": producer} if producer is not None else {})}
+    route = {
+        "topics": ["orders"],
+        "order": "none",
+        **({"producer": producer} if producer is not None else {}),
+    }
     return from_tree(
         {
             "app": "orders:app",

@@ -93,7 +93,7 @@ def test_topics_are_those_that_have_a_name(path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("a \"b\" \\ ü", '"a \\"b\\" \\\\ \\u00fc"'),
+        ('a "b" \\ ü', '"a \\"b\\" \\\\ \\u00fc"'),
         (10, "10"),
         (["a", "b"], '["a", "b"]'),
         ({"a.b": "c", "d": {}}, '{"a.b" = "c", "d" = {}}'),

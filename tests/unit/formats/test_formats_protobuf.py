@@ -29,7 +29,10 @@ class Known:
         return 9
 
 
-def decoder(sources: Sources = formats.Sources(), name: str = "shop.Order") -> Any:
+NO_SOURCES = formats.Sources()
+
+
+def decoder(sources: Sources = NO_SOURCES, name: str = "shop.Order") -> Any:
     found = formats.decoder("protobuf", orders.proto_class(name), sources)
     assert found is not None
     return found

@@ -26,7 +26,12 @@ def test_what_is_said_stands() -> None:
 
 
 def test_what_the_routes_need_is_not_taken_over() -> None:
-    consumers = {"group.id": "g", "session.timeout.ms": "6000", "auto.offset.reset": "latest", "fetch.min.bytes": "1"}
+    consumers = {
+        "group.id": "g",
+        "session.timeout.ms": "6000",
+        "auto.offset.reset": "latest",
+        "fetch.min.bytes": "1",
+    }
     assert consumers.keys().isdisjoint(producer_properties("me", consumers))
     assert rejections(consumers) == []
 

@@ -69,7 +69,8 @@ def test_every_block_is_of_a_kind_that_is_checked_here() -> None:
     assert {kind for kind, _ in BLOCK.findall(TEXT)} == {"python", "toml", "sh", "bash", "yaml"}
     named = [one.splitlines()[0] for one in blocks("python")]
     assert sorted(named) == [
-        "# bills.py", "# charges.py", "# loads.py", "# orders.py", "# outcomes.py", "# payments.py", "# prices.py", "# review.py",
+        "# bills.py", "# charges.py", "# loads.py", "# orders.py", "# outcomes.py", "# payments.py",
+        "# prices.py", "# review.py",
         "# test_live.py", "# test_outcomes.py", "# traced.py",
     ]  # fmt: skip
 

@@ -8,6 +8,6 @@ __all__ = ["ringmain_harness"]
 
 
 @pytest.fixture
-def harness(ringmain_harness: MakeHarness) -> MakeHarness:  # noqa: F811
+def harness(ringmain_harness: MakeHarness) -> MakeHarness:
     """Make a harness: harness(app, config)."""
     return ringmain_harness

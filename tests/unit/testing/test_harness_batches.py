@@ -41,7 +41,7 @@ def test_messages_that_are_there_together_are_a_batch_up_to_its_size(
     )
     results = stage.send_all("orders", orders(*range(7)))
     assert sorted(map(len, calls)) == [1, 3, 3]
-    assert sorted(sum(calls, [])) == list(range(7))
+    assert sorted(each for call in calls for each in call) == list(range(7))
     assert [(result.outcome, result.attempts) for result in results] == [(None, 1)] * 7
 
 

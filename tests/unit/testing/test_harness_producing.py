@@ -90,7 +90,7 @@ def test_of_two_apps_each_sends_to_its_own_harness_and_none_after_the_end(harnes
     first = harness(app)
     first.send("orders", {"id": 1})
     first.close()
-    with pytest.raises(AppError, match="ringmain.testing.Harness"):
+    with pytest.raises(AppError, match=r"ringmain\.testing\.Harness"):
         app.producer("invoices").send("paid", b"")
     second = harness(app)
     second.send("orders", {"id": 2})

@@ -1,5 +1,4 @@
 # mypy: ignore-errors
-# ruff: noqa: RET503
 # faststream run orders:app --workers 4
 import asyncio
 import time

@@ -1,5 +1,4 @@
 # mypy: ignore-errors
-# ruff: noqa: RET503
 # faust -A orders worker -l info, four times
 import asyncio
 import time
