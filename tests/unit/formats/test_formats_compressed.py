@@ -32,6 +32,7 @@ def test_what_has_no_header_stays_as_it_is() -> None:
         (b"deflate", bare_deflate(VALUE)),
         (b"deflate, gzip", gzip.compress(zlib.compress(VALUE))),
     ],
+    ids=("gzip", "two members of gzip", "deflate", "bare deflate", "one within another"),
 )
 def test_the_header_says_how_it_is_undone(encoding: bytes, value: bytes) -> None:
     assert inflate(value, [("Content-Encoding", encoding)]) == VALUE
@@ -62,6 +63,7 @@ def test_a_value_never_grows_beyond_the_limit(size: int) -> None:
         (b"deflate", zlib.compress(VALUE)[:-6], "cut off"),
         (b"gzip", b"", "cut off"),
     ],
+    ids=("unknown", "not gzip", "gzip cut off", "deflate cut off", "nothing"),
 )
 def test_what_is_not_as_its_header_says_is_named(encoding: bytes, value: bytes, said: str) -> None:
     with pytest.raises(Undecodable, match=said):
