@@ -152,6 +152,7 @@ cdef BatchClaim next_batch(HandlerSide side, BatchPlan plan, uint32_t limit, bin
     if watched:
         side.hs.busy_since_ns = batch.begun_ns
     decode_all(side, batch)
+    add(&side.hs.decoding_ns, now_ns() - batch.begun_ns)
     add(&side.hs.claimed, batch.executed)
     if batch.executed == 0:
         return_probe(side)
@@ -163,6 +164,7 @@ cdef BatchClaim next_batch(HandlerSide side, BatchPlan plan, uint32_t limit, bin
 cdef BatchClaim begin(HandlerSide side, BatchPlan plan):
     """Take the next group of what is held."""
     cdef BatchClaim batch = BatchClaim.__new__(BatchClaim)
+    cdef Held *middle
     batch.items = <Held *>malloc((side.held_count + 1) * sizeof(Held))
     if batch.items == NULL:
         raise MemoryError("no memory for a batch")
@@ -173,6 +175,9 @@ cdef BatchClaim begin(HandlerSide side, BatchPlan plan):
         side.going = side.held_count > 0
     side.suspect_inside = batch.suspect
     batch.begun_ns = now_ns()
+    if batch.count:
+        middle = &batch.items[batch.count // 2]
+        count_sample(side.hs, since_ns(&side.ring.slots(middle.feeder)[middle.slot], batch.begun_ns), 0, batch.count)
     return batch
 
 

@@ -87,7 +87,7 @@ cdef uint32_t execute(HandlerSide side, CallPlan plan, uint32_t f, uint32_t slot
             return consult(side, plan, f, slot, value, message, None, None, stage)
         stage = STAGE_DECODE
         if value is not None and plan.decode is not None and plan.wants & WANTS_VALUE:
-            argument = PyObject_CallOneArg(plan.decode, value)
+            argument = decoded(side, plan, value)
         else:
             argument = value
         stage = STAGE_CALL
@@ -104,6 +104,17 @@ cdef uint32_t execute(HandlerSide side, CallPlan plan, uint32_t f, uint32_t slot
     if result is None and error is None:
         return V_DONE
     return consult(side, plan, f, slot, value, message, result, error, stage)
+
+
+cdef inline object decoded(HandlerSide side, CallPlan plan, value):
+    cdef int64_t began
+    if not side.samples:
+        return PyObject_CallOneArg(plan.decode, value)
+    side.samples = False
+    began = now_ns()
+    argument = PyObject_CallOneArg(plan.decode, value)
+    side.decoding_ns = now_ns() - began
+    return argument
 
 
 cdef uint32_t consult(HandlerSide side, CallPlan plan, uint32_t f, uint32_t slot, value, Message message, result, error,

@@ -17,6 +17,7 @@ cdef class Claim:
     cdef readonly int attempt
     cdef readonly bint suspect
     cdef readonly long long begun_ns
+    cdef readonly int stands_for    # its decoding is to be counted for so many, see count_decoding()
     cdef readonly object sent       # what its call sent, if the verdict was kept back for that
     cdef uint32_t code              # ... and that verdict
     cdef HandlerSide side

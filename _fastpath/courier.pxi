@@ -135,11 +135,13 @@ cdef class CourierSide:
         cdef Parcel p
         cdef Frame frame
         cdef uint32_t i, settled = 0
+        cdef int64_t now = now_ns()
         touched = set()
         for one in parcels:
             if isinstance(one, Frame):
                 frame = <Frame>one
                 settled += <uint32_t>frame.messages
+                self.count_carried(frame.parts[0].feeder, frame.parts[0].slot, frame.parts[0].seq, now, frame.messages)
                 for i in range(<uint32_t>frame.messages):
                     self.push_ack(frame.parts[i].feeder, frame.parts[i].slot, frame.parts[i].seq)
                     if i == 0 or frame.parts[i].feeder != frame.parts[i - 1].feeder:
@@ -147,6 +149,7 @@ cdef class CourierSide:
             else:
                 p = <Parcel?>one
                 settled += 1
+                self.count_carried(p.feeder, p.slot, p.seq, now, 1)
                 self.push_ack(p.feeder, p.slot, p.seq)
                 touched.add(p.feeder)
         full_fence()
@@ -156,6 +159,13 @@ cdef class CourierSide:
                 self.ring.hurry_feeder(f)
             else:
                 self.ring.wake_feeder(f, EAGER)
+
+    cdef inline void count_carried(self, uint32_t f, uint32_t slot, uint64_t seq, int64_t now,
+                                   uint64_t n) noexcept nogil:
+        """PERF: a frame's first message stands for all of it."""
+        if is_couriers(self, f, entry(seq, slot)):
+            add(&self.h.carried, n)
+            add(&self.h.carrying_ns, since_ns(&self.ring.slots(f)[slot], now) * n)
 
     cdef inline void push_ack(self, uint32_t f, uint32_t slot, uint64_t seq) noexcept nogil:
         cdef AckRing *acks = self.ring.acks(f, self.h.handlers)

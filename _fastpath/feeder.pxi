@@ -46,6 +46,7 @@ cdef class FeederSide:
     cdef uint8_t *in_events         # by slot: stands in event_slots, so it never stands there twice
     cdef uint32_t event_count
     cdef uint32_t urgent_seen
+    cdef uint32_t clock             # when what is shown next is shown, see timing.pxi
     cdef uint32_t *scratch
     cdef uint32_t *members          # of the run that is being published
 
@@ -193,6 +194,7 @@ cdef class FeederSide:
             brought.oversize = brought.judged
         else:
             brought.oversize = judge(V_DEAD if oversize_failure is not None else 0, oversize_failure or b"")
+        set_clock(self)
         return place_parts(self, index, offset, (key, headers, meta, value), &brought)
 
     @property
@@ -211,6 +213,7 @@ cdef class FeederSide:
         cdef uint32_t seat, n = 0
         # ORDER: read before the acks: what is counted later is seen by the next prepare_sleep().
         self.urgent_seen = load_acquire_32(&self.head.urgent)
+        set_clock(self)
         with nogil:
             for seat in range(load_acquire_32(&self.h.seated)):
                 n += drain_acks(self, seat)

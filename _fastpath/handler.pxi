@@ -10,6 +10,8 @@ cdef class HandlerSide:
     cdef uint32_t incarnation, next_feeder, claim_limit, got
     cdef uint64_t average_ns
     cdef uint32_t untimed           # calls of this claim since the clock was read
+    cdef bint samples               # the next decoding is measured
+    cdef int64_t decoding_ns        # ... and took so long
     cdef uint64_t *ack_tails
     cdef uint32_t *pending
     cdef uint32_t claimed[MAX_CLAIM]
@@ -116,6 +118,7 @@ cdef class HandlerSide:
     def serve(self, CallPlan plan):
         """One claim: decode and call each message, leave its verdict. Returns messages executed; 0 = nothing."""
         cdef int64_t f, began
+        cdef uint64_t waiting_ns
         cdef uint32_t i, n, executed = 0
         self.claim_limit = <uint32_t>max(1, min(CLAIM_LIMIT, CLAIM_NS // max(self.average_ns, 1)))
         if self.kept_count and self.holds_back():
@@ -131,10 +134,13 @@ cdef class HandlerSide:
         self.hs.busy_since_ns = began
         self.returning = False
         add(&self.hs.claims, 1)
+        waiting_ns, self.decoding_ns = since_ns(&self.ring.slots(<uint32_t>f)[self.claimed[n // 2]], began), 0
         for i in range(n):
+            self.samples = i == n // 2
             executed += self.serve_run(plan, <uint32_t>f, self.claimed[i], self.words[i])
         store_release_32(&self.hs.claim_count, 0)
-        self.time_calls()
+        time_calls(self)
+        count_sample(self.hs, waiting_ns, self.decoding_ns, executed)
         self.average_ns = (self.average_ns * 3 + (self.hs.busy_since_ns - began) // max(executed, 1)) // 4
         began = <int64_t>self.hs.busy_since_ns
         self.hs.busy_since_ns = 0
@@ -173,13 +179,13 @@ cdef class HandlerSide:
             self.run_follows = following != 0
             code = execute(self, plan, f, slot, s)
             if self.sent is not None and is_kept(self, f, slot, s, code):
-                self.tally(0)
+                tally(self, 0)
                 if following:
                     self.return_run(f, following - 1)
                 return executed + 1
             self.leave_verdict(f, slot, seq, code)
             self.hs.executing = self.kept_count
-            self.tally(code)
+            tally(self, code)
             executed += 1
             if code == V_PAUSE:
                 self.returning = True
@@ -214,34 +220,6 @@ cdef class HandlerSide:
                 given_back = True
         if given_back:
             self.ring.hurry_feeder(f)       # its keys wait for it
-
-    cdef inline void tally(self, uint32_t code) noexcept nogil:
-        """Count one call of a claim."""
-        add(&self.hs.calls, 1)
-        count_verdict(self.hs, code)
-        self.untimed += 1
-        # PERF: reading the clock costs as much as a quick call's slot: quick calls are timed eight together.
-        if (self.average_ns > QUICK_NS or self.untimed == TIMED_TOGETHER
-                or about_now_ns() - <int64_t>self.hs.busy_since_ns > TOGETHER_NS):
-            self.time_calls()
-
-    cdef void time_calls(self) noexcept nogil:
-        """Share out the time since the last look: the average to each call, what is over to one of them."""
-        cdef uint64_t now = now_ns(), took = now - self.hs.busy_since_ns, share, n = self.untimed
-        if n == 0:
-            return
-        share = took // n if took < n * self.average_ns * 4 else self.average_ns
-        add(&self.hs.busy_ns, took)
-        add(&self.hs.histogram[bucket_of(share)], n - 1)
-        add(&self.hs.histogram[bucket_of(took - share * (n - 1))], 1)
-        self.hs.busy_since_ns = now
-        self.untimed = 0
-
-    cdef inline void account(self, uint32_t code, int64_t took_ns) noexcept nogil:
-        add(&self.hs.calls, 1)
-        add(&self.hs.busy_ns, took_ns)
-        add(&self.hs.histogram[bucket_of(took_ns)], 1)
-        count_verdict(self.hs, code)
 
     # -- batches -----------------------------------------------------------------------------------------
     def serve_batch(self, BatchPlan plan, uint32_t limit):
@@ -331,13 +309,20 @@ cdef class HandlerSide:
             c.attempt = s.attempt
             c.suspect = self.alone
             c.begun_ns = now_ns()
+            add(&self.hs.waiting_ns, since_ns(s, c.begun_ns))
             self.suspect_inside = self.alone
             claims.append(c)
         store_release_32(&self.hs.claim_count, 0)
         if not claims:
             return_probe(self)
+        else:
+            (<Claim>claims[len(claims) // 2]).stands_for = len(claims)
         add(&self.hs.claimed, len(claims))
         return claims
+
+    def count_decoding(self, double took_s, int messages):
+        """One message's decoding took so long; it stands for so many."""
+        add(&self.hs.decoding_ns, <uint64_t>(took_s * 1e9) * messages)
 
     cpdef void finish(self, Claim claim, int verdict, bytes detail=b""):
         """The call ended: leave its verdict. Exactly once a claim: ValueError otherwise."""
@@ -352,7 +337,7 @@ cdef class HandlerSide:
         self.hs.executing -= 1
         if claim.suspect:
             self.suspect_inside = False
-        self.account(verdict, now_ns() - claim.begun_ns)
+        account(self.hs, verdict, now_ns() - claim.begun_ns)
         self.nudge(claim.feeder)
 
     def suspects(self):

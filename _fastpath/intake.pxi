@@ -89,6 +89,7 @@ cdef class Intake:
                         break
                     carry.at, carry.count = 0, got
                     carry.timestamp_ms = last_timestamp(carry)
+                    set_clock(self.side)
                 room = self.place_batch(carry, index, &taken)
                 # PERF: once a batch; of the one that waits for room, or of the last one.
                 self.side.windows[index].timestamp_ms = (

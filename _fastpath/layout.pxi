@@ -98,6 +98,7 @@ ctypedef struct Header:
     char pad2[LINE_BYTES]
     uint64_t sleeping[SLEEPER_WORDS]
     uint64_t admitted[SLEEPER_WORDS]    # a bit a feeder: PERF: most of the room for feeders is empty
+    uint64_t carried, carrying_ns       # by the courier, from hand-over to confirmation
 
 ctypedef struct HandlerSeat:
     uint32_t state, incarnation, pid, cause
@@ -105,7 +106,7 @@ ctypedef struct HandlerSeat:
     uint64_t claim_head, busy_since_ns
     uint32_t gathering          # holds claims until there are enough for a batch
     char pad0[LINE_BYTES]
-    uint64_t calls, done, skip, retry, dead, channel, bad, busy_ns, claims, claimed
+    uint64_t calls, done, skip, retry, dead, channel, bad, busy_ns, claims, claimed, waiting_ns, decoding_ns
     uint64_t histogram[BUCKETS]
     uint32_t detail_bytes
     char detail[VERDICT_ROOM]
@@ -150,6 +151,7 @@ ctypedef struct Slot:
     uint16_t meta_bytes
     uint16_t detail_bytes       # DETAIL_ROOM at most
     uint32_t run_next           # slot number + 1 of the next of the same key, claimed as one piece
+    uint32_t since              # when it was shown to handlers or the courier, see timing.pxi
 
 ctypedef struct PartitionName:
     int32_t partition

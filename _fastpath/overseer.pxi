@@ -87,6 +87,7 @@ cdef class Overseer:
         cdef HandlerSeat *hs = self.ring.seat(seat)
         return {"calls": hs.calls, "done": hs.done, "skip": hs.skip, "retry": hs.retry, "dead": hs.dead,
                 "channel": hs.channel, "busy_ns": hs.busy_ns, "claims": hs.claims, "claimed": hs.claimed,
+                "waiting_ns": hs.waiting_ns, "decoding_ns": hs.decoding_ns,
                 "histogram": [hs.histogram[i] for i in range(BUCKETS)]}
 
     def totals(self):
@@ -124,6 +125,10 @@ cdef class Overseer:
         return {"taken": fh.taken, "settled": fh.settled, "late": fh.late, "refused_acks": fh.refused_acks,
                 "taken_back": fh.taken_back, "oversize": fh.oversize,
                 "unclaimed": load_acquire_64(&fh.tails[MAIN]) - load_acquire_64(&fh.heads[MAIN])}
+
+    def courier_counters(self):
+        """What the courier carried of this pool, and the sum of the times from each hand-over to its confirmation."""
+        return {"carried": self.h.carried, "carrying_ns": self.h.carrying_ns}
 
     def partitions(self, int seat):
         """What the feeder of this seat owns now: list of (topic, partition, position, committed, end, low water,

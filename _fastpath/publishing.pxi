@@ -7,6 +7,7 @@ cdef inline void publish(FeederSide side, uint32_t slot, uint32_t ring_no) noexc
     side.seq = next_seq(side.seq)
     side.published[slot] = True
     s.run_next = 0
+    s.since = side.clock
     # ORDER: the word is released after the slot's fields and bytes; the tail after the word.
     store_release_64(&s.word, pack(side.seq, 0, 0, READY))
     entries[side.tails[ring_no] & side.mask] = entry(side.seq, slot)
@@ -33,8 +34,10 @@ cdef void publish_run(FeederSide side, uint32_t leader, uint32_t ring_no) noexce
         side.seq = next_seq(side.seq)
         side.published[slot] = True
         side.slots[slot].run_next = 0 if i + 1 == n else members[i + 1] + 1
+        side.slots[slot].since = side.clock
         store_release_64(&side.slots[slot].word, pack(side.seq, 0, 0, READY))
     side.slots[leader].run_next = 0 if n == 1 else members[1] + 1
+    side.slots[leader].since = side.clock
     side.published[leader] = True
     # ORDER: the leader last: who claims it finds its members READY.
     store_release_64(&side.slots[leader].word, pack(first, 0, 0, READY))
@@ -180,6 +183,7 @@ cdef void to_courier(FeederSide side, uint32_t slot) noexcept nogil:
     """Say it to the courier; said again to each new one."""
     cdef Slot *s = &side.slots[slot]
     side.seq = next_seq(side.seq)
+    s.since = side.clock
     store_release_64(&s.word, pack(side.seq, 0, 0, COURIER))
     # Twice as long as there are slots: after a new courier's greeting each slot may stand in it twice.
     side.ring.courier_ring(side.seat)[side.courier_tail & (side.mask * 2 + 1)] = entry(side.seq, slot)

@@ -158,6 +158,8 @@ class Partition(msgspec.Struct, frozen=True):
     """running, paused, standing (nothing moves although there is something), waiting (for room)."""
     ahead: int = 0
     """Offsets between the first unsettled one and the position: what a crash would repeat at most."""
+    commit_age_s: float = 0.0
+    """Since `committed` moved last, while something that was taken is not committed; 0 = all is."""
 
 
 class PausedBy(msgspec.Struct, frozen=True):
@@ -193,6 +195,30 @@ class Pool(msgspec.Struct, frozen=True):
     paused: list[PausedBy] = []
 
 
+class Client(msgspec.Struct, frozen=True):
+    """What a feeder's Kafka client says of itself: totals since it was made, and some seconds old."""
+
+    connections: int = 0
+    """To brokers, as many as are up."""
+    rtt_s: float = 0.0
+    """Round trip to the slowest broker, all but one of a hundred; a fetch waits there for messages."""
+    throttled_s: float = 0.0
+    """How long the brokers held back an answer, on average, for a quota's sake."""
+    waiting: int = 0
+    """Requests that are not sent or not answered."""
+    requests: int = 0
+    retries: int = 0
+    timeouts: int = 0
+    errors: int = 0
+    disconnects: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    fetched_messages: int = 0
+    """Fetched, and not yet taken into the ring."""
+    fetched_bytes: int = 0
+    rebalances: int = 0
+
+
 class Ring(msgspec.Struct, frozen=True):
     """What one feeder holds in shared memory."""
 
@@ -203,6 +229,8 @@ class Ring(msgspec.Struct, frozen=True):
     used_ratio: float
     """Of slots or of bytes, whichever is fuller."""
     unclaimed: int
+    client: Client | None = None
+    """None = of the queues, or it has said nothing yet."""
 
 
 class Queue(msgspec.Struct, frozen=True):

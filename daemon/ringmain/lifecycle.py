@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from ringmain.control import Queue
+from ringmain.control import Client, Queue
 
 OK = 0
 """Done: asked to stop, retired, or a short-lived child that has reported."""
@@ -136,6 +136,12 @@ class Assigned(msgspec.Struct, frozen=True, tag="assigned"):
     partitions: list[tuple[str, int]]
 
 
+class Measured(msgspec.Struct, frozen=True, tag="measured"):
+    """What a Kafka feeder's client says of itself, now and then."""
+
+    client: Client
+
+
 class Sought(msgspec.Struct, frozen=True, tag="sought"):
     """The answer to a Seek: the partition goes on at `offset`; with a `reason` nothing is different."""
 
@@ -209,6 +215,7 @@ Report = (
     | Depths
     | Declared
     | Sought
+    | Measured
 )
 
 Sent = TypeVar("Sent")

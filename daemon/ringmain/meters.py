@@ -45,6 +45,12 @@ SETTLED = Meter(
 )
 LATE = Meter("ringmain_late_total", "counter", POOL, "results of a partition that had been given away")
 OVERSIZE = Meter("ringmain_oversize_total", "counter", POOL, "messages larger than the ring's arena")
+TIME = Meter(
+    "ringmain_message_seconds_total", "counter", (*POOL, "part"),
+    "time of messages, summed up: waiting in a ring for a handler, decoding, handling (the call), publishing "
+    "(from a verdict to the queues' confirmation); waiting and decoding by one message of each claim",
+)  # fmt: skip
+PUBLISHED = Meter("ringmain_published_total", "counter", POOL, "messages that the queues have confirmed")
 DURATION = Meter("ringmain_handler_duration_seconds", "histogram", POOL, "how long calls took")
 CLAIMS = Meter("ringmain_claims_total", "counter", POOL, "times that handlers took messages from rings")
 CLAIMED = Meter(
@@ -69,6 +75,10 @@ AHEAD = Meter(
     "ringmain_uncommitted_messages", "gauge", PARTITION,
     "from the first unsettled offset to the position: what a crash would repeat at most",
 )  # fmt: skip
+COMMIT_AGE = Meter(
+    "ringmain_commit_age_seconds", "gauge", PARTITION,
+    "since the committed offset moved, while something that was taken is not committed; 0 = all is",
+)  # fmt: skip
 STANDING = Meter(
     "ringmain_partition_standing", "gauge", PARTITION, "1 = there is something and nothing moves"
 )
@@ -77,6 +87,36 @@ RING_USED_RATIO = Meter("ringmain_ring_used_ratio", "gauge", FEEDER, "of slots o
 RING_SLOTS = Meter("ringmain_ring_slots", "gauge", FEEDER, "messages that the ring has room for")
 RING_USED = Meter("ringmain_ring_used_slots", "gauge", FEEDER, "messages in the ring")
 RING_UNCLAIMED = Meter("ringmain_ring_unclaimed_messages", "gauge", FEEDER, "of these, not begun")
+
+KAFKA_CONNECTIONS = Meter("ringmain_kafka_connections", "gauge", FEEDER, "brokers that it is connected to")
+KAFKA_RTT = Meter(
+    "ringmain_kafka_rtt_seconds", "gauge", FEEDER,
+    "p99 of the slowest broker's answers, fetches that wait there for messages (fetch.wait.max.ms) included",
+)  # fmt: skip
+KAFKA_THROTTLED = Meter(
+    "ringmain_kafka_throttled_seconds", "gauge", FEEDER, "mean time that a broker held back answers by quota"
+)
+KAFKA_WAITING = Meter(
+    "ringmain_kafka_waiting_requests", "gauge", FEEDER, "requests not sent or not answered yet"
+)
+KAFKA_REQUESTS = Meter("ringmain_kafka_requests_total", "counter", FEEDER, "requests sent to brokers")
+KAFKA_RETRIES = Meter("ringmain_kafka_retries_total", "counter", FEEDER, "of these, sent again")
+KAFKA_TIMEOUTS = Meter(
+    "ringmain_kafka_timeouts_total", "counter", FEEDER, "requests that nobody answered in time"
+)
+KAFKA_ERRORS = Meter("ringmain_kafka_errors_total", "counter", FEEDER, "requests or answers that failed")
+KAFKA_DISCONNECTS = Meter("ringmain_kafka_disconnects_total", "counter", FEEDER, "connections that ended")
+KAFKA_SENT = Meter("ringmain_kafka_sent_bytes_total", "counter", FEEDER, "bytes sent to brokers")
+KAFKA_RECEIVED = Meter(
+    "ringmain_kafka_received_bytes_total", "counter", FEEDER, "bytes received from brokers"
+)
+KAFKA_FETCHED = Meter(
+    "ringmain_kafka_fetched_messages", "gauge", FEEDER, "messages that are fetched and not yet in the ring"
+)
+KAFKA_FETCHED_BYTES = Meter("ringmain_kafka_fetched_bytes", "gauge", FEEDER, "their size")
+KAFKA_REBALANCES = Meter(
+    "ringmain_kafka_rebalances_total", "counter", FEEDER, "assignments that came and went at this client"
+)
 
 QUEUE_MESSAGES = Meter(
     "ringmain_queue_messages", "gauge", (*POOL, "queue"), "messages in ready, delay, dead, overflow"

@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 
 from ringmain.errors import FatalKafkaError
+from ringmain.kafka import properties
 from ringmain.kafka.outlook import ANSWER_S
 from ringmain.kafka.properties import Member
 from ringmain.kafka.source import CLOSE_S, KafkaSource
@@ -376,3 +377,21 @@ def test_a_large_message_is_read(kafka: KafkaServer, reader: Make) -> None:
     one = reader([topic], topic)
     eventually(one.has(1), DEADLINE_S)
     assert len(one.messages[0].value or b"") == 15_000_000
+
+
+def test_the_client_tells_what_it_does(
+    kafka: KafkaServer, reader: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = {**properties.ALWAYS, "statistics.interval.ms": "100"}
+    monkeypatch.setattr(properties, "ALWAYS", often)
+    topic = kafka.create_topic()
+    kafka.produce(topic, [{"value": b"x" * 1000}] * 100)
+    one = reader([topic], topic)
+    eventually(one.has(100), DEADLINE_S)
+
+    def told() -> bool:
+        one.turn()
+        said = one.source.news()
+        return said is not None and said.received_bytes > 0 and said.connections > 0 and said.requests > 0
+
+    eventually(told, DEADLINE_S)

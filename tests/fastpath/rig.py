@@ -17,7 +17,7 @@ FREE, FILLED, READY, CLAIMED, EXECUTING, COURIER, WAITING, VERDICT = 0, 1, 2, 3,
 RAW = 2
 
 _HEADER = struct.Struct("<Q4I12Q")
-_SLOT = struct.Struct("<QqqIHHHBBIIIIHHI")
+_SLOT = struct.Struct("<QqqIHHHBBIIIIHHII")
 _SLOT_BYTES = 64
 _ACK_ENTRIES_AT = 128
 _HEADS_AT = 64
@@ -44,6 +44,7 @@ class SlotView(NamedTuple):
     meta_bytes: int
     detail_bytes: int
     run_next: int
+    since: int
 
     @property
     def state(self) -> int:

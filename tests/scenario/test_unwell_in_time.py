@@ -90,6 +90,20 @@ def test_one_slow_call_with_nothing_behind_it_is_no_trouble(waiting: Scenario) -
     waiting.wait_for_settled()
 
 
+def test_an_offset_that_does_not_move_ages_and_the_client_tells_of_itself(waiting: Scenario) -> None:
+    operator = at_work(waiting)
+    assert eventually(lambda: operator.partition(0).committed == 10, PATIENCE_S)
+    assert operator.partition(0).commit_age_s == 0
+    waiting.produce([b"1000"])
+    waiting.wait_for("at door")
+    eventually(lambda: operator.partition(0).commit_age_s > 2.0, PATIENCE_S)
+    waiting.open_gate("door")
+    waiting.wait_for_settled()
+    eventually(lambda: operator.partition(0).commit_age_s == 0, PATIENCE_S)
+    clients = eventually(lambda: [ring.client for ring in operator.look().rings if ring.client], PATIENCE_S)
+    assert all(client.connections and client.received_bytes for client in clients)
+
+
 def test_handlers_that_are_stopped_by_a_signal_are_named(waiting: Scenario) -> None:
     operator = at_work(waiting)
     handlers = waiting.daemons[0].children("handler").values()

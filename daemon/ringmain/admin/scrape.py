@@ -15,7 +15,7 @@ from ringmain import meters, rings
 from ringmain.admin.release import release
 from ringmain.config.pools import place_of
 from ringmain.config.schema import Config
-from ringmain.control import Node, Process
+from ringmain.control import Client, Node, Process
 from ringmain.meters import Meter
 from ringmain.rings import Overseer, Segment
 
@@ -23,6 +23,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 CAUSES = ("operator", "flood", "pause", "quiet", "stop")
 """Each has a series, so that an alert sees it end."""
 _SIDES = (meters.TAKEN, meters.SETTLED, meters.LATE, meters.OVERSIZE)
+_SUMS = ("claims", "claimed", "busy_ns", "waiting_ns", "decoding_ns")
 _NS = 1e9
 
 Labels = tuple[str, ...]
@@ -46,6 +47,7 @@ class Scrape(Collector):
             yield from _of_pools(self._node)
             yield from _of_partitions(self._node)
             yield from _of_rings(self._node)
+            yield from _of_clients(self._node)
             yield from _of_queues(self._node)
             yield from _of_processes(self._node)
 
@@ -79,21 +81,20 @@ class Counters:
         yield _family(meters.CLAIMED, _picked(of_handlers, "claimed"))
         for meter, name in zip(_SIDES, ("taken", "settled", "late", "oversize"), strict=True):
             yield _family(meter, _picked(of_feeders, name))
+        of_couriers = {key: overseer.courier_counters() for key, (_, overseer) in self._pools.items()}
+        yield _family(meters.PUBLISHED, _picked(of_couriers, "carried"))
+        yield _family(meters.TIME, _parts(of_handlers, of_couriers))
         yield self._durations(of_handlers)
 
     def _of_handlers(self, key: str) -> dict[str, Any]:
         segment, overseer = self._pools[key]
-        total: dict[str, Any] = {
-            "claims": 0,
-            "claimed": 0,
-            "busy_ns": 0,
-            "histogram": [0] * len(self._bounds),
-        }
+        total: dict[str, Any] = dict.fromkeys(_SUMS, 0)
+        total["histogram"] = [0] * len(self._bounds)
         for seat in range(segment.geometry.handlers):
             counters = overseer.handler_counters(seat)
             if not counters["claims"]:
                 continue
-            for name in ("claims", "claimed", "busy_ns"):
+            for name in _SUMS:
                 total[name] += counters[name]
             total["histogram"] = list(map(int.__add__, total["histogram"], counters["histogram"]))
         return total
@@ -158,6 +159,7 @@ def _of_partitions(node: Node) -> Iterator[Family]:
     yield _family(meters.COMMITTED, known(lambda one: one.committed))
     yield _family(meters.END, known(lambda one: one.end))
     yield _family(meters.AHEAD, known(lambda one: one.ahead))
+    yield _family(meters.COMMIT_AGE, known(lambda one: one.commit_age_s))
     yield _family(meters.STANDING, known(lambda one: float(one.state == "standing")))
 
 
@@ -167,6 +169,30 @@ def _of_rings(node: Node) -> Iterator[Family]:
     yield _family(meters.RING_SLOTS, [(of, float(ring.slots)) for of, ring in held])
     yield _family(meters.RING_USED, [(of, float(ring.used)) for of, ring in held])
     yield _family(meters.RING_UNCLAIMED, [(of, float(ring.unclaimed)) for of, ring in held])
+
+
+def _of_clients(node: Node) -> Iterator[Family]:
+    told = [((*place_of(ring.pool), ring.feeder), ring.client) for ring in node.rings if ring.client]
+    for meter, value in _CLIENTS:
+        yield _family(meter, [(of, float(value(client))) for of, client in told])
+
+
+_CLIENTS: tuple[tuple[Meter, Callable[[Client], float]], ...] = (
+    (meters.KAFKA_CONNECTIONS, lambda client: client.connections),
+    (meters.KAFKA_RTT, lambda client: client.rtt_s),
+    (meters.KAFKA_THROTTLED, lambda client: client.throttled_s),
+    (meters.KAFKA_WAITING, lambda client: client.waiting),
+    (meters.KAFKA_REQUESTS, lambda client: client.requests),
+    (meters.KAFKA_RETRIES, lambda client: client.retries),
+    (meters.KAFKA_TIMEOUTS, lambda client: client.timeouts),
+    (meters.KAFKA_ERRORS, lambda client: client.errors),
+    (meters.KAFKA_DISCONNECTS, lambda client: client.disconnects),
+    (meters.KAFKA_SENT, lambda client: client.sent_bytes),
+    (meters.KAFKA_RECEIVED, lambda client: client.received_bytes),
+    (meters.KAFKA_FETCHED, lambda client: client.fetched_messages),
+    (meters.KAFKA_FETCHED_BYTES, lambda client: client.fetched_bytes),
+    (meters.KAFKA_REBALANCES, lambda client: client.rebalances),
+)
 
 
 def _of_queues(node: Node) -> Iterator[Family]:
@@ -199,6 +225,19 @@ def _of_processes(node: Node) -> Iterator[Family]:
 
 def _labels(process: Process) -> Labels:
     return (process.role, *place_of(process.pool), process.title)
+
+
+def _parts(of_handlers: Mapping[str, Any], of_couriers: Mapping[str, Any]) -> Iterator[tuple[Labels, float]]:
+    """What a call took is its decoding's and its handling's; the shares are measured, the sum is exact."""
+    for key, counters in of_handlers.items():
+        decoding_ns = min(counters["decoding_ns"], counters["busy_ns"])
+        parts = {
+            "waiting": counters["waiting_ns"],
+            "decoding": decoding_ns,
+            "handling": counters["busy_ns"] - decoding_ns,
+            "publishing": of_couriers[key]["carrying_ns"],
+        }
+        yield from (((*place_of(key), part), ns / _NS) for part, ns in parts.items())
 
 
 def _picked(of: Mapping[str, Mapping[str, Any]], name: str) -> Samples:

@@ -22,7 +22,7 @@ from ringmain.feed.standstill import Standstill
 from ringmain.kafka.assignment import UNKNOWN, Partition
 from ringmain.kafka.properties import Member
 from ringmain.kafka.source import KafkaSource
-from ringmain.lifecycle import Assigned, Paused, Seek, Sought
+from ringmain.lifecycle import Assigned, Measured, Paused, Seek, Sought
 from ringmain.queues.frames import FRAME_BYTES
 from ringmain.rings import REVOKED, WENT_BACK, FeederSide, FeederTerms, Intake, courier_is_greeted
 from ringmain.seat import Seat
@@ -136,6 +136,8 @@ class Partitions:
             self._tell_facts()
             if not self._told:
                 self._tell()
+            if (client := self._kafka.news()) is not None:
+                self._seat.link.send(Measured(client))
         if self._commits.send(self._owned, now_s):
             self._watch(now_s)
 

@@ -234,13 +234,24 @@ class Calls(Overlapping[Claim]):
         try:
             if value is not None or self._spec.accepts_none:
                 stage = DECODE
-                argument = self._terms.decode(value) if self._terms.decode and value is not None else value
+                argument = self._decoded(claim, value)
                 stage = CALL
                 result = await self._coroutine(claim, argument)
         except BaseException as error:
             self._end(claim, None, error, stage)
         else:
             self._end(claim, result, None, stage)
+
+    def _decoded(self, claim: Claim, value: bytes | None) -> object:
+        decode = self._terms.decode
+        if decode is None or value is None:
+            return value
+        if not claim.stands_for:
+            return decode(value)
+        began_s = clock.monotonic_s()
+        argument = decode(value)
+        self._side.count_decoding(clock.monotonic_s() - began_s, claim.stands_for)
+        return argument
 
     def _coroutine(self, claim: Claim, argument: object) -> Any:
         spec = self._spec

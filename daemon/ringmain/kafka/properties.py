@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ringmain.kafka.figures import EACH_MS
 from ringmain.types import Membership
 
 Properties = Mapping[str, str]
@@ -55,7 +56,7 @@ OWNED: Mapping[str, str] = {
     "group.instance.id": "made of name, route, node and seat: see membership",
     "client.id": "made of name, route, node and seat; nodes of a group find each other by it",
     "plugin.library.paths": "the messages are read through ringmain's own plugin",
-    "statistics.interval.ms": "ringmain has metrics of its own",
+    "statistics.interval.ms": "the client's figures are in /metrics, ten seconds old at most",
     "consume.callback.max.messages": "no callbacks are used for messages",
 }
 
@@ -63,6 +64,7 @@ ALWAYS: Properties = {
     "enable.auto.commit": "false",
     "enable.auto.offset.store": "false",
     "enable.partition.eof": "true",
+    "statistics.interval.ms": str(EACH_MS),
 }
 
 # What librdkafka refuses itself, but only when a client is made: said here before any is.

@@ -10,11 +10,14 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
+import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from ringmain import clock
 from ringmain._fastpath import Drain, PartitionQueue
+from ringmain.control import Client
 from ringmain.errors import FatalKafkaError
+from ringmain.kafka import figures
 from ringmain.kafka.assignment import UNKNOWN, Assignment, Offsets, Partition, ends_of, starts_of
 from ringmain.kafka.health import BROKER, GROUP, TOPIC, Health
 from ringmain.kafka.outlook import Outlook
@@ -61,6 +64,7 @@ class KafkaSource:
         self._settled: set[Partition] = set()
         self._retiring = False
         self._closed = False
+        self._said: Client | None = None
 
     # ---- state
 
@@ -83,6 +87,11 @@ class KafkaSource:
     def retired(self) -> bool:
         """After retire(): nothing is ours any more, close() gives nothing away."""
         return self._retiring and not self._queues
+
+    def news(self) -> Client | None:
+        """What the client has said of itself since the last look."""
+        said, self._said = self._said, None
+        return said
 
     def fileno(self) -> int:
         """Readable when there is something to poll or fetch."""
@@ -252,7 +261,12 @@ class KafkaSource:
 
     def _make_consumer(self, direct: bool) -> Consumer:
         plugin = plugin_properties(self._drain) if direct else {}
-        callbacks = {"error_cb": self._note, "on_commit": self._on_commit, "logger": Silent()}
+        callbacks = {
+            "error_cb": self._note,
+            "on_commit": self._on_commit,
+            "stats_cb": self._on_figures,
+            "logger": Silent(),
+        }
         consumer = Consumer({**self._properties, **plugin, **callbacks})
         if plugin:
             self._drain.capture(consumer)
@@ -328,6 +342,10 @@ class KafkaSource:
             refused.setdefault(said, {})[one.topic, one.partition] = one.offset
         for said, offsets in refused.items():
             self._assignment.committed(offsets, said)
+
+    def _on_figures(self, report: str) -> None:
+        with contextlib.suppress(msgspec.DecodeError):  # another version's: no figures
+            self._said = figures.read(report)
 
     # ---- helpers
 

@@ -23,6 +23,7 @@ from ringmain.lifecycle import (
     GaveUp,
     Heard,
     KillHandler,
+    Measured,
     Probed,
     Scouted,
     Settled,
@@ -115,6 +116,7 @@ class Supervisor:
         self._reports.register(Settled, self._ending.take_settled)
         self._reports.register(GaveUp, _take_last_words)
         self._reports.register(Assigned, self._take_assigned)
+        self._reports.register(Measured, _take_measured)
         self._reports.register(KillHandler, self._take_kill_handler)
         self._reports.register(Scouted, self._take_scouted)
         self._commands.register(control.Reload, self._reload.told)
@@ -308,6 +310,10 @@ def tick_s(config: Config) -> float:
         if route.flood:
             limits_s += [route.flood.probe_s / 2, route.flood.window_s / 10]
     return max(SHORTEST_TICK_S, min(limits_s))
+
+
+def _take_measured(child: Child, report: Measured) -> None:
+    child.client = report.client
 
 
 def _take_last_words(child: Child, report: GaveUp) -> None:

@@ -47,6 +47,7 @@ class PartitionSight:
     growth_per_s: float
     """Of the partition itself."""
     ring_is_full: bool = False
+    commit_age_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ def _partition(sight: PartitionSight, view: View) -> Partition:
         eta_s=eta_s(lag, sight.rate_per_s - sight.growth_per_s),
         state=_state(sight, view),
         ahead=max(0, sight.position - sight.low_water) if sight.low_water >= 0 else 0,
+        commit_age_s=round(sight.commit_age_s, 3),
     )
 
 

@@ -43,7 +43,9 @@ class Pools:
         for feeder, told, moved in self._told():
             for one in told:
                 self._partition_still_s(feeder, one, moved)
-                self._lagging_s((feeder.post.pool, *one[:2]), one[4] - one[2] if one[2] >= 0 else 0)
+                of = (feeder.post.pool, *one[:2])
+                self._lagging_s(of, one[4] - one[2] if one[2] >= 0 else 0)
+                self._commit_age_s(of, one[3], one[3] < one[2])
 
     # -- pools -------------------------------------------------------------------------------------------
     def pools(self) -> list[PoolSight]:
@@ -138,6 +140,7 @@ class Pools:
             rate_per_s=rate[0],
             growth_per_s=growth[0],
             ring_is_full=position < end and self._use(feeder)[2] >= FULL_RATIO,
+            commit_age_s=self._commit_age_s(key, committed, committed < position),
         )
 
     def _partition_facts(self, feeder: Child, told: Told, moved: int) -> PartitionFacts:
@@ -183,6 +186,10 @@ class Pools:
     def _lagging_s(self, key: tuple[str, str, int], behind: int) -> float:
         return self._samples.unchanged_s(("lag", *key), self._now_s, behind > 0)
 
+    def _commit_age_s(self, key: tuple[str, str, int], committed: int, behind: bool) -> float:
+        age_s = self._samples.unchanged_s(("committed", *key), self._now_s, (committed, behind))
+        return age_s if behind else 0.0
+
     # -- rings -------------------------------------------------------------------------------------------
     def rings(self) -> list[Ring]:
         """Of each feeder."""
@@ -190,7 +197,9 @@ class Pools:
 
     def _ring(self, feeder: Child) -> Ring:
         slots, used, used_ratio, unclaimed = self._use(feeder)
-        return Ring(feeder.post.pool, feeder.title, slots, used, round(used_ratio, 4), unclaimed)
+        return Ring(
+            feeder.post.pool, feeder.title, slots, used, round(used_ratio, 4), unclaimed, feeder.client
+        )
 
     def _use(self, feeder: Child) -> tuple[int, int, float, int]:
         return self._overseers[feeder.post.pool].ring_use(feeder.index)

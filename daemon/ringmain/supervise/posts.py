@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ringmain import seat
 from ringmain.config.schema import Config
+from ringmain.control import Client
 from ringmain.lifecycle import Leash
 from ringmain.supervise.respawn import History
 from ringmain.supervise.watch import Overdue, Progress
@@ -49,6 +50,7 @@ class Child:
     state: str = ""
     detail: str = ""
     partitions: list[tuple[str, int]] = field(default_factory=list)
+    client: Client | None = None
     last_words: str = ""
     """Why it gives up, by its own account."""
     ending: Overdue | None = None

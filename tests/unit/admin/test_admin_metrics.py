@@ -4,12 +4,17 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 from site_under_test import Answering, Client
 
 from ringmain import meters
+from ringmain._fastpath import CallPlan
 from ringmain.clock import monotonic_s
+from ringmain.control import Client as ClientFigures
+from ringmain.rings import FeederTerms
 from ringmain.seat import Seat
+from ringmain.verdict import DEAD
 from support.pictures import node, unwell
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
@@ -76,6 +81,59 @@ def test_histogram_and_counters_are_read_from_shared_memory(seat: Seat, client: 
     assert value(samples, "ringmain_handler_duration_seconds_count", **pool) == 0
     assert value(samples, "ringmain_handler_duration_seconds_bucket", **pool, le="+Inf") == 0
     assert value(samples, "ringmain_claims_total", **pool) == 0
+
+
+def test_time_is_split_into_its_parts(seat: Seat, client: Client) -> None:
+    def part(name: str) -> float:
+        return value(scraped(client), "ringmain_message_seconds_total", route="orders", channel="", part=name)
+
+    parts = ("waiting", "decoding", "handling", "publishing")
+    assert [part(name) for name in parts] == [0, 0, 0, 0]
+    segment = seat.segments["orders"]
+    feeder, courier = segment.open_feeder(0, 1, FeederTerms()), segment.open_courier(1)
+    handler = segment.open_handler(0, segment.overseer().admit(0))
+    feeder.greet_courier()
+    index = feeder.partition_index("orders", 0)
+    feeder.open_partition(index, 0)
+    for offset in range(4):
+        feeder.place(index, offset, b"x")
+    feeder.flush()
+    until_s = monotonic_s() + 0.01
+    while monotonic_s() < until_s:
+        pass
+    assert handler.serve(CallPlan(lambda value: None, bytes.upper, lambda *_: (DEAD, b""), 1, False)) > 0
+    handler.serve(CallPlan(lambda value: DEAD, bytes.upper, lambda *_: (DEAD, b""), 1, False))
+    feeder.settle()
+    feeder.flush()
+    courier.ack(courier.take(4))
+    waiting, decoding, handling, _ = (part(name) for name in parts)
+    assert waiting >= 0.009
+    assert 0 < decoding < handling + decoding
+    published = value(scraped(client), "ringmain_published_total", route="orders", channel="")
+    assert published == segment.overseer().totals()[3]
+
+
+def test_a_feeders_kafka_client_has_series_once_it_has_spoken(client: Client, supervisor: Answering) -> None:
+    first, *others = supervisor.picture.rings
+    told = replace(
+        first, client=ClientFigures(connections=3, rtt_s=0.5, received_bytes=9_000, fetched_bytes=7)
+    )
+    supervisor.picture = replace(supervisor.picture, rings=[told, *others])
+    samples = scraped(client)
+    of = {"route": "orders", "channel": "", "feeder": first.feeder}
+    assert value(samples, "ringmain_kafka_connections", **of) == 3
+    assert value(samples, "ringmain_kafka_rtt_seconds", **of) == 0.5
+    assert value(samples, "ringmain_kafka_received_bytes_total", **of) == 9_000
+    assert value(samples, "ringmain_kafka_fetched_bytes", **of) == 7
+    assert sum(name == "ringmain_kafka_connections" for name, _ in samples) == 1
+
+
+def test_the_age_of_a_commit_is_told(client: Client, supervisor: Answering) -> None:
+    first, *others = supervisor.picture.partitions
+    old = replace(first, commit_age_s=12.5)
+    supervisor.picture = replace(supervisor.picture, partitions=[old, *others])
+    of = {"route": "orders", "topic": first.topic, "partition": str(first.partition)}
+    assert value(scraped(client), "ringmain_commit_age_seconds", **of) == 12.5
 
 
 def test_without_the_supervisor_there_is_still_what_memory_knows(seat: Seat) -> None:

@@ -54,6 +54,9 @@ class NoKafka:
         self.asked.append(offsets)
         return self.stands
 
+    def news(self) -> None:
+        return None
+
     def end_offsets(self) -> dict[Any, int]:
         return {("orders", 0): self.end}
 
