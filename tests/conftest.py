@@ -4,6 +4,8 @@ A server that cannot be had skips its tests on a user's machine and fails them w
 """
 
 import os
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -34,6 +36,23 @@ def unavailable(reason: ServerUnavailable) -> None:
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(f"CI=true and no server: {reason}", pytrace=False)
     pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Callable[..., str]:
+    """Prometheus' own checks: promtool(*arguments, input=...) -> what it said; it must find nothing."""
+    program = shutil.which("promtool")
+    if program is None:
+        unavailable(ServerUnavailable("promtool is not installed (Debian: prometheus)"))
+
+    def run(*arguments: str, given: str = "") -> str:
+        done = subprocess.run(
+            [str(program), *arguments], input=given, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    return run
 
 
 def _started(directory: Path, properties: Mapping[str, object] | None = None) -> KafkaServer:

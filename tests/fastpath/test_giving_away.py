@@ -143,12 +143,14 @@ def yard(request: pytest.FixtureRequest) -> Iterator[Yard]:
 @pytest.mark.parametrize("yard", ["none", "key", "partition"], indirect=True)
 def test_given_away_again_and_again_nothing_is_lost_stranded_or_disordered(yard: Yard) -> None:
     print("seed", yard.seed)
-    filled = 0
-    for _ in range(150):
+    given = filled = 0
+    until_s = clock.monotonic_s() + 4 * DEADLINE_S
+    while given < 150 or yard.low < 1000:
+        assert clock.monotonic_s() < until_s, f"stands at {yard.low}"
         for _ in range(yard.chance.randrange(1, 30)):
             yard.place(yard.chance.randrange(1, 60))
             yard.turn()
+        given += 1
         filled += yard.give_away()
         assert not yard.wrong[0], "a call began before the one ahead of it in its key was done"
-    assert filled >= 140, "a claim that was just being made may be taken back: rarely"
-    assert yard.low > 1000
+    assert filled >= given * 0.93, "a claim that was just being made may be taken back: rarely"
