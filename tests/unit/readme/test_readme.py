@@ -14,10 +14,11 @@ import pytest
 import tables
 
 from ringmain import App, Dead, Message, Pause, Retry, Skip, To
+from ringmain.cli.reading import REFUSALS
 from ringmain.cli.root import root
 from ringmain.config.load import load
 from ringmain.config.schema import Config
-from ringmain.kafka.properties import refusals, rejections
+from ringmain.kafka.properties import rejections
 from ringmain.middleware import compose
 from support.sources import CHECKOUT
 
@@ -48,7 +49,7 @@ def module(name: str) -> types.ModuleType:
 def loaded(tmp_path: Path, text: str) -> Config:
     path = tmp_path / "ringmain.toml"
     path.write_text(text)
-    return load(path, judge=refusals)
+    return load(path, judge=REFUSALS)
 
 
 def without_table(text: str, part: str) -> str:
