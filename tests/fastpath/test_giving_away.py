@@ -143,12 +143,15 @@ def yard(request: pytest.FixtureRequest) -> Iterator[Yard]:
 @pytest.mark.parametrize("yard", ["none", "key", "partition"], indirect=True)
 def test_given_away_again_and_again_nothing_is_lost_stranded_or_disordered(yard: Yard) -> None:
     print("seed", yard.seed)
-    filled = 0
-    for _ in range(150):
+    filled = rounds = 0
+    until_s = clock.monotonic_s() + DEADLINE_S
+    while rounds < 150 or yard.low <= 1000:  # on a busy machine handlers do little in a round
+        assert clock.monotonic_s() < until_s, f"only {yard.low} are done in {rounds} rounds"
         for _ in range(yard.chance.randrange(1, 30)):
             yard.place(yard.chance.randrange(1, 60))
             yard.turn()
         filled += yard.give_away()
+        rounds += 1
         assert not yard.wrong[0], "a call began before the one ahead of it in its key was done"
-    assert filled >= 140, "a claim that was just being made may be taken back: rarely"
-    assert yard.low > 1000
+    # A claim that was just being made may be taken back: rarely.
+    assert filled >= rounds * 140 // 150, f"{rounds - filled} of {rounds} rounds left a gap"
