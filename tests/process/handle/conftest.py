@@ -119,7 +119,7 @@ class Handler:
         self.feeder.flush()
 
     def counters(self) -> SimpleNamespace:
-        """How many calls ended in what, after a turn of the feeder: what settles shows what hangs behind it."""
+        """How many calls ended in what, after a turn of the feeder, which shows what hung behind them."""
         self.feeder.settle()
         self.feeder.flush()
         return SimpleNamespace(**self.overseer.handler_counters(self.index))

@@ -143,7 +143,7 @@ def test_an_error_of_the_harness_comes_out_of_send(harness: MakeHarness) -> None
 
     @app.channel("orders", "slow")
     def wait(order: Order) -> Pause:
-        return Pause(60)
+        return Pause(60, "away")
 
     stage = harness(app, {"routes": {"orders": {"channels": {"slow": {}}}}})
     with pytest.raises(RingmainError, match=r"the ring of orders\.slow is full"):
