@@ -1,6 +1,9 @@
 """The registry's client against HTTP on a socket: what it says is obeyed, what it does not is waited for."""
 
+import socket
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -113,6 +116,12 @@ def test_one_asks_and_the_others_hear_what_it_heard(server: RegistryServer) -> N
         ((404, b'{"error_code":404,"message":"HTTP 404 Not Found"}'), "answers rubbish: HTTP 404"),
         ((401, b'{"error_code":401,"message":"no"}'), r"refuses us with HTTP 401: see .*basic\.auth"),
         ((500, b"oops"), "is away: HTTP 500"),
+        ((302, b""), "answers rubbish: HTTP 302"),
+        ((422, b'{"error_code":42201,"message":"odd"}'), "answers rubbish: HTTP 422"),
+        ((409, b'{"error_code":409,"message":"odd"}'), "answers rubbish: HTTP 409"),
+        ((404, b"[]"), "answers rubbish: HTTP 404"),
+        ((200, b'{"schema": "\\"string\\"", "references": "rubbish"}'), "answers rubbish"),
+        ((200, b'{"schema": "\\"string\\"", "schemaType": 7}'), "answers rubbish"),
     ],
 )
 def test_an_answer_that_says_nothing_of_the_message_lets_it_wait(
@@ -126,6 +135,28 @@ def test_an_answer_that_says_nothing_of_the_message_lets_it_wait(
     assert read(framed(found, VALUE)) == orders.PLAIN
 
 
+def test_a_registry_that_says_nothing_is_waited_for_only_so_long(server: RegistryServer) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:  # it takes connections and never answers
+        port = silent.getsockname()[1]
+        url = f"http://127.0.0.1:{port},http://127.0.0.1:{port}"
+        read, begun_s = decoder(Sources(schemas=Registry({"url": url}, 2.0))), time.monotonic()
+        with pytest.raises(Pause, match="is away"):
+            read(framed(1, VALUE))
+        assert time.monotonic() - begun_s < 1.0  # half of what a call may take
+
+
+def test_numbers_that_somebody_makes_up_do_not_fill_the_memory(
+    server: RegistryServer, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registries, "MOST_UNKNOWN", 10)
+    read = decoder(sources)
+    for number in range(100, 125):
+        with pytest.raises(Undecodable, match=f"has no schema {number}"):
+            read(framed(number, VALUE))
+    assert isinstance(sources.schemas, Registry)
+    assert len(sources.schemas._unknown) <= 10
+
+
 def test_references_are_fetched_with_what_they_need(server: RegistryServer, sources: Sources) -> None:
     server.register("unit", "AVRO", '{"type":"enum","name":"shop.Unit","symbols":["kg"]}')
     unit = {"name": "shop.Unit", "subject": "unit", "version": 1}
@@ -134,6 +165,35 @@ def test_references_are_fetched_with_what_they_need(server: RegistryServer, sour
     cart = '{"type":"record","name":"shop.Cart","fields":[{"name":"first","type":"shop.Item"}]}'
     found = server.register("cart", "AVRO", cart, [{"name": "shop.Item", "subject": "item", "version": 1}])
     assert decoder(sources)(framed(found, b"\0")) == {"first": {"unit": "kg"}}
+
+
+def test_what_two_references_need_is_read_once(server: RegistryServer, sources: Sources) -> None:
+    server.register("unit", "AVRO", '{"type":"enum","name":"shop.Unit","symbols":["kg"]}')
+    unit = {"name": "shop.Unit", "subject": "unit", "version": 1}
+    both = []
+    for name in ("Item", "Box"):
+        fields = '[{"name":"unit","type":"shop.Unit"}]'
+        server.register(name, "AVRO", f'{{"type":"record","name":"shop.{name}","fields":{fields}}}', [unit])
+        both.append({"name": f"shop.{name}", "subject": name, "version": 1})
+    cart = (
+        '{"type":"record","name":"shop.Cart","fields":'
+        '[{"name":"item","type":"shop.Item"},{"name":"box","type":"shop.Box"}]}'
+    )
+    found = server.register("cart", "AVRO", cart, both)
+    assert decoder(sources)(framed(found, b"\0\0")) == {"item": {"unit": "kg"}, "box": {"unit": "kg"}}
+    assert len(server.asked) == 4
+
+
+def test_a_reference_that_is_not_there_or_refers_to_itself_is_the_registrys_fault(
+    server: RegistryServer, sources: Sources
+) -> None:
+    read, item = decoder(sources), {"name": "shop.Item", "subject": "item", "version": 1}
+    found = server.register("cart", "AVRO", '"shop.Item"', [item])
+    with pytest.raises(Pause, match="answers rubbish: it has no item 1"):
+        read(framed(found, b"\0"))
+    server.register("item", "AVRO", '"shop.Item"', [item])
+    with pytest.raises(Pause, match=r"answers rubbish: shop\.Item refers to itself"):
+        read(framed(found, b"\0"))
 
 
 def test_what_is_sent_is_registered_under_its_topic_once(server: RegistryServer, sources: Sources) -> None:

@@ -119,10 +119,10 @@ def test_a_batch_is_no_larger_than_its_bytes_but_for_one_message(ring: Rig) -> N
         assert feeder.place(index, offset, b"x" * size)
     feeder.flush()
     plan = batches(lambda values: sizes.append([len(value) for value in values]), size_bytes=100)
-    executed = serve(handler, plan)
-    feeder.settle()
-    feeder.flush()
-    assert executed + serve(handler, plan) == 6
+    while feeder.busy:  # what did not fit comes again with the feeder's next turn
+        assert serve(handler, plan) > 0
+        feeder.settle()
+        feeder.flush()
     assert sorted(size for batch in sizes for size in batch) == [10, 10, 40, 40, 40, 500]
     assert all(sum(batch) <= 100 or len(batch) == 1 for batch in sizes)
     feeder.settle()

@@ -143,14 +143,15 @@ def yard(request: pytest.FixtureRequest) -> Iterator[Yard]:
 @pytest.mark.parametrize("yard", ["none", "key", "partition"], indirect=True)
 def test_given_away_again_and_again_nothing_is_lost_stranded_or_disordered(yard: Yard) -> None:
     print("seed", yard.seed)
-    given = filled = 0
-    until_s = clock.monotonic_s() + 4 * DEADLINE_S
-    while given < 150 or yard.low < 1000:
-        assert clock.monotonic_s() < until_s, f"stands at {yard.low}"
+    filled = rounds = 0
+    until_s = clock.monotonic_s() + DEADLINE_S
+    while rounds < 150 or yard.low <= 1000:  # on a busy machine handlers do little in a round
+        assert clock.monotonic_s() < until_s, f"only {yard.low} are done in {rounds} rounds"
         for _ in range(yard.chance.randrange(1, 30)):
             yard.place(yard.chance.randrange(1, 60))
             yard.turn()
-        given += 1
         filled += yard.give_away()
+        rounds += 1
         assert not yard.wrong[0], "a call began before the one ahead of it in its key was done"
-    assert filled >= given * 0.93, "a claim that was just being made may be taken back: rarely"
+    # A claim that was just being made may be taken back: rarely.
+    assert filled >= rounds * 140 // 150, f"{rounds - filled} of {rounds} rounds left a gap"

@@ -8,10 +8,11 @@ import click
 import pytest
 import yaml
 
+from ringmain.cli.reading import REFUSALS
 from ringmain.cli.root import root
 from ringmain.config.load import load
 from ringmain.config.schema import Config
-from ringmain.kafka.properties import refusals, rejections
+from ringmain.kafka.properties import rejections
 from support.sources import CHECKOUT
 
 DOCUMENTS: list[dict[str, Any]] = list(yaml.safe_load_all((CHECKOUT / "systemd/kubernetes.yaml").read_text()))
@@ -33,7 +34,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
         monkeypatch.setenv(variable["name"], variable.get("value", "something-long-enough"))
     [(name, text)] = one("ConfigMap")["data"].items()
     (tmp_path / name).write_text(text)
-    return load(tmp_path / name, judge=refusals)
+    return load(tmp_path / name, judge=REFUSALS)
 
 
 def test_the_manifest_fits_the_daemon(config: Config) -> None:

@@ -7,6 +7,7 @@ that must be refused is marked, and no other may be.
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -49,8 +50,10 @@ def mypy(folder: Path, scratch: Path) -> Complaints:
 
 
 def pyright(folder: Path, scratch: Path) -> Complaints:
+    # It takes relative paths only: the files are checked in an author's own folder.
+    shutil.copytree(folder, scratch / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
     config = {
-        "include": [str(folder)],
+        "include": [folder.name],
         "extraPaths": [str(PACKAGE.parent)],
         "typeCheckingMode": "strict",
         "pythonVersion": "3.11",

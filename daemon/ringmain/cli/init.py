@@ -51,16 +51,20 @@ def _files(name: str) -> Iterator[tuple[str, str]]:
 
 
 def _write(files: dict[Path, str]) -> None:
-    """All or, where one is there already, none."""
+    """All or, where one is there already or cannot be written, none."""
     if there := [path for path in files if path.exists() or path.is_symlink()]:
         raise RingmainError(f"{', '.join(map(str, there))}: there already; nothing was written")
+    begun: list[Path] = []
     try:
         for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "x", encoding="utf-8") as file:
+                begun.append(path)
                 file.write(text)
     except OSError as error:
-        raise RingmainError(f"{error.filename}: cannot be written: {error.strerror}") from None
+        for written in begun:
+            written.unlink(missing_ok=True)
+        raise RingmainError(f"{path}: cannot be written: {error.strerror}; nothing was written") from None
 
 
 def _said(folder: Path, written: list[Path]) -> str:

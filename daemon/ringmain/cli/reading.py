@@ -4,16 +4,19 @@
 loaded no client.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ringmain.cli.inspection import inspect_properties
+from ringmain.cli.inspection import Words, inspect_properties
+from ringmain.config.check import Judge, Objections
 from ringmain.config.load import find, load, load_without_environment
 from ringmain.config.producers import producers_of
 from ringmain.config.schema import Config
 from ringmain.kafka import producer_properties, properties
 
 Loader = Callable[..., Config]
-Said = list[tuple[Mapping[str, str], list[tuple[str, str]]]]
+
+REFUSALS = Judge(properties.refusals, producer_properties.refusals)
+"""What ringmain itself does not let through."""
 
 
 def read_for_use(name: str, overrides: Iterable[str]) -> Config:
@@ -28,23 +31,18 @@ def read_to_look_at(name: str, overrides: Iterable[str]) -> Config:
 
 def _read(loader: Loader, name: str, overrides: tuple[str, ...]) -> Config:
     path = find(name)
-    config = loader(path, overrides, judge=_refusals)
+    config = loader(path, overrides, judge=REFUSALS)
     consuming = [route.kafka for route in config.routes.values()]
     producing = [one.kafka for one in producers_of(config).values()]
     said, said_of_producers = inspect_properties(consuming, producing)
     if any(said) or any(said_of_producers):
-        words: dict[bool, Said] = {
-            False: list(zip(consuming, said, strict=True)),
-            True: list(zip(producing, said_of_producers, strict=True)),
-        }
         # Reading once more puts librdkafka's words to the lines that they are about.
-        loader(path, overrides, judge=lambda given, producing=False: _words(given, words[producing]))
+        words = Judge(_told(consuming, said), _told(producing, said_of_producers))
+        loader(path, overrides, judge=words)
     return config
 
 
-def _refusals(given: Mapping[str, str], producing: bool = False) -> list[tuple[str, str]]:
-    return producer_properties.refusals(given) if producing else properties.refusals(given)
-
-
-def _words(given: Mapping[str, str], words: Said) -> list[tuple[str, str]]:
-    return next((found for known, found in words if known == given), [])
+def _told(asked: Sequence[Mapping[str, str]], said: Sequence[Words]) -> Objections:
+    """What was said of the properties that somebody asked about."""
+    known = list(zip(asked, said, strict=True))
+    return lambda given: next((words for properties, words in known if properties == given), [])

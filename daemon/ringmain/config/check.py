@@ -7,7 +7,7 @@ is opened, resolved or asked. Rules about one key are in values.py.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ringmain.config.producers import producers_of
@@ -22,8 +22,15 @@ MAX_POLL_INTERVAL_MS = "300000"
 _LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+")
 
 Tree = Mapping[str, Any]
-Judge = Callable[..., Iterable[tuple[str, str]]]
-"""(properties) of a route, (properties, producing=True) of a producer: what there is against them."""
+Objections = Callable[[Mapping[str, str]], Iterable[tuple[str, str]]]
+"""What there is against these properties: (property, reason); "" = against the whole."""
+
+
+class Judge(NamedTuple):
+    """Somebody who knows Kafka, which this room does not."""
+
+    consuming: Objections
+    producing: Objections
 
 
 def check(config: Config, tree: Tree, report: Report) -> None:
@@ -176,13 +183,13 @@ def _call_time(config: Config, timeout_s: float, path: str, report: Report) -> N
 
 
 def judge_properties(config: Config, tree: Tree, judge: Judge, report: Report) -> None:
-    """Report what somebody who knows Kafka (this room does not) has against each route's properties."""
+    """Report what there is against the properties of each route and producer."""
     for route in config.routes.values():
-        for name, reason in judge(route.kafka):
+        for name, reason in judge.consuming(route.kafka):
             report.clash([_spelled(route, name, tree)], reason)
     for path, producer in producers_of(config).items():
         own = _inside(tree, [*path.split("."), "kafka"])
-        for name, reason in judge(producer.kafka, producing=True):
+        for name, reason in judge.producing(producer.kafka):
             spelled = f"{path}.kafka.{name}".rstrip(".") if name in own or not name else f"kafka.{name}"
             report.clash([spelled], reason)
 

@@ -29,15 +29,18 @@ OF_WHERE_IT_LISTENS = ("name", "node", "runtime_dir", "state_dir")
 Fill = Callable[[dict[str, Any], Report], dict[str, Any]]
 
 
-def no_judge(_properties: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Nothing against any Kafka property."""
+def _nothing(_properties: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return ()
 
 
-def load(path: str | os.PathLike[str], overrides: Iterable[str] = (), *, judge: Judge = no_judge) -> Config:
+NO_JUDGE = Judge(_nothing, _nothing)
+"""Nothing against any Kafka property."""
+
+
+def load(path: str | os.PathLike[str], overrides: Iterable[str] = (), *, judge: Judge = NO_JUDGE) -> Config:
     """The config in this file with `a.b.c=V` overrides, every reference resolved.
 
-    `judge` says what there is against Kafka properties (kafka.properties.refusals), with its lines.
+    `judge` says what there is against Kafka properties (cli.reading.REFUSALS); it is reported with its lines.
     """
     return _read(str(path), overrides, _fill_all, judge)
 
@@ -47,7 +50,7 @@ def load_for_queues(
 ) -> Config:
     """The same where only what the queues need is resolved (and the top-level keys `also`): who looks at dead
     messages does not have the other secrets."""
-    return _read(str(path), overrides, partial(_fill_some, (*OF_THE_QUEUES, *also)), no_judge)
+    return _read(str(path), overrides, partial(_fill_some, (*OF_THE_QUEUES, *also)), NO_JUDGE)
 
 
 def load_to_ask(
@@ -69,7 +72,7 @@ def load_to_ask(
 
 
 def load_without_environment(
-    path: str | os.PathLike[str], overrides: Iterable[str] = (), *, judge: Judge = no_judge
+    path: str | os.PathLike[str], overrides: Iterable[str] = (), *, judge: Judge = NO_JUDGE
 ) -> Config:
     """The same with every `${…}` left as it is: to look at a file where its secrets are not."""
     return _read(str(path), overrides, _fill_nothing, judge)
@@ -78,24 +81,24 @@ def load_without_environment(
 def loads(text: str, overrides: Iterable[str] = (), *, folder: str = ".") -> Config:
     """The config in this text, as if it stood in a file of `folder`."""
     report = Report(Source("ringmain.toml", os.path.abspath(folder)))
-    return _config(parse(text, report), overrides, _fill_all, no_judge, report)
+    return _config(parse(text, report), overrides, _fill_all, NO_JUDGE, report)
 
 
 def from_tree(tree: Mapping[str, Any], *, folder: str = ".") -> Config:
     """The config that these nested dicts describe."""
     report = Report(Source("config", os.path.abspath(folder)))
-    return _config(_copied(tree), (), _fill_all, no_judge, report)
+    return _config(_copied(tree), (), _fill_all, NO_JUDGE, report)
 
 
 def load_for_tests(path: str | os.PathLike[str]) -> Config:
     """The config in this file without its secrets: what cannot be resolved stays as it is written."""
-    return _read(str(path), (), _fill_what_is_set, no_judge)
+    return _read(str(path), (), _fill_what_is_set, NO_JUDGE)
 
 
 def tree_for_tests(tree: Mapping[str, Any], *, folder: str = ".") -> Config:
     """The same of nested dicts."""
     report = Report(Source("config", os.path.abspath(folder)))
-    return _config(_copied(tree), (), _fill_what_is_set, no_judge, report)
+    return _config(_copied(tree), (), _fill_what_is_set, NO_JUDGE, report)
 
 
 def find(name: str) -> str:

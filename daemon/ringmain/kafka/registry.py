@@ -17,11 +17,16 @@ from ringmain.schemas import WITH_SCHEMAS, Schema
 WAIT_S = 5.0
 """Between two questions to a registry that is away."""
 LONGEST_ASKING_S = 5.0
-"""One question, unless `timeout` says otherwise; and never more than half of what a call may take."""
+"""To connect, and then to hear the answer, unless `timeout` says otherwise; at all URLs together they never
+take more than half of what a call may."""
 UNKNOWN_FOR_S = 10.0
 """So long an id that is not there is not asked for again: many messages may have it."""
+MOST_UNKNOWN = 1000
 
-_SCHEMA_UNKNOWN = (40403, 40401, 40402)
+_UNKNOWN = (40403, 40401, 40402)
+"""No such schema, subject, version. A proxy's 404 has none of these codes."""
+_REFUSED = (409, 422)
+"""Incompatible with an earlier schema; no schema at all."""
 _NUMBERS = (
     "timeout",
     "cache.capacity",
@@ -75,42 +80,52 @@ class Registry:
         if clock.monotonic_s() < self._unknown.get(schema_id, 0.0):
             raise _no_schema(schema_id, self._where)
         try:
-            found = self._asked(lambda: self._client.get_schema(schema_id, fmt=shape or None))
+            found = self._asked(lambda: self._client.get_schema(schema_id, fmt=shape or None), _is_unknown)
         except LookupError:
-            self._unknown[schema_id] = clock.monotonic_s() + UNKNOWN_FOR_S
+            self._remember(schema_id)
             raise _no_schema(schema_id, self._where) from None
         text, kind = found.schema_str, found.schema_type or "AVRO"
         if not isinstance(text, str) or not text or not isinstance(kind, str):
             raise self._waits(f"answers rubbish: its schema {schema_id} has no text")
-        return Schema(schema_id, kind, text, tuple(self._references(found, frozenset())))
+        referred: dict[str, str] = {}
+        self._follow(found, frozenset(), referred)
+        return Schema(schema_id, kind, text, tuple(referred.items()))
+
+    def _remember(self, schema_id: int) -> None:
+        if len(self._unknown) >= MOST_UNKNOWN:  # ids come with messages: somebody may make up any number
+            self._unknown.clear()
+        self._unknown[schema_id] = clock.monotonic_s() + UNKNOWN_FOR_S
 
     def register(self, subject: str, kind: str, text: str) -> int:
         """The id of a schema under a subject; SchemaRefused when the registry does not take it."""
         from confluent_kafka.schema_registry import Schema as Unregistered
 
         try:
-            found = self._asked(lambda: self._client.register_schema(subject, Unregistered(text, kind)))
+            asked = Unregistered(text, kind)
+            found = self._asked(lambda: self._client.register_schema(subject, asked), _is_refused)
         except LookupError as error:
             raise SchemaRefused(f"the schema of {subject} is refused by the registry: {error}") from None
         if not isinstance(found, int):
             raise self._waits(f"answers rubbish: no id for the schema of {subject}")
         return found
 
-    def _references(self, schema: Any, above: frozenset[str]) -> list[tuple[str, str]]:
-        """What others need comes before them."""
-        found: list[tuple[str, str]] = []
+    def _follow(self, schema: Any, above: frozenset[str], found: dict[str, str]) -> None:
+        """Names and texts of what it refers to; what others need comes before them, and each of them once."""
         for one in schema.references or ():
             if one.name in above:
                 raise self._waits(f"answers rubbish: {one.name} refers to itself")
+            if one.name in found:
+                continue
             try:
-                registered = self._asked(partial(self._client.get_version, one.subject, one.version))
+                registered = self._asked(
+                    partial(self._client.get_version, one.subject, one.version), _is_unknown
+                )
             except LookupError:
                 raise self._waits(f"answers rubbish: it has no {one.subject} {one.version}") from None
-            found += self._references(registered.schema, above | {one.name})
-            found.append((one.name, registered.schema.schema_str))
-        return found
+            self._follow(registered.schema, above | {one.name}, found)
+            found[one.name] = registered.schema.schema_str
 
-    def _asked(self, question: Callable[[], Answer]) -> Answer:
+    def _asked(self, question: Callable[[], Answer], is_no: Callable[[Any], bool]) -> Answer:
         """What the registry says; LookupError = it says no, about this one question."""
         from confluent_kafka.schema_registry import SchemaRegistryError
 
@@ -121,7 +136,7 @@ class Registry:
         try:
             answer = question()
         except SchemaRegistryError as error:
-            if _is_no(error):
+            if is_no(error):
                 raise LookupError(str(error.error_message)) from None
             raise self._waits(_words(error)) from None
         except Exception as error:
@@ -141,7 +156,8 @@ def _client(properties: Mapping[str, str], call_s: float) -> Any:
     except ImportError as error:
         raise AppError(f"a schema registry needs {error.name}: pip install 'ringmain[avro]'") from None
     # A call that waits for longer than its time would be killed, and counted as failed.
-    ours = {"timeout": str(min(LONGEST_ASKING_S, call_s / 2)), "max.retries": "0"}
+    addresses = 1 + properties.get("url", "").count(",")
+    ours = {"timeout": str(min(LONGEST_ASKING_S, call_s / 4 / addresses)), "max.retries": "0"}
     try:
         given = ours | dict(properties)
         return SchemaRegistryClient({name: _typed(name, text) for name, text in given.items()})
@@ -158,10 +174,14 @@ def _typed(name: str, text: str) -> str | float:
         raise AppError(f"schema_registry.{name}: expected a number, found {text!r}") from None
 
 
-def _is_no(error: Any) -> bool:
+def _is_unknown(error: Any) -> bool:
     """The registry itself says so, not a proxy before it or another server at its address."""
-    refused = error.http_status_code in (409, 422) and error.error_code != -1
-    return bool(error.error_code in _SCHEMA_UNKNOWN or refused)
+    return bool(error.error_code in _UNKNOWN)
+
+
+def _is_refused(error: Any) -> bool:
+    """The same of a schema that is to be registered."""
+    return bool(error.http_status_code in _REFUSED and error.error_code not in (-1, None))
 
 
 def _words(error: Any) -> str:

@@ -6,6 +6,7 @@ after a delay is another: the harness keeps due times itself, on a clock that it
 """
 
 import heapq
+import itertools
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -41,7 +42,7 @@ class Due(NamedTuple):
     """A message in a delay queue."""
 
     at_s: float
-    number: int
+    number: int  # no two are the same: those due at once come in the order they went
     pool: str
     message: Envelope
 
@@ -71,6 +72,7 @@ class Harness:
         """The dead set, oldest first."""
         self._now_s, self._began_ms = 0.0, clock.wall_ms()
         self._delayed: list[Due] = []
+        self._numbers = itertools.count()
         self._tracks: dict[str, Track] = {}
         self._offsets: dict[tuple[str, int], int] = {}
         self._pools: dict[str, Pool] = {}
@@ -268,7 +270,7 @@ class Harness:
             track.settled = True
             self.dead.append(track.dead)
         elif place.kind == "delay":
-            due = Due(self._now_s + place.delay_s, len(self._tracks), pool, letter.envelope)
+            due = Due(self._now_s + place.delay_s, next(self._numbers), pool, letter.envelope)
             heapq.heappush(self._delayed, due)
         else:
             self._place(pool, letter.envelope)

@@ -48,11 +48,16 @@ class _Turn(Work):
 
     pool: Pool = field(kw_only=True)
     settle: Settle = field(kw_only=True)
+    error: Exception | None = field(default=None, init=False)
 
     def count(self, executed: int) -> None:
         """After each call: its verdict is carried at once, so that what hung behind it comes next."""
         super().count(executed)
-        self.settle()
+        try:
+            self.settle()
+        except Exception as error:  # raised in a call's task it would be nobody's, and the loop would not end
+            self.error = self.error or error
+            self.end(lifecycle.OK)
         if not (self.side.executing or self.side.held or self.pool.ready):
             self.end(lifecycle.OK)
 
@@ -79,8 +84,10 @@ class AsyncServer:
             raise RingmainError(
                 "the harness runs an event loop of its own: use it in a `def` test, not async"
             )
-        self._work.exit_code = None
+        self._work.exit_code = self._work.error = None
         self._calls.run()
+        if self._work.error is not None:
+            raise self._work.error
 
 
 def _a_loop_runs() -> bool:

@@ -99,6 +99,15 @@ def test_nothing_is_overwritten_and_nothing_half_written(project: Path) -> None:
     assert not (project / "ringmain.toml").exists()
 
 
+def test_what_is_in_the_way_of_a_later_file_leaves_no_earlier_one(tmp_path: Path) -> None:
+    (tmp_path / "billing").mkdir()
+    (tmp_path / "billing" / "systemd").write_text("mine")
+    done = ringmain("init", "billing", cwd=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "billing/systemd/billing.conf: cannot be written: " in done.stderr
+    assert files(tmp_path / "billing") == ["systemd"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

@@ -119,8 +119,9 @@ class Handler:
         self.feeder.flush()
 
     def counters(self) -> SimpleNamespace:
-        """How many calls ended in what."""
+        """How many calls ended in what, after a turn of the feeder, which shows what hung behind them."""
         self.feeder.settle()
+        self.feeder.flush()
         return SimpleNamespace(**self.overseer.handler_counters(self.index))
 
     def wait(self, deadline_s: float = PATIENCE_S, **wanted: int) -> None:

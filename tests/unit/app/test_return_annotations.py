@@ -32,7 +32,7 @@ def handler(annotation: Any, later: bool = False) -> Any:
         None,
         Outcome,
         Retry,
-        "Skip | Dead | None",
+        "Skip | Pause | None",
         Optional[To],  # noqa: UP045
         Annotated[Pause | None, "why"],
         NoReturn,
@@ -57,7 +57,7 @@ def test_a_handler_may_leave_its_return_unannotated() -> None:
     [
         (int, "int"),
         (Retry | bool, "bool"),
-        ("Dead | list[str]", r"list\[str\]"),
+        ("Pause | list[str]", r"list\[str\]"),
         (Annotated[Skip | dict[str, int], "why"], r"dict\[str, int\]"),
         (type[Retry], r"type\[.*Retry\]"),
         (object, "object"),

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from smallest_config import SMALLEST, Read, Refuse
 
+from ringmain.cli.reading import REFUSALS
 from ringmain.config.load import load
 from ringmain.errors import ConfigError
-from ringmain.kafka.properties import OWNED, refusals
+from ringmain.kafka.properties import OWNED
 
 ROUTE = "routes.orders"
 
@@ -193,7 +194,7 @@ def test_ringmains_own_properties_are_refused_where_they_stand(tmp_path: Path) -
     file = tmp_path / "ringmain.toml"
     file.write_text(SMALLEST.lstrip() + "".join(f'kafka."{name}" = "x"\n' for name in OWNED))
     with pytest.raises(ConfigError) as caught:
-        load(file, judge=refusals)
+        load(file, judge=REFUSALS)
     assert [problem.key for problem in caught.value.problems] == [f"{ROUTE}.kafka.{name}" for name in OWNED]
 
 

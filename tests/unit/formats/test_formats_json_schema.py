@@ -58,9 +58,12 @@ def test_the_routes_own_schema_judges_before_the_writers() -> None:
         decode(framed(1, VALUE), sources)
 
 
-def test_what_is_no_json_at_all_is_said() -> None:
-    with pytest.raises(msgspec.DecodeError, match="malformed"):
-        decode(b"{", Sources(schema=orders.JSON))
+@pytest.mark.parametrize(
+    ("value", "said"), [(b"nothing", "malformed"), (b"{", "truncated"), (b"", "truncated")]
+)
+def test_what_is_no_json_at_all_is_said(value: bytes, said: str) -> None:
+    with pytest.raises(msgspec.DecodeError, match=said):
+        decode(value, Sources(schema=orders.JSON))
 
 
 def test_a_schema_refers_to_what_the_registry_brings_and_to_nothing_else() -> None:

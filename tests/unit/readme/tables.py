@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from ringmain import meters
 from ringmain.admin.endpoints import ENDPOINTS, Endpoint
 from ringmain.config import effects
+from ringmain.kafka import producer_properties
 from ringmain.kafka.properties import ALWAYS, DEFAULTS, FORBIDDEN_BY_CONSUMER_PROTOCOL, OWNED
 
 BEGIN, END = "<!-- kafka properties -->", "<!-- /kafka properties -->"
@@ -62,6 +63,24 @@ def kafka_properties() -> str:
     )
 
 
+def producer_tables() -> str:
+    """The same of producers."""
+    own = producer_properties
+    defaults = ((f"`{name}`", f"`{one.value}`", one.why) for name, one in own.DEFAULTS.items())
+    refused = ((f"`{name}`", why) for name, why in own.OWNED.items())
+    lines = [
+        "Set unless you say otherwise:",
+        "",
+        *_table(("property", "default", "why"), defaults),
+        "",
+        "Ringmain's own; a file that sets one of them is refused:",
+        "",
+        *_table(("property", "why"), refused),
+        "| every callback (`…_cb`, `on_commit`, `on_delivery`, `logger`, `opaque`) | ringmain's own |",
+    ]
+    return _marked("producer properties", lines)
+
+
 def _always(name: str) -> str:
     return f"`{ALWAYS[name]}`" if name in ALWAYS else ""
 
@@ -77,4 +96,6 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    print(kafka_properties(), admin_addresses(), metrics(), effects.as_markdown(), sep="\n\n")
+    print(
+        kafka_properties(), producer_tables(), admin_addresses(), metrics(), effects.as_markdown(), sep="\n\n"
+    )

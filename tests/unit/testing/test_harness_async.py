@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from ringmain import App, Dead, Message, Pause, Retry, clock
+from ringmain import App, Dead, Message, Pause, Retry, To, clock
 from ringmain.errors import RingmainError
 from ringmain.handle.concurrent import GRACE_S
 from ringmain.testing.plugin import MakeHarness
@@ -132,3 +132,19 @@ def test_within_a_running_loop_it_says_how_to_use_it(harness: MakeHarness) -> No
 
     with pytest.raises(RingmainError, match="an event loop of its own"):
         asyncio.run(test())
+
+
+def test_an_error_of_the_harness_comes_out_of_send(harness: MakeHarness) -> None:
+    app = App()
+
+    @app.route("orders")
+    async def handle(order: Order) -> To:
+        return To("slow")
+
+    @app.channel("orders", "slow")
+    def wait(order: Order) -> Pause:
+        return Pause(60, "away")
+
+    stage = harness(app, {"routes": {"orders": {"channels": {"slow": {}}}}})
+    with pytest.raises(RingmainError, match=r"the ring of orders\.slow is full"):
+        stage.send_all("orders", [{"id": n} for n in range(1100)])
