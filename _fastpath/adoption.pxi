@@ -22,6 +22,8 @@ cdef adopt(FeederSide side, int incarnation):
         side.tails[i] = side.published_tails[i] = load_acquire_64(&side.head.tails[i])
     side.courier_tail = side.published_courier = load_acquire_64(&side.head.courier_tail)
     free_or_hold(side)
+    if side.tagged:
+        tell_member(side, b"")      # ORDER: what the last one's handlers still have is marked late before
     skip_entries(side)
     # ORDER: acks first, so that the ack rings are empty before a slot is used again (each has room for
     # one ack a slot), and no verdict that arrived is taken for an orphan's.

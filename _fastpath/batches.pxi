@@ -99,6 +99,19 @@ cdef class BatchClaim:
         self.close()
         return one
 
+    def member(self):
+        """In whose name the offsets of this batch may be sent; b"" = it has none, None = it is another's by now."""
+        return member_for(self)
+
+    def begin_call(self, Py_ssize_t n):
+        """The nth message's call begins: its time runs, and if this process dies in it, it alone is blamed."""
+        self.check(n)
+        begin_call(self.side, &self.items[n])
+
+    def end_call(self):
+        """No call is under way."""
+        end_call(self.side)
+
     cdef inline void leave(self, uint32_t n, uint32_t verdict) noexcept nogil:
         cdef Held *item = &self.items[n]
         self.side.leave_verdict(item.feeder, item.slot, word_seq(item.word), verdict)

@@ -17,6 +17,7 @@ cdef enum:
     MAX_FEEDERS = 1024
     PARTITION_ROOM = 16384      # partitions that one feeder may ever see: a queue feeder, all of its route's
     TOPIC_ROOM = 264            # Kafka's longest name is 249
+    MEMBER_ROOM = 4096          # what a transaction says of the member in whose name it sends offsets
     VERDICT_ROOM = 4096
     DETAIL_ROOM = 4088          # of it; behind it stands when the message failed first
     MAX_CLAIM = 64
@@ -105,6 +106,7 @@ ctypedef struct HandlerSeat:
     uint32_t executing, claim_feeder, claim_ring, claim_count
     uint64_t claim_head, busy_since_ns
     uint32_t gathering          # holds claims until there are enough for a batch
+    uint32_t called_feeder, called      # of a transaction: the slot + 1 whose call is under way, 0 = none
     char pad0[LINE_BYTES]
     uint64_t calls, done, skip, retry, dead, channel, bad, busy_ns, claims, claimed, waiting_ns, decoding_ns
     uint64_t histogram[BUCKETS]
@@ -133,6 +135,9 @@ ctypedef struct FeederHead:
     char pad6[LINE_BYTES - 8]
     uint64_t taken, settled, late, refused_acks, taken_back, oversize
     uint32_t resolved[MAX_HANDLERS]
+    uint64_t member_version     # odd while the word is being written
+    uint32_t member_bytes
+    char member[MEMBER_ROOM]    # see transactions.pxi
 
 ctypedef struct Slot:
     uint64_t word

@@ -50,6 +50,7 @@ cdef class Overseer:
         hs.executing = 0
         hs.busy_since_ns = 0
         hs.gathering = 0
+        hs.called = 0
         store_relaxed_32(&self.h.pool, self.h.pool + 1)
         # ORDER: before the handler is born: feeders look no further than this for its acks and for its death.
         if <uint32_t>seat >= self.h.seated:

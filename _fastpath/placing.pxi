@@ -162,9 +162,13 @@ cdef void unmap_annex(Slot *s, char *at) noexcept nogil:
 cdef void send_slot(FeederSide side, uint32_t slot, uint32_t index, int64_t offset, Judged *judged) noexcept nogil:
     """The slot's bytes are in place: note the offset as taken, and give it to the courier as it is judged.
 
-    Handlers never see it, and it hangs behind no key.
+    Handlers never see it, and it hangs behind no key; with order partition what comes after it waits for it.
     """
     note_taken(side, slot, index, offset)
+    # LOSS: a transaction that goes on behind it would commit past it before the courier's confirm.
+    if side.order == 2:
+        chain_append(&side.chains, slot, hash_of(side, &side.slots[slot]))
+        side.published[slot] = True
     write_detail(side, slot, judged.detail, judged.detail_bytes)
     hand_over(side, slot, judged.verdict)
 

@@ -17,10 +17,12 @@ from ringmain._fastpath import (
     Message,
     Overseer,
     Parcel,
+    called_slot,
     courier_is_greeted,
     histogram_bounds_s,
     origin_of,
     pack_headers,
+    tell_member,
 )
 from ringmain.rings.board import Board
 from ringmain.rings.segments import ORDERS, SPARE_SEATS, FeederTerms, Geometry, Segment, bell
@@ -78,8 +80,10 @@ __all__ = [
     "Parcel",
     "Segment",
     "bell",
+    "called_slot",
     "courier_is_greeted",
     "histogram_bounds_s",
     "origin_of",
     "pack_headers",
+    "tell_member",
 ]
