@@ -58,6 +58,8 @@ class RouteSettings(ChannelSettings, Protocol):
     def channels(self) -> Mapping[str, ChannelSettings]: ...
     @property
     def producer(self) -> object | None: ...
+    @property
+    def transactional(self) -> bool: ...
 
 
 class Settings(Protocol):
@@ -258,6 +260,12 @@ class App:
         if settings.format == "raw" and spec.wants & WANTS_VALUE:
             found.append(
                 f"{spec.place}: routes.{spec.name}.format is raw; annotate the value bytes, or name a format"
+            )
+        if settings.transactional and (spec.is_async or spec.batch):
+            kind = "a batch route" if spec.batch else "`async def`"
+            found.append(
+                f"{spec.place}: routes.{spec.name}.transactional: the handler is {kind}; a process has one "
+                "transaction at a time, made of plain calls that follow one another"
             )
         if not spec.is_async:
             found += _too_concurrent(spec, settings)

@@ -30,6 +30,8 @@ CRASHED = 73
 """An exception left the role's run()."""
 STUCK = 74
 """A handler's call went on after it was cancelled; all others had ended, and its message has failed."""
+UNSURE = 75
+"""A handler does not know whether its last transaction stands: Kafka is asked. No message is at fault."""
 
 _PACKET_BYTES = 1 << 18
 _PR_SET_PDEATHSIG = 1

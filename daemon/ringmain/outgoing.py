@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ringmain.app import App
+from ringmain.config.producers import shared_by_transactions
 from ringmain.config.schema import Config, Producer
 from ringmain.errors import AppError
 from ringmain.formats import Encode, Sources, encoder
@@ -19,6 +20,7 @@ from ringmain.producer import Outbox
 
 if TYPE_CHECKING:
     from ringmain.kafka.producing import Offer, Outlets
+    from ringmain.kafka.transacting import Transaction
 
 WITH_SCHEMAS = ("protobuf", "avro", "json-schema")
 ANSWER_S = 30.0
@@ -53,6 +55,26 @@ def for_threads(app: App, config: Config, who: str) -> Outlets:
 
     made = Outlets(_offers(app, config, who), lambda name, offer: ThreadsOutlet(name, offer, lambda: None))
     return _opened(app, made)
+
+
+def transaction(config: Config, route: str, seat: int) -> Transaction:
+    """The transactions of the handler in this seat of the route's ring: no other one alive has their id."""
+    from ringmain.kafka.transacting import Transaction
+
+    id_ = f"{config.name}.{route}.{config.node}.{seat}"
+    properties = next(iter(shared_by_transactions(config, route).values())).kafka
+    return Transaction(id_, properties, config.routes[route].timeout_s)
+
+
+def for_transactions(app: App, config: Config, transaction: Transaction, boxes: Boxes) -> Outlets:
+    """Where all that a call sends is part of one transaction."""
+    from ringmain.kafka.producing import Outlets
+    from ringmain.kafka.transacting import TransactionOutlet
+
+    offers = _offers(app, config, transaction.id)
+    return _opened(
+        app, Outlets(offers, lambda name, offer: TransactionOutlet(name, offer, boxes, transaction))
+    )
 
 
 def settings_of(config: Config, name: str) -> Producer | None:

@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from ringmain.config import transactions
 from ringmain.config.producers import producers_of
 from ringmain.config.report import Report
 from ringmain.config.schema import Config, Retry, Route
@@ -117,6 +118,8 @@ def _route(config: Config, route: Route, tree: Tree, report: Report) -> None:
             report.clash(
                 [f"{path}.{key}", f"{path}.order"], f'needs order = "none", found order = "{route.order}"'
             )
+    if route.transactional:
+        transactions.check(config, route, tree, report)
     if route.through is not None:
         _through(route, route.through, path, report)
     if route.overflow and route.overflow.after_s is None and route.overflow.lag is None:

@@ -110,6 +110,7 @@ EFFECTS: dict[str, Effect] = {
     "routes.R.max_messages": CALLS,
     "routes.R.max_rss_bytes": CALLS,
     "routes.R.order": _restart("messages lie in the ring in the old order"),
+    "routes.R.transactional": _restart("both ways of committing must never be under way at once"),
     "routes.R.format": CALLS,
     "routes.R.key_format": CALLS,
     "routes.R.schema": CALLS,

@@ -17,6 +17,7 @@ from ringmain.config.complete import complete
 from ringmain.config.references import fill
 from ringmain.config.report import Report, Source
 from ringmain.config.schema import Config
+from ringmain.config.transactions import with_implied
 from ringmain.config.tree import join_properties, override, parse
 from ringmain.errors import ConfigError, Problem
 
@@ -141,7 +142,7 @@ def _config(
     report.close()  # a text that is not TOML has no keys to speak of
     join_properties(tree, report)
     override(tree, overrides, report)
-    filled = filling(tree, report)
+    filled = with_implied(filling(tree, report))
     config = complete(build(filled, report), filled, os.environ)
     check(config, filled, report)
     judge_properties(config, filled, judge, report)

@@ -133,6 +133,9 @@ class Route(Table, frozen=True, kw_only=True):
         int | None, about("a handler process above this size is replaced at once", reads="size", ge=1 << 20)
     ] = None
     order: Annotated[Order, about("which calls may overlap: any, one per key, one per partition")]
+    transactional: Annotated[
+        bool, about("what calls send and the offset of what they got are one transaction; order partition")
+    ] = False
     format: Annotated[str, about(f"how values are decoded: {FORMATS}", reads="format")] = "json"
     key_format: Annotated[
         str | None,

@@ -32,6 +32,11 @@ class Death(NamedTuple):
     executing: int
 
 
+def of_one(death: Death, was_called: bool) -> Death:
+    """A transaction is called message by message: it is known which one was under way."""
+    return Death(death.cause if was_called else REVOKED, death.detail, 1)
+
+
 def innocent(death: Death) -> bool:
     """The handler was killed for reasons that have nothing to do with what it was executing."""
     return death.cause == REVOKED

@@ -15,6 +15,8 @@ from ringmain.rings import FeederSide
 
 LAST_S = 5.0
 """For the last commit, however often it is tried."""
+EMPTY_S = 10.0
+"""Beside transactions: so long what is settled may be uncommitted while the ring is never empty."""
 _ONCE_MORE_S = 0.5
 _AGAIN_S = 0.05
 
@@ -24,8 +26,11 @@ _log = logging.getLogger(__name__)
 class Commits:
     """What was asked of Kafka and what it has answered."""
 
-    def __init__(self, kafka: KafkaSource, side: FeederSide, interval_s: float) -> None:
+    def __init__(
+        self, kafka: KafkaSource, side: FeederSide, interval_s: float, *, transactional: bool = False
+    ) -> None:
         self._kafka, self._side = kafka, side
+        self._transactional = transactional
         self._interval_s = interval_s
         self._due_s = 0.0
         self._last_by_s = math.inf
@@ -38,9 +43,14 @@ class Commits:
         if now_s < self._due_s:
             return False
         self._due_s = now_s + self._interval_s
-        offsets = {pair: self._low(owned) for pair, owned in partitions.items() if self._is_new(owned)}
+        if self._transactional:
+            for owned in partitions.values():
+                self._watch(owned, now_s)
+        new = {pair: owned for pair, owned in partitions.items() if self._is_new(owned)}
+        offsets = {pair: self._low(owned) for pair, owned in new.items() if self._may_commit(owned)}
         for pair, low in offsets.items():
             partitions[pair].asked = low
+            partitions[pair].resting = self._transactional
         self._kafka.commit(offsets)
         return True
 
@@ -57,6 +67,7 @@ class Commits:
             owned = partitions.get(pair)
             if owned is None:
                 continue
+            owned.resting = False
             if refusal:
                 owned.asked = owned.committed
             elif offset <= owned.asked:  # not of a log that has gone back since
@@ -90,8 +101,28 @@ class Commits:
     # -- helpers -------------------------------------------------------------------------------------------
 
     def _open(self, partitions: dict[Partition, Owned]) -> dict[Partition, int]:
-        lows = {pair: self._low(owned) for pair, owned in partitions.items()}
+        lows = {pair: self._low(owned) for pair, owned in partitions.items() if self._may_commit(owned)}
         return {pair: low for pair, low in lows.items() if low > max(partitions[pair].committed, -1)}
+
+    # -- beside transactions -------------------------------------------------------------------------------
+
+    def _may_commit(self, owned: Owned) -> bool:
+        """ORDER: a commit of ours that came behind a transaction's would take it back. So there is none while
+        anything of the partition is in the ring, and nothing is placed before its answer.
+        """
+        return not self._transactional or self._side.in_flight(owned.index) == 0
+
+    def _watch(self, owned: Owned, now_s: float) -> None:
+        """Where the ring is never empty and no transaction commits, it is to be emptied once."""
+        if not self._is_new(owned):
+            owned.behind_since_s = math.inf
+        owned.behind_since_s = min(owned.behind_since_s, now_s)
+        if now_s - owned.behind_since_s > EMPTY_S:
+            owned.resting = True
+
+    def known(self, owned: Owned) -> int:
+        """How far it is committed, as far as is known: what transactions did, they have committed."""
+        return self._low(owned) if self._transactional else owned.committed
 
     def _is_new(self, owned: Owned) -> bool:
         return self._low(owned) > max(owned.asked, -1)

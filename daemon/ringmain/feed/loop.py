@@ -12,6 +12,7 @@ from typing import Protocol
 from ringmain import clock, lifecycle, verdict
 from ringmain.config.schema import Route
 from ringmain.feed import blame
+from ringmain.feed.transacting import Transacting
 from ringmain.feed.waiting import Waiter, Waiting
 from ringmain.lifecycle import (
     Order,
@@ -97,6 +98,8 @@ class Feeder:
         self._route = route
         self.side = side
         self.waiting = Waiting()
+        self.transacting: Transacting | None = None
+        """Of a transactional route, once its source is there."""
         self._poll = select.poll()
         self._watched: set[int] = set()
         self._leaving_by_s: float | None = None
@@ -138,7 +141,8 @@ class Feeder:
             self.side.resume(waiter.slot, waiter.token, waiter.counted)
         self.side.greet_courier()
         for handler in self.side.dead_seats():
-            self._mourn(handler)
+            if self.transacting is None or self.transacting.known(handler):
+                self._mourn(handler)
         if self.side.busy and now_s - self._looked_s >= LOOK_S:
             self._looked_s = now_s
             self.side.take_back(SLOW_CALL_NS)
@@ -157,8 +161,13 @@ class Feeder:
 
     def _mourn(self, handler: int) -> None:
         slots, executing, cause, detail = self.side.resolve(handler)
-        death = blame.Death(cause, blame.words(cause, detail.decode(errors="replace")), executing)
+        whole = blame.Death(cause, blame.words(cause, detail.decode(errors="replace")), executing)
+        called = -1 if self.transacting is None else self.transacting.called(handler)
         for slot in slots:
+            if self.transacting is not None and self.transacting.stands(slot):
+                self.side.fail(slot, verdict.DONE, b"")
+                continue
+            death = whole if self.transacting is None else blame.of_one(whole, called == slot)
             sentence = self._judge(slot, death)
             self._say(slot, sentence.event, death)
             self._carry_out(slot, sentence)

@@ -3,6 +3,7 @@
 Partitions enters. Nothing is decided here.
 """
 
+import math
 from dataclasses import dataclass
 
 from ringmain._fastpath import PartitionQueue
@@ -19,5 +20,9 @@ class Owned:
     stalled: bool = False
     sought: bool = False
     """It is being sent elsewhere: what was not begun is not wanted, least of all from the queues."""
+    resting: bool = False
+    """Of a transactional route: nothing of it is placed until the feeder's own commit of it is answered."""
+    behind_since_s: float = math.inf
+    """Of a transactional route: since when something is settled that is not known to be committed."""
     held: bool = False
     """Nothing is taken of it: an operator has paused it, or it is being sent elsewhere."""

@@ -19,6 +19,7 @@ from ringmain.feed.owned import Owned
 from ringmain.feed.seeking import target
 from ringmain.feed.sparing import Sparing
 from ringmain.feed.standstill import Standstill
+from ringmain.feed.transacting import Transacting
 from ringmain.kafka.assignment import UNKNOWN, Partition
 from ringmain.kafka.properties import Member
 from ringmain.kafka.source import KafkaSource
@@ -77,7 +78,12 @@ class Partitions:
         self._kafka = KafkaSource(member, route.topics, route.kafka, self)
         if self._kafka.slow_because:
             _log.warning("messages go through Python objects", extra={"reason": self._kafka.slow_because})
-        self._commits = Commits(self._kafka, self._side, config.commit.interval_s)
+        transactional = route.transactional
+        self._commits = Commits(
+            self._kafka, self._side, config.commit.interval_s, transactional=transactional
+        )
+        self._transacting = Transacting(seat, self._side, self._kafka, self._owned) if transactional else None
+        feeder.transacting = self._transacting
         self._kafka.start()
 
     # -- the loop's side -----------------------------------------------------------------------------------
@@ -85,6 +91,8 @@ class Partitions:
     def take(self) -> bool:
         """Serve the client, then place what fits. True = there may be more at once."""
         self._kafka.poll()
+        if self._transacting is not None:
+            self._transacting.look()
         if self._quiet or self._waits_for_courier():
             return False
         more = self._place(list(self._owned.values()))
@@ -99,7 +107,7 @@ class Partitions:
     def _place(self, partitions: list[Owned]) -> bool:
         more = False
         for owned in partitions:
-            if owned.held:
+            if owned.held or owned.resting:
                 continue
             if owned.stalled and self._side.busy and not self._side.roomy:
                 continue  # PERF: a full ring is filled a sixteenth at a time, not message by message
@@ -119,6 +127,7 @@ class Partitions:
         for (topic, partition), owned in self._owned.items():
             if owned.index == index:
                 owned.asked = owned.committed = -1
+                self._side.tell_partition(index, UNKNOWN, UNKNOWN, owned.held)
                 _log.warning(
                     "the partition begins again at an earlier offset",
                     extra={"topic": topic, "partition": partition, "offset": offset},
@@ -147,7 +156,7 @@ class Partitions:
         if not self._quiet and not self._kafka.problem:
             for pair, end in self._kafka.end_offsets().items():
                 owned = self._owned.get(pair)
-                if owned is None or owned.stalled or owned.held:
+                if owned is None or owned.stalled or owned.held or owned.resting:
                     continue
                 if 0 <= self._side.position(owned.index) < end:
                     behind[pair] = self._side.position(owned.index)
@@ -169,7 +178,7 @@ class Partitions:
         for pair, owned in self._owned.items():
             # The end is some seconds old, and what was taken since is beyond it.
             end = max(ends[pair], self._side.position(owned.index)) if pair in ends else UNKNOWN
-            self._side.tell_partition(owned.index, owned.committed, end, owned.held)
+            self._side.tell_partition(owned.index, self._commits.known(owned), end, owned.held)
 
     def timeout_s(self) -> float:
         """Until the next commit, or as the client wants it."""
@@ -278,15 +287,22 @@ class Partitions:
         owned = Owned(queue, index, start_offset, start_offset, held=self._is_paused(topic, partition))
         self._owned[topic, partition] = owned
         self._side.tell_partition(index, owned.committed, UNKNOWN, owned.held)
+        if self._transacting is not None:
+            self._transacting.tell()
         _log.info("assigned", extra={"topic": topic, "partition": partition, "offset": start_offset})
 
     def regrouped(self) -> None:
         """Also when nothing is different here: another node may have come, which wants its share of seats."""
+        if self._transacting is not None:
+            self._transacting.begin()
         self._tell()
 
     def revoked(self, partitions: list[Partition], lost: bool) -> None:
         """Settle what was begun, commit, give away; `lost` = another member has them already."""
         going = {pair: self._owned.pop(pair) for pair in partitions if pair in self._owned}
+        if self._transacting is not None:
+            self._transacting.tell()
+            self._transacting.going = going
         for owned in going.values():
             self._intake.drop(owned.index)
         began_s = clock.monotonic_s()

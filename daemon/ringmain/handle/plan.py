@@ -77,7 +77,7 @@ class Plan:
     @property
     def run_limit(self) -> int:
         """Messages of one key that may be claimed as one; 0 = as many as suits the ring."""
-        if self.spec.batch:
+        if self.spec.batch or self.settings.transactional:
             return self.settings.batch.messages
         return 1 if self.spec.is_async else 0
 

@@ -12,7 +12,7 @@ import uvloop
 from ringmain import lifecycle
 from ringmain.app import App
 from ringmain.errors import AppError
-from ringmain.handle import hooks, plan, sending, sync
+from ringmain.handle import hooks, plan, sending, sync, transactions
 from ringmain.handle.concurrent import GRACE_S, Calls, Terms
 from ringmain.handle.concurrent_batches import BatchCalls
 from ringmain.handle.limits import Limits
@@ -43,6 +43,8 @@ def run(seat: Seat) -> int:
         calls = BatchCalls(work, work.batches, terms, events) if work.batches else Calls(work, terms, events)
         speak_of(calls.present)
         calls.run()
+    elif isinstance(sent, transactions.Transacting):
+        transactions.loop(work, sent)
     elif sent is not None and sent.post is not None:
         sending.loop(work, sent.post)
     else:
@@ -53,13 +55,19 @@ def run(seat: Seat) -> int:
     return lifecycle.OK if work.exit_code is None else work.exit_code
 
 
-def _prepare(
-    seat: Seat, app: App, events: asyncio.AbstractEventLoop
-) -> tuple[Work, Terms, sending.Sending | None]:
+Sent = sending.Sending | transactions.Transacting | None
+"""What goes with the producers of the app, if it has any."""
+
+
+def _prepare(seat: Seat, app: App, events: asyncio.AbstractEventLoop) -> tuple[Work, Terms, Sent]:
     side = seat.segments[seat.pool].open_handler(seat.index, seat.incarnation)
     made = plan.build(app, seat.config, seat.route, seat.channel, side.pause)
     settings = made.settings
-    sent = sending.prepare(app, seat, made, side, events) if app.producers else None
+    sent: Sent = None
+    if settings.transactional:
+        sent = transactions.prepare(app, seat, made)
+    elif app.producers:
+        sent = sending.prepare(app, seat, made, side, events)
     made = made if sent is None else sent.plan
     limits = Limits(settings.max_messages, settings.max_rss_bytes)
     work = Work(seat, side, made.compiled(), limits, batches=made.batches())

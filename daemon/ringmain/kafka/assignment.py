@@ -4,6 +4,7 @@ KafkaSource enters. Nothing is read or committed here; the broker is asked once 
 deadline.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -59,6 +60,33 @@ def starts_of(consumer: Consumer, given: Iterable[TopicPartition], reset: str) -
     found = {pair: one.offset for pair, one in told.items() if one.offset >= 0}
     missing = [pair for pair in told if pair not in found]
     return Starts(found, ends_of(consumer, missing, reset, ASK_S))
+
+
+def committed_of(
+    consumer: Consumer, pairs: Iterable[Partition], timeout_s: float
+) -> dict[Partition, int] | None:
+    """What the group has committed of each, negative = nothing; None = it did not tell in time.
+
+    With read_committed it tells nothing of a partition of which a transaction's offsets are still open.
+    """
+    try:
+        answers = consumer.committed([TopicPartition(*pair) for pair in pairs], timeout=timeout_s)
+    except KafkaException:
+        return None
+    if any(one.error is not None for one in answers):
+        return None
+    return {(one.topic, one.partition): one.offset for one in answers}
+
+
+def offset_at(consumer: Consumer, pair: Partition, when: str | int, timeout_s: float) -> int:
+    """The offset at "earliest", "latest" or of the first message since a time in ms, or UNKNOWN."""
+    if isinstance(when, str):
+        return ends_of(consumer, [pair], when, timeout_s).get(pair, UNKNOWN)
+    with contextlib.suppress(KafkaException):
+        (answer,) = consumer.offsets_for_times([TopicPartition(*pair, when)], timeout=timeout_s)
+        if answer.error is None and answer.offset >= 0:
+            return int(answer.offset)
+    return ends_of(consumer, [pair], "latest", timeout_s).get(pair, UNKNOWN)
 
 
 def ends_of(consumer: Consumer, pairs: list[Partition], which: str, timeout_s: float) -> dict[Partition, int]:

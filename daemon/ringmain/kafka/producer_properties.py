@@ -18,7 +18,7 @@ DEFAULTS: Mapping[str, Default] = {
 }
 
 OWNED: Mapping[str, str] = {
-    "transactional.id": "transactions are not available in this version of ringmain",
+    "transactional.id": "made of name, route, node and seat: see routes.R.transactional",
     "delivery.report.only.error": "a handler's message is settled behind the reports of what it sent",
     "plugin.library.paths": "no plugins are loaded into handler processes",
     "statistics.interval.ms": "ringmain has metrics of its own",

@@ -18,7 +18,15 @@ from ringmain._fastpath import Drain, PartitionQueue
 from ringmain.control import Client
 from ringmain.errors import FatalKafkaError
 from ringmain.kafka import figures
-from ringmain.kafka.assignment import UNKNOWN, Assignment, Offsets, Partition, ends_of, starts_of
+from ringmain.kafka.assignment import (
+    UNKNOWN,
+    Assignment,
+    Offsets,
+    Partition,
+    committed_of,
+    offset_at,
+    starts_of,
+)
 from ringmain.kafka.health import BROKER, GROUP, TOPIC, Health
 from ringmain.kafka.outlook import Outlook
 from ringmain.kafka.properties import (
@@ -212,13 +220,21 @@ class KafkaSource:
         self.commit(offsets)
         deadline_s = clock.monotonic_s() + timeout_s
         while (left_s := deadline_s - clock.monotonic_s()) > 0:
-            stands = self._stand(offsets, left_s)
-            if stands:
+            standing = self.standing(list(offsets), left_s)
+            if standing == offsets:
                 return True
-            if stands is not None:
+            if standing is not None:
                 clock.sleep_s(min(left_s, _COMMIT_AGAIN_S))
                 self.commit(offsets)
         return False
+
+    def standing(self, pairs: list[Partition], timeout_s: float) -> dict[Partition, int] | None:
+        """What the group has committed, with no transaction open; None = not told in time."""
+        return committed_of(self._consumer, pairs, timeout_s)
+
+    def member(self) -> bytes:
+        """In whose name a transaction sends offsets: this member, as the group knows it now."""
+        return bytes(self._consumer.consumer_group_metadata()) if self._queues else b""
 
     # ---- one partition
 
@@ -244,14 +260,7 @@ class KafkaSource:
 
     def offset_for(self, topic: str, partition: int, when: str | int, timeout_s: float) -> int:
         """The offset at "earliest", "latest" or of the first message since a time in ms, or UNKNOWN."""
-        pair = topic, partition
-        if isinstance(when, str):
-            return ends_of(self._consumer, [pair], when, timeout_s).get(pair, UNKNOWN)
-        with contextlib.suppress(KafkaException):
-            (answer,) = self._consumer.offsets_for_times([TopicPartition(*pair, when)], timeout=timeout_s)
-            if answer.error is None and answer.offset >= 0:
-                return int(answer.offset)
-        return ends_of(self._consumer, [pair], "latest", timeout_s).get(pair, UNKNOWN)
+        return offset_at(self._consumer, (topic, partition), when, timeout_s)
 
     def note_event(self, code: int, text: str) -> None:
         """What a fetch brought that is neither a message nor a partition's end."""
@@ -368,13 +377,6 @@ class KafkaSource:
                 self._health.well(TOPIC)
         elif (refused := outlook.refused) is not None:
             self._health.error(*refused)
-
-    def _stand(self, offsets: Offsets, timeout_s: float) -> bool | None:
-        try:
-            answers = self._consumer.committed([TopicPartition(*pair) for pair in offsets], timeout=timeout_s)
-        except KafkaException:
-            return None
-        return all(offsets[one.topic, one.partition] == one.offset for one in answers)
 
     def _let_go(self, pairs: list[Partition]) -> None:
         self._reading.forget(pairs)

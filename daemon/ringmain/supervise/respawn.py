@@ -32,6 +32,7 @@ class Cause(Enum):
     TIMEOUT = "timeout"
     RSS = "rss"
     STUCK = "stuck"
+    UNSURE = "unsure"
     REVOKED = "revoked"
     DEADLINE = "deadline"
     STOPPED = "stopped"
@@ -46,6 +47,7 @@ _CAUSE_OF_CODE = {
     lifecycle.CANNOT_BOOT: Cause.CANNOT_BOOT,
     lifecycle.FATAL: Cause.FATAL,
     lifecycle.STUCK: Cause.STUCK,
+    lifecycle.UNSURE: Cause.UNSURE,
 }
 
 

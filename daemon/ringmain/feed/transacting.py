@@ -1,0 +1,108 @@
+"""What a feeder of a transactional route does besides: its handlers commit, and it tells them in whose name.
+
+Partitions enters, and the loop when a handler has died. LOSS: of what a dead handler was executing only that
+comes again which its last transaction has not committed: first that transaction is ended, whatever it was at,
+then the group is asked. Until both have happened the handler stays unresolved, and its partition waits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ringmain import clock, outgoing
+from ringmain.feed.owned import Owned
+from ringmain.kafka.assignment import Partition
+from ringmain.kafka.source import KafkaSource
+from ringmain.rings import FeederSide, called_slot, origin_of, tell_member
+from ringmain.seat import Seat
+
+if TYPE_CHECKING:
+    from ringmain.kafka.transacting import Transaction
+
+TELL_S = 0.1
+"""How often the member's word is looked at: some protocols change it without saying so."""
+ASK_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Transacting:
+    """Of one feeder."""
+
+    def __init__(
+        self, seat: Seat, side: FeederSide, kafka: KafkaSource, owned: Mapping[Partition, Owned]
+    ) -> None:
+        self._seat, self._side, self._kafka, self._owned = seat, side, kafka, owned
+        self._member = b""
+        self._look_s = 0.0
+        self._fences: dict[int, Transaction] = {}
+        self._floors: dict[Partition, int] = {}
+        self._begun: dict[Partition, Owned] = {}
+        self.going: Mapping[Partition, Owned] = {}
+        """What is being given away: no longer owned, and still executing."""
+
+    # -- the living --------------------------------------------------------------------------------------
+
+    def tell(self) -> None:
+        """In whose name offsets are sent from now on, if that is different."""
+        self._look_s = clock.monotonic_s() + TELL_S
+        member = self._kafka.member()
+        if member and member != self._member:
+            tell_member(self._side, member)
+            self._member = member
+
+    def look(self) -> None:
+        """The same now and then."""
+        if clock.monotonic_s() >= self._look_s:
+            self.tell()
+
+    def begin(self) -> None:
+        """See the starting positions of what is newly ours committed.
+
+        ORDER: before anything of it is placed: on its way, such a commit could come behind a transaction's.
+        """
+        fresh = {pair: one for pair, one in self._owned.items() if self._begun.get(pair) is not one}
+        self._begun = dict(self._owned)
+        starts = {pair: one.committed for pair, one in fresh.items() if one.committed >= 0}
+        if not starts or self._kafka.standing(list(starts), ASK_S) == starts:
+            return
+        if not self._kafka.commit_now(starts, ASK_S):
+            for pair in starts:
+                fresh[pair].resting = True  # until its answer comes
+
+    # -- the dead ----------------------------------------------------------------------------------------
+
+    def known(self, handler: int) -> bool:
+        """Whether it is known what stands of what this dead handler was executing here. To be asked again."""
+        pairs = [
+            pair
+            for pair, owned in [*self._owned.items(), *self.going.items()]
+            if handler in self._side.executing_seats(owned.index)
+        ]
+        if not pairs:
+            self._fences.pop(handler, None)
+            return True
+        if handler not in self._fences:
+            self._fences[handler] = outgoing.transaction(self._seat.config, self._seat.route, handler)
+        if not self._fences[handler].prepare():
+            return False
+        floors = self._kafka.standing(pairs, ASK_S)
+        if floors is None:
+            return False
+        self._floors = floors
+        del self._fences[handler]
+        _log.info(
+            "asked what a dead handler has committed", extra={"handler": handler, "offsets": str(floors)}
+        )
+        return True
+
+    def stands(self, slot: int) -> bool:
+        """Whether the slot's message is done: after known(), of the same handler."""
+        message_id, _ = origin_of(self._side, slot)
+        topic, partition, offset = message_id.rsplit(":", 2)
+        return int(offset) < self._floors.get((topic, int(partition)), -1)
+
+    def called(self, handler: int) -> int:
+        """The slot whose call the handler died in, -1 = in none."""
+        return called_slot(self._side, handler)

@@ -1,0 +1,373 @@
+"""The loop of a transactional route: what calls send and the offsets of what they got stand or fall together.
+
+`run` enters once per process. A claim is one partition's, in its order; a transaction is the first part of it
+that ends well. LOSS: no verdict is left before its transaction stands, and no offset is sent beyond a message
+that is to be tried again, or that is on its way to the dead set. What Kafka refuses comes again. Where nobody
+knows, the process ends, and its feeder asks Kafka before anything of it is called again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ringmain import clock, lifecycle, outgoing
+from ringmain.app import App
+from ringmain.handle.plan import Plan
+from ringmain.handle.resolve import CALL, DECODE, TOMBSTONE
+from ringmain.handle.sync import Rest
+from ringmain.handle.work import BEAT_S, Work
+from ringmain.message import Message
+from ringmain.producer import Outbox
+from ringmain.rings import ORDERS, BatchClaim, BatchPlan, CallPlan
+from ringmain.seat import Seat
+from ringmain.signature import WANTS_MESSAGE, WANTS_ONLY_MESSAGE, WANTS_VALUE
+from ringmain.verdict import DONE, RETURNED, SKIP
+
+if TYPE_CHECKING:
+    from ringmain.kafka.producing import Outlets
+    from ringmain.kafka.transacting import Step, Transaction
+
+LONG_S = 0.1
+"""After calls that took so long a transaction is committed, whatever else is there."""
+FLUSH_S = 0.1
+REFUSED_S = 1.0
+"""The longest wait for another word on the member after a refusal: the group moves."""
+_LOOK_S = 0.01
+Verdict = tuple[int, bytes]
+_DONE: Verdict = (DONE, b"")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kafka:
+    """The room of that name, as far as a transaction needs it; loaded after the fork."""
+
+    transaction: Transaction
+    outlets: Outlets
+    step: type[Step]
+
+
+@dataclass
+class Run:
+    """Calls in one transaction, one after another; `stop` is the verdict of one that did not end well."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    boxes: list[Outbox | None] = field(default_factory=list)
+    stop: Verdict | None = None
+    dirty: bool = False
+    """Something is in the transaction that must not be."""
+
+    @property
+    def length(self) -> int:
+        """Calls that ended well."""
+        return len(self.verdicts)
+
+    def fail_at(self, n: int, verdict: Verdict) -> None:
+        """What the nth call sent is not delivered."""
+        self.stop, self.dirty = verdict, True
+        del self.verdicts[n:], self.boxes[n:]
+
+
+class Boxes:
+    """The outbox of the call that is under way: none outside of calls."""
+
+    def __init__(self) -> None:
+        self.present: Outbox | None = None
+        self._is_open = False
+
+    def begin(self) -> None:
+        """A call begins."""
+        self.present, self._is_open = None, True
+
+    def end(self) -> Outbox | None:
+        """What it sent."""
+        sent, self.present, self._is_open = self.present, None, False
+        return sent
+
+    def of_call(self) -> Outbox | None:
+        """For whoever sends."""
+        if self.present is None and self._is_open:
+            self.present = Outbox()
+        return self.present
+
+
+class Calls:
+    """How one message is called, and what its end means."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._spec, self._decode, self.resolver = plan.spec, plan.decode, plan.resolver
+        self._argue = _arguments(plan)
+
+    def execute(self, message: Message) -> Verdict:
+        """Its verdict."""
+        if message.value is None and not self._spec.accepts_none:
+            return self.resolver.resolve(message, None, None, TOMBSTONE)
+        stage, result, failed = DECODE, None, None
+        try:
+            arguments = self._argue(message)
+            stage = CALL
+            result = self._spec.call(*arguments)
+        except BaseException as error:
+            failed = error
+        if result is None and failed is None:
+            return _DONE
+        return self.resolver.resolve(message, result, failed, stage)
+
+
+def _arguments(plan: Plan) -> Callable[[Message], tuple[object, ...]]:
+    wants, decode = plan.spec.wants, plan.decode
+    if wants & WANTS_ONLY_MESSAGE:
+        return lambda message: (message,)
+
+    def value_of(message: Message) -> object:
+        value = message.value
+        return value if value is None or decode is None or not wants & WANTS_VALUE else decode(value)
+
+    if wants & WANTS_MESSAGE:
+        return lambda message: (value_of(message), message)
+    return lambda message: (value_of(message),)
+
+
+class Transactions:
+    """Claims, cut into transactions."""
+
+    def __init__(self, work: Work, transacting: Transacting) -> None:
+        plan = transacting.plan
+        self._work, self._side = work, work.side
+        self._kafka, self._boxes = transacting.kafka, transacting.boxes
+        self._calls = Calls(plan)
+        self._plan = gathering(plan)
+        self._most = plan.settings.batch.messages
+        self._call_s = 0.001
+        self._ready = False
+
+    # -- claims ------------------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """Whether what another of this seat left open has ended."""
+        if not self._ready:
+            self._ready = self._kafka.transaction.prepare()
+        return self._ready
+
+    def serve(self) -> int:
+        """One claim; how many messages it had."""
+        limit = max(1, min(self._most, int(LONG_S / self._call_s), self._work.room))
+        batch = self._side.batch(self._plan, limit)
+        if batch is None:
+            return 0
+        at = 0
+        while at < len(batch):
+            if self._work.over or (member := batch.member()) is None:
+                give_back(batch, at)
+                break
+            at = self._transact(batch, at, member)
+        self._side.flush()
+        return batch.executed
+
+    def _transact(self, batch: BatchClaim, at: int, member: bytes) -> int:
+        """One transaction, from the `at`th message on; where the next one begins."""
+        run = self._attempt(batch, at, len(batch) - at)
+        most, stop = run.length, run.stop
+        while run.dirty and most and not self._work.over:
+            # What one call sent cannot be taken out of it alone: those before it are called once more.
+            if not self._insist(self._kafka.transaction.abort):
+                return self._leave(batch, at)
+            run = self._attempt(batch, at, most)
+            if run.length < most:
+                most, stop = run.length, run.stop
+        if run.dirty or most == 0:
+            if not self._insist(self._kafka.transaction.abort) or most:
+                return self._leave(batch, at)
+        elif not self._commit(batch, at, run, member):
+            return self._leave(batch, at)
+        return self._settle(batch, at, run.verdicts, stop)
+
+    def _settle(self, batch: BatchClaim, at: int, verdicts: list[Verdict], stop: Verdict | None) -> int:
+        for n, verdict in enumerate(verdicts, at):
+            batch.finish(n, *verdict)
+        at += len(verdicts)
+        if stop is None:
+            return at
+        # LOSS: also behind one that is dead nothing goes on before the courier's confirm.
+        batch.finish(at, *stop)
+        give_back(batch, at + 1)
+        return len(batch)
+
+    def _leave(self, batch: BatchClaim, at: int) -> int:
+        """The transaction does not stand, or nobody knows."""
+        if not self._is_lost:
+            give_back(batch, at)
+        return len(batch)
+
+    # -- calls -------------------------------------------------------------------------------------------
+
+    def _attempt(self, batch: BatchClaim, at: int, most: int) -> Run:
+        """Call up to `most`, in a transaction that begins here, and see what they sent delivered."""
+        run = Run()
+        if not self._insist(self._kafka.transaction.begin):
+            run.dirty = True
+            return run
+        began_s, messages = clock.monotonic_s(), batch.values
+        for n in range(at, at + most):
+            if not self._call(batch, n, messages[n], run):
+                break
+            if clock.monotonic_s() - began_s > LONG_S:
+                break
+        took_s = (clock.monotonic_s() - began_s) / (run.length + 1)
+        self._call_s = max(1e-6, (self._call_s * 3 + took_s) / 4)
+        self._deliver(run, messages[at : at + most])
+        return run
+
+    def _call(self, batch: BatchClaim, n: int, message: Message, run: Run) -> bool:
+        self._boxes.begin()
+        batch.begin_call(n)
+        try:
+            verdict = self._calls.execute(message)
+        finally:
+            batch.end_call()
+            sent = self._boxes.end()
+        self._work.leave_if_forked()
+        if verdict[0] not in (DONE, SKIP):
+            run.stop, run.dirty = verdict, sent is not None
+            return False
+        run.verdicts.append(verdict)
+        run.boxes.append(sent)
+        return True
+
+    def _deliver(self, run: Run, messages: Sequence[Message]) -> None:
+        """ORDER: a failure of an earlier call's is looked for first: what came after it may be its doing."""
+        waiting = [box for box in run.boxes if box is not None]
+        next_beat_s = clock.monotonic_s() + BEAT_S
+        while any(box.waiting for box in waiting) and not any(box.failed for box in waiting):
+            self._kafka.transaction.flush(FLUSH_S)
+            if clock.monotonic_s() >= next_beat_s:
+                self._work.beat()
+                next_beat_s = clock.monotonic_s() + BEAT_S
+                if self._is_too_late:
+                    run.dirty = True
+                    return
+        for n, box in enumerate(run.boxes):
+            if box is not None and box.failure is not None:
+                run.fail_at(n, self._calls.resolver.resolve(messages[n], None, box.failure, CALL))
+                return
+
+    # -- the end of a transaction ------------------------------------------------------------------------
+
+    def _commit(self, batch: BatchClaim, at: int, run: Run, member: bytes) -> bool:
+        """Whether it stands."""
+        transaction, last = self._kafka.transaction, batch.values[at + run.length - 1]
+        if member:
+            place = last.topic, last.partition, last.offset + 1
+            if not self._insist(partial(transaction.send_offset, place, member)):
+                return self._refused(batch, member)
+        return self._insist(transaction.commit) or self._refused(batch, b"")
+
+    def _refused(self, batch: BatchClaim, member: bytes) -> bool:
+        """It is aborted. Where the group has moved, its feeder will say what is different: soon, or now."""
+        if self._is_lost or not self._insist(self._kafka.transaction.abort):
+            return False
+        until_s = clock.monotonic_s() + REFUSED_S
+        while member and batch.member() == member and clock.monotonic_s() < until_s:
+            clock.sleep_s(_LOOK_S)
+        self._work.beat()
+        return False
+
+    def _insist(self, step: Callable[[], Step]) -> bool:
+        """Whether it is done, however long Kafka is away. After LOST this process is over."""
+        word = self._kafka.step
+        while (came := step()) is word.AGAIN:
+            self._work.beat()
+            if self._is_too_late:
+                came = word.LOST
+                break
+        if came is word.LOST and not self._is_lost:
+            _log.warning("it is not known whether a transaction stands: this process ends and Kafka is asked")
+            self._work.exit_code = lifecycle.UNSURE
+        return came is word.DONE
+
+    @property
+    def _is_lost(self) -> bool:
+        return self._work.exit_code == lifecycle.UNSURE
+
+    @property
+    def _is_too_late(self) -> bool:
+        """A stop waits no longer."""
+        return self._work.over and clock.monotonic_s() > self._work.end_by_s - 2 * BEAT_S
+
+
+def give_back(batch: BatchClaim, at: int) -> None:
+    """From the `at`th on they come again, nothing counted."""
+    for n in range(at, len(batch)):
+        batch.finish(n, RETURNED)
+
+
+def gathering(plan: Plan) -> BatchPlan:
+    """How claims come together. They are decoded call by call: none leaves before its transaction."""
+    spec, batch = plan.spec, plan.settings.batch
+    raw = CallPlan(_never, None, _never, WANTS_ONLY_MESSAGE, True, spec.name, spec.channel)
+    attempts, order = plan.settings.retry.attempts, ORDERS[plan.settings.order]
+    return BatchPlan(
+        raw,
+        _settle_nothing,
+        messages=batch.messages,
+        size_bytes=batch.bytes,
+        wait_s=0.0,
+        attempts=attempts,
+        order=order,
+    )
+
+
+def _never(*_arguments: object) -> tuple[int, bytes]:
+    raise NotImplementedError("nothing is called or judged where claims come together")
+
+
+def _settle_nothing(*_arguments: object) -> tuple[BatchClaim, ...]:
+    return ()
+
+
+def prepare(app: App, seat: Seat, plan: Plan) -> Transacting:
+    """The client of this process, and the app's producers over it, before anything of the author's runs."""
+    from ringmain.kafka import transacting
+
+    boxes = Boxes()
+    transaction = outgoing.transaction(seat.config, seat.route, seat.index)
+    outlets = outgoing.for_transactions(app, seat.config, transaction, boxes.of_call)
+    return Transacting(plan, Kafka(transaction, outlets, transacting.Step), boxes)
+
+
+@dataclass(frozen=True)
+class Transacting:
+    """What a process of a transactional route goes by."""
+
+    plan: Plan
+    kafka: Kafka
+    boxes: Boxes
+
+    def end(self, _work: Work) -> None:
+        """The hooks are done: nothing is on its way but what is lost."""
+        self.kafka.outlets.close()
+        self.kafka.transaction.close()
+
+
+def loop(work: Work, transacting: Transacting) -> None:
+    """Serve until an order or a limit ends it."""
+    transactions = Transactions(work, transacting)
+    rest, next_beat_s = Rest(work), 0.0
+    while not work.over:
+        if not transactions.ready:
+            clock.sleep_s(_LOOK_S)
+        elif executed := transactions.serve():
+            work.count(executed)
+        else:
+            rest.take()
+        now_s = clock.monotonic_s()
+        if now_s >= next_beat_s:
+            work.beat()
+            next_beat_s = now_s + BEAT_S
+    work.side.return_held()
+    work.finish()
