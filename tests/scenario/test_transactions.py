@@ -70,3 +70,46 @@ def test_every_message_has_its_output_once_and_in_order(scenario: Scenario) -> N
     scenario.wait_for_settled()
     assert_exactly_once(scenario, output, 5000)
     daemon.stop()
+
+
+def luck() -> random.Random:
+    seed = int(os.environ.get("TX_SEED", random.getrandbits(32)))
+    print(f"TX_SEED={seed}")
+    return random.Random(seed)
+
+
+def kill(daemon: Daemon, role: str, chance: random.Random) -> None:
+    if children := daemon.children(role):
+        with suppress(ProcessLookupError):
+            signals.send(chance.choice(sorted(children.values())), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("role", ["handler", "feeder"])
+def test_nothing_is_repeated_or_missing_when_children_are_killed(scenario: Scenario, role: str) -> None:
+    chance, count = luck(), 6000
+    output = set_up(scenario, before="block_for(0.001)", max_crashes=60)
+    produce(scenario, count)
+    daemon = scenario.start()
+    daemon.wait_until_at_work(3)
+    for _ in range(8):
+        time.sleep(chance.uniform(0.1, 0.8))
+        kill(daemon, role, chance)
+    scenario.wait_for_settled(90.0)
+    assert_exactly_once(scenario, output, count)
+    assert scenario.dead() == []
+    daemon.stop()
+
+
+def test_nothing_is_repeated_or_missing_when_the_supervisor_is_killed(scenario: Scenario) -> None:
+    chance, count = luck(), 6000
+    output = set_up(scenario, before="block_for(0.001)", max_crashes=60)
+    produce(scenario, count)
+    for _ in range(4):
+        daemon = scenario.start()
+        daemon.wait_until_at_work(3)
+        time.sleep(chance.uniform(0.0, 1.0))
+        daemon.kill()
+    last = scenario.start()
+    scenario.wait_for_settled(90.0)
+    assert_exactly_once(scenario, output, count)
+    last.stop()

@@ -162,7 +162,9 @@ class Feeder:
     def _mourn(self, handler: int) -> None:
         slots, executing, cause, detail = self.side.resolve(handler)
         whole = blame.Death(cause, blame.words(cause, detail.decode(errors="replace")), executing)
-        called = -1 if self.transacting is None else self.transacting.called(handler)
+        called = -1
+        if self.transacting is not None:
+            slots, called = self.transacting.last_first(slots), self.transacting.called(handler)
         for slot in slots:
             if self.transacting is not None and self.transacting.stands(slot):
                 self.side.fail(slot, verdict.DONE, b"")

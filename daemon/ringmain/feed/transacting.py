@@ -99,9 +99,17 @@ class Transacting:
 
     def stands(self, slot: int) -> bool:
         """Whether the slot's message is done: after known(), of the same handler."""
+        pair, offset = self._place(slot)
+        return offset < self._floors.get(pair, -1)
+
+    def last_first(self, slots: list[int]) -> list[int]:
+        """ORDER: the first of a partition is published with all that hang behind it: so it is decided last."""
+        return sorted(slots, key=lambda slot: self._place(slot)[1], reverse=True)
+
+    def _place(self, slot: int) -> tuple[Partition, int]:
         message_id, _ = origin_of(self._side, slot)
         topic, partition, offset = message_id.rsplit(":", 2)
-        return int(offset) < self._floors.get((topic, int(partition)), -1)
+        return (topic, int(partition)), int(offset)
 
     def called(self, handler: int) -> int:
         """The slot whose call the handler died in, -1 = in none."""
