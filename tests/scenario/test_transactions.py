@@ -113,3 +113,112 @@ def test_nothing_is_repeated_or_missing_when_the_supervisor_is_killed(scenario: 
     scenario.wait_for_settled(90.0)
     assert_exactly_once(scenario, output, count)
     last.stop()
+
+
+def test_what_a_failed_call_sent_is_never_seen_and_its_retry_is_in_order(scenario: Scenario) -> None:
+    after = 'if number % 40 == 7 and message.attempt < 3: raise ConnectionError("not yet")'
+    output = set_up(scenario, after=after, retry={"first_s": 0.05, "max_s": 0.05})
+    produce(scenario, 400)
+    daemon = scenario.start()
+    scenario.wait_for_settled()
+    assert_exactly_once(scenario, output, 400)
+    assert scenario.dead() == []
+    daemon.stop()
+
+
+def test_the_dead_and_the_skipped_send_as_they_say_and_the_offset_passes_them(scenario: Scenario) -> None:
+    after = """if number == 20: return Dead("sent, and no good")
+        if number == 30: return Skip("sent, and fine")"""
+    output = set_up(scenario, before='if number == 399: return Dead("at the end")', after=after)
+    produce(scenario, 400)
+    scenario.produce([{"value": "no number", "partition": 0}, {"value": None, "partition": 0}])
+    daemon = scenario.start()
+    scenario.wait_for_settled()
+    assert_exactly_once(scenario, output, 400, without=(20, 399))
+    assert len(scenario.wait_for_dead(3)) == 3
+    daemon.stop()
+
+
+def test_a_message_whose_output_is_too_large_is_dead_alone(scenario: Scenario) -> None:
+    before = f'out.send("{{}}", "x" * 2_000_000) if number == 50 else None'
+    output = set_up(scenario, before=before.replace("{}", "elsewhere"), retry={"attempts": 1})
+    produce(scenario, 200)
+    daemon = scenario.start()
+    [entry] = scenario.wait_for_dead(1)
+    scenario.wait_for_settled()
+    assert "is too large" in entry["error_message"]
+    assert_exactly_once(scenario, output, 200, without=(50,))
+    daemon.stop()
+
+
+def test_a_call_that_kills_its_process_is_blamed_alone(scenario: Scenario) -> None:
+    output = set_up(scenario, after="if number == 101: os.kill(os.getpid(), signal.SIGKILL)")
+    produce(scenario, 300)
+    daemon = scenario.start()
+    [entry] = scenario.wait_for_dead(1)
+    scenario.wait_for_settled()
+    assert (entry["error_class"], entry["offset"], entry["partition"]) == ("HandlerCrash", 50, 1)
+    assert_exactly_once(scenario, output, 300, without=(101,))
+    assert len([line for line in daemon.log("child ended") if line["cause"] == "crashed"]) == 2
+    daemon.stop()
+
+
+def test_a_call_that_hangs_is_failed_alone(scenario: Scenario) -> None:
+    before = 'if number == 101 and message.attempt == 1: tell("hangs", message); block_for(60)'
+    output = set_up(scenario, before=before, timeout_s=1.0, retry={"first_s": 0.05})
+    produce(scenario, 300)
+    daemon = scenario.start()
+    scenario.wait_for_settled()
+    assert len(scenario.events("hangs")) == 1
+    assert_exactly_once(scenario, output, 300)
+    daemon.stop()
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_nodes_that_come_and_go_repeat_nothing(scenario: Scenario, protocol: str) -> None:
+    count = 6000
+    output = set_up(scenario, before="block_for(0.001)")
+    produce(scenario, count)
+    kafka = {"group.protocol": protocol}
+    of_route = {"order": None, "transactional": True, "handlers": 2, "flood": False, "kafka": kafka}
+    more = {"membership": "dynamic", "producers": {"out": {}}}
+    daemons = []
+    for node in ("a", "b"):
+        place = str(scenario.folder / f"run-{node}")
+        scenario.config(of_route, node=node, runtime_dir=place, state_dir=place, **more)
+        daemons.append(scenario.start())
+        daemons[-1].wait_until_at_work(2)
+        time.sleep(1.0)
+    daemons[0].stop()
+    scenario.wait_for_settled(90.0)
+    assert_exactly_once(scenario, output, count)
+    daemons[1].stop()
+
+
+def test_a_node_that_was_frozen_while_another_took_over_commits_nothing(scenario: Scenario) -> None:
+    count = 3000
+    output = set_up(scenario)
+    produce(scenario, count)
+    kafka = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
+    of_route = {"order": None, "transactional": True, "handlers": 2, "flood": False, "kafka": kafka}
+    app = (scenario.folder / "shop.py").read_text()
+    (scenario.folder / "shop.py").write_text(
+        app.replace("pass\n", 'tell("begun", message) if number % 50 == 0 else block_for(0.001)\n', 1)
+    )
+    more = {"membership": "dynamic", "producers": {"out": {}}}
+    scenario.config(of_route, node="a", **more)
+    first = scenario.start()
+    scenario.wait_for("begun", 10)
+    frozen = [first.pid, *first.children().values()]
+    for pid in frozen:
+        signals.send(pid, signal.SIGSTOP)
+    place = str(scenario.folder / "run-b")
+    scenario.config(of_route, node="b", runtime_dir=place, state_dir=place, **more)
+    second = scenario.start()
+    scenario.wait_for("begun", 30)
+    for pid in frozen:
+        signals.send(pid, signal.SIGCONT)
+    scenario.wait_for_settled(120.0)
+    assert_exactly_once(scenario, output, count)
+    second.stop()
+    first.stop()
