@@ -7,6 +7,7 @@ output partition. Kills come at random moments; TX_SEED in the environment repea
 import os
 import random
 import signal
+import textwrap
 import time
 from collections import Counter
 from contextlib import suppress
@@ -16,6 +17,7 @@ import pytest
 from support import signals
 from support.scenario import Daemon, Scenario
 from support.topic_contents import contents
+from support.waiting import eventually
 
 APP = """
     out = app.producer("out")
@@ -195,30 +197,80 @@ def test_nodes_that_come_and_go_repeat_nothing(scenario: Scenario, protocol: str
     daemons[1].stop()
 
 
-def test_a_node_that_was_frozen_while_another_took_over_commits_nothing(scenario: Scenario) -> None:
-    count = 3000
+def hold_once(scenario: Scenario) -> None:
+    """The first call of number 40 ever waits at the gate `zombie`; calls before it have sent."""
+    app = scenario.folder / "shop.py"
+    held = 'if number == 40 and first_time("held"): wait_at("zombie", message)'
+    app.write_text(app.read_text().replace("pass\n", held + "\n", 1))
+
+
+def test_a_handler_that_outlives_its_feeder_commits_nothing_of_the_next_ones(scenario: Scenario) -> None:
     output = set_up(scenario)
-    produce(scenario, count)
+    hold_once(scenario)
+    produce(scenario, 2000)
+    daemon = scenario.start()
+    [held] = scenario.wait_for("at zombie")
+    feeder = daemon.feeder_of(scenario.topic, held.partition)
+    signals.send(feeder, signal.SIGKILL)
+    daemon.feeder_of(scenario.topic, held.partition, other_than=feeder)
+    scenario.open_gate("zombie")
+    scenario.wait_for_settled()
+    assert_exactly_once(scenario, output, 2000)
+    daemon.stop()
+
+
+def test_a_handler_whose_feeder_was_evicted_is_refused(scenario: Scenario) -> None:
+    output = set_up(scenario)
+    hold_once(scenario)
+    produce(scenario, 2000)
     kafka = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
     of_route = {"order": None, "transactional": True, "handlers": 2, "flood": False, "kafka": kafka}
-    app = (scenario.folder / "shop.py").read_text()
-    (scenario.folder / "shop.py").write_text(
-        app.replace("pass\n", 'tell("begun", message) if number % 50 == 0 else block_for(0.001)\n', 1)
-    )
     more = {"membership": "dynamic", "producers": {"out": {}}}
     scenario.config(of_route, node="a", **more)
     first = scenario.start()
-    scenario.wait_for("begun", 10)
-    frozen = [first.pid, *first.children().values()]
+    [held] = scenario.wait_for("at zombie")
+    frozen = [first.pid, *first.children("feeder").values()]
     for pid in frozen:
         signals.send(pid, signal.SIGSTOP)
     place = str(scenario.folder / "run-b")
     scenario.config(of_route, node="b", runtime_dir=place, state_dir=place, **more)
     second = scenario.start()
-    scenario.wait_for("begun", 30)
-    for pid in frozen:
+    scenario.wait_for_settled()
+    scenario.open_gate("zombie")
+    eventually(lambda: first.log("a transaction has trouble"), message="the zombie is refused")
+    for pid in reversed(frozen):
         signals.send(pid, signal.SIGCONT)
-    scenario.wait_for_settled(120.0)
-    assert_exactly_once(scenario, output, count)
+    assert_exactly_once(scenario, output, 2000)
     second.stop()
     first.stop()
+
+
+DEADLY = """
+    from ringmain.kafka.transacting import Transaction
+    commit, sent = Transaction.commit, []
+
+    def deadly(self):
+        sent.append(1)
+        dies = len(sent) == 3 and first_time("death")
+        if dies and {before}: os.kill(os.getpid(), signal.SIGKILL)
+        step = commit(self)
+        if dies: os.kill(os.getpid(), signal.SIGKILL)
+        return step
+
+    Transaction.commit = deadly
+"""
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before-its-commit", "after-its-commit"])
+def test_a_handler_that_dies_at_its_commit_is_believed_what_kafka_says(
+    scenario: Scenario, before: bool
+) -> None:
+    output = set_up(scenario, before="block_for(0.001)")
+    app = scenario.folder / "shop.py"
+    app.write_text(app.read_text() + textwrap.dedent(DEADLY.format(before=before)))
+    produce(scenario, 2000)
+    daemon = scenario.start()
+    scenario.wait_for_settled()
+    assert daemon.log("asked what a dead handler has committed")
+    assert_exactly_once(scenario, output, 2000)
+    daemon.stop()
