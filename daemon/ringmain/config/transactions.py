@@ -54,7 +54,7 @@ def check(config: Config, route: Route, tree: Mapping[str, Any], report: Report)
     if route.timeout_s > LONGEST_CALL_S:
         report.clash(
             [f"{path}.timeout_s", transactional],
-            f"{route.timeout_s:g} s is longer than brokers let a transaction last: {LONGEST_CALL_S:g} s at most",
+            f"{route.timeout_s:g} s is longer than a broker lets transactions last, {LONGEST_CALL_S:g} s",
         )
     _producers(config, route, report)
 

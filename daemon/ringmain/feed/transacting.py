@@ -103,7 +103,7 @@ class Transacting:
         return offset < self._floors.get(pair, -1)
 
     def last_first(self, slots: list[int]) -> list[int]:
-        """ORDER: the first of a partition is published with all that hang behind it: so it is decided last."""
+        """ORDER: the first of a partition is published with what hangs behind it: it is decided last."""
         return sorted(slots, key=lambda slot: self._place(slot)[1], reverse=True)
 
     def _place(self, slot: int) -> tuple[Partition, int]:

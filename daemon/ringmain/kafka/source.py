@@ -211,9 +211,8 @@ class KafkaSource:
     def commit_now(self, offsets: Offsets, timeout_s: float) -> bool:
         """Commit and see it stand; False = not seen within the time (it may stand all the same).
 
-        librdkafka's synchronous commit has no deadline. So: commit, then ask, with one. Both go through the
-        same queue and connection to the coordinator, in this order. What does not stand was refused, mostly
-        because a rebalance overtook it: under the new generation it is taken.
+        librdkafka's synchronous commit has no deadline. So: commit, then ask, with one, in this order over
+        one connection. What does not stand was refused, as a rebalance overtook it: it is taken later.
         """
         if not offsets:
             return True

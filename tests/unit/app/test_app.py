@@ -106,7 +106,7 @@ def test_what_surrounds_a_call_is_checked_when_it_is_registered() -> None:
 
 
 def config(**routes: Any) -> Any:
-    plain = {"concurrency": None, "format": "json", "through": None, "channels": {}}
+    plain = {"concurrency": None, "format": "json", "through": None, "channels": {}, "transactional": False}
     return SimpleNamespace(routes={name: SimpleNamespace(**plain | given) for name, given in routes.items()})
 
 
@@ -213,3 +213,20 @@ def test_an_app_that_cannot_be_imported_says_where(
 def test_a_module_that_is_not_there_is_told_with_the_folder(tmp_path: Path) -> None:
     with pytest.raises(AppError, match=f"no module 'nowhere_at_all' in {tmp_path}"):
         load_app(SimpleNamespace(app="nowhere_at_all:app", folder=str(tmp_path)))
+
+
+def test_a_transactional_route_takes_plain_functions_of_one_message() -> None:
+    app = App()
+
+    @app.route("orders")
+    async def handle(order: dict[str, int]) -> None: ...
+
+    @app.batch_route("bills")
+    def load(bills: list[dict[str, int]]) -> None: ...
+
+    transactional = config(orders={"transactional": True}, bills={"transactional": True})
+    transactional.producers = {}
+    said = app.problems(transactional)
+    assert len(said) == 2
+    assert "routes.orders.transactional: the handler is `async def`" in said[0]
+    assert "routes.bills.transactional: the handler is a batch route" in said[1]
