@@ -7,6 +7,7 @@ one output partition. Kills come at random moments; TX_SEED in the environment r
 import os
 import random
 import signal
+import subprocess
 import textwrap
 from collections import Counter
 from contextlib import suppress
@@ -14,7 +15,8 @@ from contextlib import suppress
 import pytest
 
 from support import signals
-from support.scenario import Daemon, Scenario
+from support.environment import child_environment
+from support.scenario import RINGMAIN, Daemon, Scenario
 from support.topic_contents import contents
 from support.waiting import eventually, never
 
@@ -276,4 +278,44 @@ def test_a_handler_that_dies_at_its_commit_is_believed_what_kafka_says(
     scenario.wait_for_settled()
     assert daemon.log("asked what a dead handler has committed")
     assert_exactly_once(scenario, output, 2000)
+    daemon.stop()
+
+
+def test_one_that_is_replayed_from_the_dead_set_sends_in_a_transaction_of_its_own(
+    scenario: Scenario,
+) -> None:
+    output = set_up(scenario, before='if number == 7 and first_time("dead"): return Dead("not yet")')
+    produce(scenario, 20)
+    daemon = scenario.start()
+    scenario.wait_for_dead(1)
+    scenario.wait_for_settled()
+    assert_exactly_once(scenario, output, 20, without=(7,))
+    command = [*RINGMAIN, "dead", "replay", str(scenario.folder / "ringmain.toml"), "--all", "--yes"]
+    subprocess.run(command, env=child_environment(), capture_output=True, check=True, timeout=60)
+
+    def replayed() -> bool:
+        return 7 in [number for sequence in sequences(scenario, output).values() for number in sequence]
+
+    eventually(replayed, message="the replayed one has its output")
+    assert scenario.dead() == []
+    scenario.wait_for_settled()
+    daemon.stop()
+
+
+def test_an_operator_may_send_a_partition_back_and_all_behind_is_sent_again_once(scenario: Scenario) -> None:
+    output = set_up(scenario)
+    produce(scenario, 400)
+    daemon = scenario.start()
+    scenario.wait_for_settled()
+    command = [*RINGMAIN, "seek", str(scenario.folder / "ringmain.toml"), "r", "--partition", "1"]
+    subprocess.run(
+        [*command, "--to", "150"], env=child_environment(), capture_output=True, check=True, timeout=60
+    )
+    scenario.wait_for_settled()
+
+    def again() -> bool:
+        assert len(sequences(scenario, output)[1]) == 250
+        return True
+
+    eventually(again, message="the last 50 are there twice")
     daemon.stop()

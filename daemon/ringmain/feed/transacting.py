@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TELL_S = 0.1
 """How often the member's word is looked at: some protocols change it without saying so."""
 ASK_S = 1.0
+AGAIN_S = 0.1
 _log = logging.getLogger(__name__)
 
 
@@ -35,7 +36,7 @@ class Transacting:
     ) -> None:
         self._seat, self._side, self._kafka, self._owned = seat, side, kafka, owned
         self._member = b""
-        self._look_s = 0.0
+        self._look_s = self._again_s = 0.0
         self._fences: dict[int, Transaction] = {}
         self._floors: dict[Partition, int] = {}
         self._begun: dict[Partition, Owned] = {}
@@ -85,10 +86,11 @@ class Transacting:
             return True
         if handler not in self._fences:
             self._fences[handler] = outgoing.transaction(self._seat.config, self._seat.route, handler)
-        if not self._fences[handler].prepare():
+        if clock.monotonic_s() < self._again_s:
             return False
-        floors = self._kafka.standing(pairs, ASK_S)
+        floors = self._kafka.standing(pairs, ASK_S) if self._fences[handler].prepare() else None
         if floors is None:
+            self._again_s = clock.monotonic_s() + AGAIN_S
             return False
         self._floors = floors
         del self._fences[handler]

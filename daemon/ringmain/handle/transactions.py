@@ -36,6 +36,8 @@ LONG_S = 0.1
 FLUSH_S = 0.1
 REFUSED_S = 1.0
 """The longest wait for another word on the member after a refusal: the group moves."""
+AGAIN_S = 0.1
+"""Between two tries to begin, where Kafka refuses at once."""
 _LOOK_S = 0.01
 Verdict = tuple[int, bytes]
 _DONE: Verdict = (DONE, b"")
@@ -360,7 +362,7 @@ def loop(work: Work, transacting: Transacting) -> None:
     rest, next_beat_s = Rest(work), 0.0
     while not work.over:
         if not transactions.ready:
-            clock.sleep_s(_LOOK_S)
+            clock.sleep_s(AGAIN_S)
         elif executed := transactions.serve():
             work.count(executed)
         else:
