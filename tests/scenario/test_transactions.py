@@ -14,9 +14,11 @@ from contextlib import suppress
 
 import pytest
 
+from ringmain import control
 from support import signals
 from support.environment import child_environment
-from support.scenario import RINGMAIN, Daemon, Scenario
+from support.operator import Operator
+from support.scenario import RINGMAIN, ROUTE, Daemon, Scenario
 from support.topic_contents import contents
 from support.waiting import eventually, never
 
@@ -307,10 +309,7 @@ def test_an_operator_may_send_a_partition_back_and_all_behind_is_sent_again_once
     produce(scenario, 400)
     daemon = scenario.start()
     scenario.wait_for_settled()
-    command = [*RINGMAIN, "seek", str(scenario.folder / "ringmain.toml"), "r", "--partition", "1"]
-    subprocess.run(
-        [*command, "--to", "150"], env=child_environment(), capture_output=True, check=True, timeout=60
-    )
+    Operator(scenario).done(control.Seek(ROUTE, 1, "150"))
     scenario.wait_for_settled()
 
     def again() -> bool:
