@@ -1,7 +1,7 @@
-"""Transactional routes beside a loop by hand, on a real Kafka: `python bench/transactions.py [--messages N]`.
+"""Transactional routes beside a loop by hand, on a real Kafka: `python bench/transactions.py`.
 
-Consume, send one output, commit both in a transaction, over a backlog of 200-byte JSON in four partitions. The
-loop is one process: consume up to 500, send, send_offsets_to_transaction, commit. Time is from the first
+Consume, send one output, commit both in a transaction, over a backlog of 200-byte JSON in four partitions.
+The loop is one process: consume up to 500, send, send_offsets_to_transaction, commit. Time is from the first
 committed offset to the last one; every run is verified: each input has exactly one committed output.
 """
 
@@ -120,7 +120,8 @@ def main() -> int:
     reference = statistics.median(found["loop"])
     for who, rates in found.items():
         middle = statistics.median(rates)
-        print(f"{who}: {middle:,.0f}/s ({min(rates):,.0f}-{max(rates):,.0f}), {middle / reference:.2f} of the loop")
+        spread = f"({min(rates):,.0f}-{max(rates):,.0f})"
+        print(f"{who}: {middle:,.0f}/s {spread}, {middle / reference:.2f} of the loop")
     return 0
 
 

@@ -5,6 +5,7 @@ waits for a broker only as long as it is given, and ends with a word, never an e
 nobody here knows whether the transaction stands; only the group's committed offset tells.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -25,6 +26,7 @@ STEP_S = 1.0
 """A step's time; one that needs longer is asked for again."""
 MARGIN_S = 10.0
 """Beyond its longest call a transaction may take so long until Kafka aborts it."""
+RETRY_MS = "5"
 _log = logging.getLogger(__name__)
 
 
@@ -39,7 +41,11 @@ class Step(Enum):
 
 def transacting_properties(id_: str, properties: Properties, timeout_s: float) -> dict[str, str]:
     """All properties of a transaction's client. `timeout_s`: the longest call."""
-    found = {"transaction.timeout.ms": str(int((timeout_s + MARGIN_S) * 1000))}
+    # PERF: Kafka answers "not yet" to who begins before the last one's markers are written: each time.
+    found = {
+        "transaction.timeout.ms": str(int((timeout_s + MARGIN_S) * 1000)),
+        "retry.backoff.ms": RETRY_MS,
+    }
     return found | producer_properties(id_, properties) | {"transactional.id": id_}
 
 
@@ -84,8 +90,9 @@ class Transaction:
 
     def close(self) -> None:
         """Give up what has no report yet."""
-        self.client.purge()
-        self.client.flush(0)
+        with contextlib.suppress(KafkaException):  # a client that was fenced says so once more
+            self.client.purge()
+            self.client.flush(0)
 
     def _take(self, step: Callable[[float], object]) -> Step:
         try:
@@ -134,6 +141,9 @@ class TransactionOutlet(KafkaOutlet):
                 "elsewhere would be part of no transaction"
             )
         return super().send(topic, value, key, more)
+
+    def close(self) -> None:
+        """The transaction closes its client."""
 
     def _made(self) -> Client:
         return self._shared
