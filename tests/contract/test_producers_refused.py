@@ -15,8 +15,11 @@ from confluent_kafka.admin import (
 
 from ringmain import DeliveryFailed, Producer
 from ringmain.kafka.producing import KafkaOutlet, Offer, Outlets
+from ringmain.kafka.transacting import Step, Transaction, TransactionOutlet
+from ringmain.producer import Outbox
 from support.sasl_kafka import USER, SaslKafka
 from support.topic_contents import values
+from support.waiting import eventually
 
 DEADLINE_S = 30.0
 PASSWORD = "let-me-in"
@@ -78,3 +81,25 @@ def test_a_topic_that_is_not_authorised_fails_at_once_and_others_go_on(
     producer.send(allowed, b"second").result(DEADLINE_S)
     assert values(guarded, allowed) == [b"first", b"second"]
     assert values(guarded, forbidden) == []
+
+
+def test_a_transaction_with_a_topic_that_is_not_allowed_is_refused_and_says_so(guarded: SaslKafka) -> None:
+    topic = guarded.create_topic()
+    binding = AclBinding(
+        ResourceType.TRANSACTIONAL_ID, "tx", ResourcePatternType.LITERAL, f"User:{USER}", "*",
+        AclOperation.ALL, AclPermissionType.ALLOW,
+    )  # fmt: skip
+    asked = AdminClient({"bootstrap.servers": guarded.bootstrap}).create_acls([binding])
+    asked[binding].result(DEADLINE_S)
+    one = Transaction("tx", guarded.client_properties(PASSWORD), 30.0)
+    eventually(one.prepare, DEADLINE_S)
+    assert one.begin() is Step.DONE
+    box = Outbox()
+    offer = Offer("test", {}, lambda _value, _topic: b"")
+    TransactionOutlet("out", offer, lambda: box, one).send(topic, b"x", None, None)
+    while (step := one.commit()) is Step.AGAIN:
+        pass
+    assert step is Step.REFUSED
+    assert one.refused_topic or (box.failure is not None and not box.failure.away)
+    assert one.abort() is Step.DONE
+    one.close()

@@ -160,6 +160,26 @@ def test_a_message_whose_output_is_too_large_is_dead_alone(scenario: Scenario) -
     daemon.stop()
 
 
+def test_a_failure_that_the_handler_was_told_of_fails_its_message_all_the_same(scenario: Scenario) -> None:
+    before = """sent = out.send({topic!r}, number, partition=99 if number == 51 else message.partition)
+        try:
+            sent.result(10)
+        except DeliveryFailed:
+            tell("told", message)
+        return"""
+    output = set_up(scenario, retry={"attempts": 1})
+    app = APP.format(topic=output, before=before.format(topic=output), after="pass")
+    app_file = "\n    from ringmain import DeliveryFailed" + app
+    scenario.app(app_file)
+    produce(scenario, 200)
+    daemon = scenario.start()
+    [entry] = scenario.wait_for_dead(1)
+    scenario.wait_for_settled()
+    assert "no such partition" in entry["error_message"]
+    assert_exactly_once(scenario, output, 200, without=(51,))
+    daemon.stop()
+
+
 def test_a_call_that_kills_its_process_is_blamed_alone(scenario: Scenario) -> None:
     output = set_up(scenario, after="if number == 101: os.kill(os.getpid(), signal.SIGKILL)")
     produce(scenario, 300)

@@ -10,22 +10,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ringmain import clock, lifecycle, outgoing
 from ringmain.app import App
+from ringmain.errors import DeliveryFailed
 from ringmain.handle.plan import Plan
-from ringmain.handle.resolve import CALL, DECODE, TOMBSTONE
+from ringmain.handle.resolve import CALL
 from ringmain.handle.sync import Rest
+from ringmain.handle.transacted import Boxes, Calls, Run, Verdict, gathering, give_back
 from ringmain.handle.work import BEAT_S, Work
 from ringmain.message import Message
-from ringmain.producer import Outbox
-from ringmain.rings import ORDERS, BatchClaim, BatchPlan, CallPlan
+from ringmain.rings import BatchClaim
 from ringmain.seat import Seat
-from ringmain.signature import WANTS_MESSAGE, WANTS_ONLY_MESSAGE, WANTS_VALUE
-from ringmain.verdict import DONE, RETURNED, SKIP
+from ringmain.verdict import DONE, SKIP
 
 if TYPE_CHECKING:
     from ringmain.kafka.producing import Outlets
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 LONG_S = 0.1
 """After calls that took so long a transaction is committed, whatever else is there."""
 FLUSH_S = 0.1
+DELIVER_S = 1.0
+"""How long what was sent is waited for outside of the commit, which cannot tell whose failure it is."""
 REFUSED_S = 1.0
 """The longest wait for another word on the member after a refusal: the group moves."""
 AGAIN_S = 0.1
 """Between two tries to begin, where Kafka refuses at once."""
 _LOOK_S = 0.01
-Verdict = tuple[int, bytes]
-_DONE: Verdict = (DONE, b"")
 _log = logging.getLogger(__name__)
 
 
@@ -51,87 +51,6 @@ class Kafka:
     transaction: Transaction
     outlets: Outlets
     step: type[Step]
-
-
-@dataclass
-class Run:
-    """Calls in one transaction, one after another; `stop` is the verdict of one that did not end well."""
-
-    verdicts: list[Verdict] = field(default_factory=list)
-    boxes: list[Outbox | None] = field(default_factory=list)
-    stop: Verdict | None = None
-    dirty: bool = False
-    """Something is in the transaction that must not be."""
-
-    @property
-    def length(self) -> int:
-        """Calls that ended well."""
-        return len(self.verdicts)
-
-    def fail_at(self, n: int, verdict: Verdict) -> None:
-        """What the nth call sent is not delivered."""
-        self.stop, self.dirty = verdict, True
-        del self.verdicts[n:], self.boxes[n:]
-
-
-class Boxes:
-    """The outbox of the call that is under way: none outside of calls."""
-
-    def __init__(self) -> None:
-        self.present: Outbox | None = None
-        self._is_open = False
-
-    def begin(self) -> None:
-        """A call begins."""
-        self.present, self._is_open = None, True
-
-    def end(self) -> Outbox | None:
-        """What it sent."""
-        sent, self.present, self._is_open = self.present, None, False
-        return sent
-
-    def of_call(self) -> Outbox | None:
-        """For whoever sends."""
-        if self.present is None and self._is_open:
-            self.present = Outbox()
-        return self.present
-
-
-class Calls:
-    """How one message is called, and what its end means."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._spec, self._decode, self.resolver = plan.spec, plan.decode, plan.resolver
-        self._argue = _arguments(plan)
-
-    def execute(self, message: Message) -> Verdict:
-        """Its verdict."""
-        if message.value is None and not self._spec.accepts_none:
-            return self.resolver.resolve(message, None, None, TOMBSTONE)
-        stage, result, failed = DECODE, None, None
-        try:
-            arguments = self._argue(message)
-            stage = CALL
-            result = self._spec.call(*arguments)
-        except BaseException as error:
-            failed = error
-        if result is None and failed is None:
-            return _DONE
-        return self.resolver.resolve(message, result, failed, stage)
-
-
-def _arguments(plan: Plan) -> Callable[[Message], tuple[object, ...]]:
-    wants, decode = plan.spec.wants, plan.decode
-    if wants & WANTS_ONLY_MESSAGE:
-        return lambda message: (message,)
-
-    def value_of(message: Message) -> object:
-        value = message.value
-        return value if value is None or decode is None or not wants & WANTS_VALUE else decode(value)
-
-    if wants & WANTS_MESSAGE:
-        return lambda message: (value_of(message), message)
-    return lambda message: (value_of(message),)
 
 
 class Transactions:
@@ -186,7 +105,7 @@ class Transactions:
             if not self._insist(self._kafka.transaction.abort) or most:
                 return self._leave(batch, at)
         elif not self._commit(batch, at, run, member):
-            return self._leave(batch, at)
+            return self._leave(batch, at, run)
         return self._settle(batch, at, run.verdicts, stop)
 
     def _settle(self, batch: BatchClaim, at: int, verdicts: list[Verdict], stop: Verdict | None) -> int:
@@ -200,11 +119,27 @@ class Transactions:
         give_back(batch, at + 1)
         return len(batch)
 
-    def _leave(self, batch: BatchClaim, at: int) -> int:
+    def _leave(self, batch: BatchClaim, at: int, run: Run | None = None) -> int:
         """The transaction does not stand, or nobody knows."""
-        if not self._is_lost:
-            give_back(batch, at)
+        if self._is_lost:
+            return len(batch)
+        fault = self._fault(run) if run is not None else None
+        if fault is not None and run is not None and run.length == 1:
+            batch.finish(at, *self._calls.resolver.resolve(batch.values[at], None, fault, CALL))
+            at += 1
+        elif fault is not None:
+            self._call_s = LONG_S  # which one it was shows when they come one by one
+        give_back(batch, at)
         return len(batch)
+
+    def _fault(self, run: Run) -> DeliveryFailed | None:
+        """What of these calls made Kafka refuse their transaction; None = it was not theirs."""
+        lost = [box.lost for box in run.boxes if box is not None and box.lost is not None]
+        transaction = self._kafka.transaction
+        found = next((one for one in lost if not one.away), None)
+        if found is None and transaction.refused_topic:
+            found = DeliveryFailed(transaction.id, "?", transaction.refused_topic)
+        return found
 
     # -- calls -------------------------------------------------------------------------------------------
 
@@ -244,18 +179,14 @@ class Transactions:
     def _deliver(self, run: Run, messages: Sequence[Message]) -> None:
         """ORDER: a failure of an earlier call's is looked for first: what came after it may be its doing."""
         waiting = [box for box in run.boxes if box is not None]
-        next_beat_s = clock.monotonic_s() + BEAT_S
-        while any(box.waiting for box in waiting) and not any(box.failed for box in waiting):
+        until_s = clock.monotonic_s() + DELIVER_S
+        while any(box.waiting for box in waiting) and not any(box.lost for box in waiting):
             self._kafka.transaction.flush(FLUSH_S)
-            if clock.monotonic_s() >= next_beat_s:
-                self._work.beat()
-                next_beat_s = clock.monotonic_s() + BEAT_S
-                if self._is_too_late:
-                    run.dirty = True
-                    return
+            if clock.monotonic_s() >= until_s:
+                return  # the commit waits for the rest, or knows why there is no use
         for n, box in enumerate(run.boxes):
-            if box is not None and box.failure is not None:
-                run.fail_at(n, self._calls.resolver.resolve(messages[n], None, box.failure, CALL))
+            if box is not None and box.lost is not None:
+                run.fail_at(n, self._calls.resolver.resolve(messages[n], None, box.lost, CALL))
                 return
 
     # -- the end of a transaction ------------------------------------------------------------------------
@@ -300,36 +231,6 @@ class Transactions:
     def _is_too_late(self) -> bool:
         """A stop waits no longer."""
         return self._work.over and clock.monotonic_s() > self._work.end_by_s - 2 * BEAT_S
-
-
-def give_back(batch: BatchClaim, at: int) -> None:
-    """From the `at`th on they come again, nothing counted."""
-    for n in range(at, len(batch)):
-        batch.finish(n, RETURNED)
-
-
-def gathering(plan: Plan) -> BatchPlan:
-    """How claims come together. They are decoded call by call: none leaves before its transaction."""
-    spec, batch = plan.spec, plan.settings.batch
-    raw = CallPlan(_never, None, _never, WANTS_ONLY_MESSAGE, True, spec.name, spec.channel)
-    attempts, order = plan.settings.retry.attempts, ORDERS[plan.settings.order]
-    return BatchPlan(
-        raw,
-        _settle_nothing,
-        messages=batch.messages,
-        size_bytes=batch.bytes,
-        wait_s=0.0,
-        attempts=attempts,
-        order=order,
-    )
-
-
-def _never(*_arguments: object) -> tuple[int, bytes]:
-    raise NotImplementedError("nothing is called or judged where claims come together")
-
-
-def _settle_nothing(*_arguments: object) -> tuple[BatchClaim, ...]:
-    return ()
 
 
 def prepare(app: App, seat: Seat, plan: Plan) -> Transacting:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Producer as Client
 
 from ringmain.clock import monotonic_s
@@ -27,6 +27,11 @@ STEP_S = 1.0
 MARGIN_S = 10.0
 """Beyond its longest call a transaction may take so long until Kafka aborts it."""
 RETRY_MS = "5"
+_OF_A_TOPIC = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+}
 _log = logging.getLogger(__name__)
 
 
@@ -56,6 +61,8 @@ class Transaction:
         self.id = id_
         self._properties = transacting_properties(id_, properties, timeout_s)
         self._nag_at_s = 0.0
+        self.refused_topic = ""
+        """What Kafka said when it refused the present transaction for a topic's sake."""
         self.client = self._made()
 
     def prepare(self) -> bool:
@@ -67,6 +74,7 @@ class Transaction:
 
     def begin(self) -> Step:
         """What is sent from now on is of one transaction."""
+        self.refused_topic = ""
         return self._take(lambda _: self.client.begin_transaction())
 
     def flush(self, timeout_s: float) -> None:
@@ -103,6 +111,7 @@ class Transaction:
                 word = Step.LOST
             elif error.txn_requires_abort():
                 word = Step.REFUSED
+                self.refused_topic = error.str() if error.code() in _OF_A_TOPIC else ""
             else:
                 word = Step.AGAIN if error.retriable() else Step.LOST
             self._say(word, error.str())
