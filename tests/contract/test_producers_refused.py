@@ -39,13 +39,17 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SaslKafka]:
     server.close()
 
 
-def allow_writing(server: SaslKafka, topic: str) -> None:
+def allow(server: SaslKafka, kind: ResourceType, name: str, operation: AclOperation) -> None:
     binding = AclBinding(
-        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{USER}", "*",
-        AclOperation.WRITE, AclPermissionType.ALLOW,
-    )  # fmt: skip
-    asked = AdminClient({"bootstrap.servers": server.bootstrap}).create_acls([binding])
-    asked[binding].result(DEADLINE_S)
+        kind, name, ResourcePatternType.LITERAL, f"User:{USER}", "*", operation, AclPermissionType.ALLOW
+    )
+    # A client that nobody holds any more takes its answer along.
+    admin = AdminClient({"bootstrap.servers": server.bootstrap})
+    admin.create_acls([binding])[binding].result(DEADLINE_S)
+
+
+def allow_writing(server: SaslKafka, topic: str) -> None:
+    allow(server, ResourceType.TOPIC, topic, AclOperation.WRITE)
 
 
 @pytest.fixture
@@ -85,12 +89,7 @@ def test_a_topic_that_is_not_authorised_fails_at_once_and_others_go_on(
 
 def test_a_transaction_with_a_topic_that_is_not_allowed_is_refused_and_says_so(guarded: SaslKafka) -> None:
     topic = guarded.create_topic()
-    binding = AclBinding(
-        ResourceType.TRANSACTIONAL_ID, "tx", ResourcePatternType.LITERAL, f"User:{USER}", "*",
-        AclOperation.ALL, AclPermissionType.ALLOW,
-    )  # fmt: skip
-    asked = AdminClient({"bootstrap.servers": guarded.bootstrap}).create_acls([binding])
-    asked[binding].result(DEADLINE_S)
+    allow(guarded, ResourceType.TRANSACTIONAL_ID, "tx", AclOperation.ALL)
     one = Transaction("tx", guarded.client_properties(PASSWORD), 30.0)
     eventually(one.prepare, DEADLINE_S)
     assert one.begin() is Step.DONE

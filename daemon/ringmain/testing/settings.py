@@ -52,7 +52,8 @@ def completed(app: App, given: Mapping[str, Any]) -> dict[str, Any]:
     for name, route in routes.items():
         if isinstance(route, dict):
             route.setdefault("topics", [name])
-            route.setdefault("order", "none")
+            if not route.get("transactional"):
+                route.setdefault("order", "none")
             _default(route.setdefault("kafka", {}), "group.id", f"{NAME}.{name}")
     return tree
 

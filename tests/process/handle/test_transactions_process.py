@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from ringmain import lifecycle
 from ringmain.config.schema import Producer, Retry
 from ringmain.rings import tell_member
 
@@ -88,3 +89,18 @@ def handle(order: Order) -> None: ...
     assert "sends within calls only on a transactional route" in one.said()
     one.place({"id": 0})
     one.wait(done=1)
+
+
+def test_who_does_not_know_whether_it_stands_ends_and_leaves_no_verdict(sender: Make) -> None:
+    one = sender(
+        """
+from ringmain.kafka.transacting import Step, Transaction
+Transaction.commit = lambda self: Step.LOST
+"""
+        + SENDS
+    )
+    one.place({"id": 0}, {"id": 1})
+    assert one.exit_code() == lifecycle.UNSURE
+    assert one.counters().done == 0
+    assert one.overseer.handler(one.index)[3] > 0
+    assert "it is not known whether a transaction stands" in one.said()

@@ -64,6 +64,7 @@ def test_five_deaths_within_a_minute_are_a_loop_and_time_ends_it() -> None:
         (lifecycle.CANNOT_BOOT, Cause.CANNOT_BOOT),
         (lifecycle.FATAL, Cause.FATAL),
         (lifecycle.STUCK, Cause.STUCK),
+        (lifecycle.UNSURE, Cause.UNSURE),
         (lifecycle.RECYCLE, Cause.RECYCLED),
         (lifecycle.CRASHED, Cause.CRASHED),
         (1, Cause.CRASHED),

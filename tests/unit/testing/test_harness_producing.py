@@ -95,3 +95,8 @@ def test_of_two_apps_each_sends_to_its_own_harness_and_none_after_the_end(harnes
     second = harness(app)
     second.send("orders", {"id": 2})
     assert [each.value for each in (*first.produced, *second.produced)] == [b'{"order":1}', b'{"order":2}']
+
+
+def test_a_transactional_route_is_called_and_sends_as_any(harness: MakeHarness) -> None:
+    result = harness(app_of(sync), {"routes": {"orders": {"transactional": True}}}).send("orders", {"id": 1})
+    assert [each.value for each in result.produced] == [b'{"order":1}']
