@@ -31,9 +31,12 @@ def main() -> None:
         producer.begin_transaction()
         ends: dict[int, int] = {}
         for one in messages:
-            producer.produce(output, one.value(), partition=one.partition())
-            ends[one.partition()] = one.offset() + 1
-        positions = [TopicPartition(topic, partition, offset) for partition, offset in ends.items()]
+            partition, offset = one.partition(), one.offset()
+            assert partition is not None
+            assert offset is not None
+            producer.produce(output, one.value(), partition=partition)
+            ends[partition] = offset + 1
+        positions = [TopicPartition(topic, partition, offset) for partition, offset in sorted(ends.items())]
         producer.send_offsets_to_transaction(positions, consumer.consumer_group_metadata())
         producer.commit_transaction()
 
