@@ -23,6 +23,9 @@ cdef class HandlerSide:
     cdef bint front_only            # the present claim is one of a stop
     cdef bint probing               # the present claim used up a probe
     cdef uint32_t suspects_seen     # the ring's `suspects` when none was left
+    cdef public uint32_t hold_after # see hold_back(); 0 = never
+    cdef uint64_t done_before       # by the last failure
+    cdef uint32_t failures          # without a success in between
     cdef int64_t woke_ns            # when feeders were last woken
     cdef dict topics
     cdef object sent                # verdicts that are kept back, see keeping.pxi
@@ -85,7 +88,9 @@ cdef class HandlerSide:
         self.push_ack(f, slot, seq)
         # PERF: what goes to the dead set or waits a second or more for its retry can wait for the feeder's next
         # look as well (it knows that something is in flight): a wake for each costs more than the failed call.
-        if code == V_CHANNEL or code == V_PAUSE:
+        if code == V_RETRY or code == V_DEAD:
+            hold_back(self)
+        elif code == V_CHANNEL or code == V_PAUSE:
             self.ring.hurry_feeder(f)
 
     cdef void write_detail(self, uint32_t f, uint32_t slot, bytes detail):

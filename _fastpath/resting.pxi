@@ -46,6 +46,24 @@ cdef bint feeder_may_sleep(FeederSide side, uint32_t how) noexcept nogil:
     return True
 
 
+cdef enum:
+    HOLD_NS = 250000000     # a little longer than the breaker's next look is away
+
+
+cdef void hold_back(HandlerSide side) noexcept nogil:
+    """After so many failures in a row the route rests, until somebody has had the time to judge them.
+
+    Code that fails with every message would fill the dead set faster than anybody can look. PERF: a success costs
+    nothing here, the counter of what was done tells of it.
+    """
+    if side.hs.done != side.done_before:
+        side.done_before, side.failures = side.hs.done, 0
+    side.failures += 1
+    if side.failures == side.hold_after:
+        side.failures = 0
+        pause_route(side, now_ns() + HOLD_NS)
+
+
 cdef void pause_route(HandlerSide side, uint64_t until) noexcept nogil:
     """The route takes nothing new until then, in any of its handlers; a longer pause stands."""
     cdef uint64_t present = load_acquire_64(&side.h.paused_until_ns)

@@ -64,5 +64,6 @@ def _prepare(
     limits = Limits(settings.max_messages, settings.max_rss_bytes)
     work = Work(seat, side, made.compiled(), limits, batches=made.batches())
     side.limit_runs(made.run_limit)
+    side.hold_after = settings.flood.messages if settings.flood else 0
     work.guard_forks()
     return work, Terms(made.resolver, made.decode, made.concurrency, settings.timeout_s, GRACE_S), sent
