@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ringmain.app import App
 from ringmain.config.schema import Config, Producer
 from ringmain.errors import AppError
-from ringmain.formats import Encode, Sources, encoder
+from ringmain.formats import Encode, Sources, encoder, schema_text
 from ringmain.producer import Outbox
+from ringmain.schemas import WITH_SCHEMAS
 
 if TYPE_CHECKING:
     from ringmain.kafka.producing import Offer, Outlets
 
-WITH_SCHEMAS = ("protobuf", "avro", "json-schema")
 ANSWER_S = 30.0
 """The longest answer of a schema registry."""
 Boxes = Callable[[], Outbox | None]
@@ -85,17 +84,12 @@ def _offers(app: App, config: Config, who: str) -> dict[str, Offer]:
 def _encode(app: App, settings: Producer, registry: Mapping[str, str]) -> Encode:
     if settings.format == "raw":
         return _only_bytes
-    text, schemas = "", None
-    if settings.schema:
-        try:
-            text = Path(settings.schema).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise AppError(f"the schema {settings.schema} cannot be read: {error}") from None
+    schemas = None
     if registry and settings.format in WITH_SCHEMAS:
         from ringmain.kafka.registry import Registry
 
         schemas = Registry(registry, ANSWER_S)
-    return encoder(settings.format, Sources(app.codecs, text, schemas))
+    return encoder(settings.format, Sources(app.codecs, schema_text(settings.schema), schemas))
 
 
 def _only_bytes(value: object, _topic: str) -> bytes:

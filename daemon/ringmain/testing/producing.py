@@ -14,9 +14,8 @@ from ringmain.app import App
 from ringmain.config.pools import key_of
 from ringmain.config.schema import Config
 from ringmain.errors import DeliveryFailed
-from ringmain.formats import Encode, Sources, encoder
+from ringmain.formats import Encode, Sources, encoder, schema_text
 from ringmain.handle.plan import Plan
-from ringmain.handle.reading import schema_text
 from ringmain.handle.sending import Post, enclose, enclose_async, present_box
 from ringmain.message import Message
 from ringmain.outgoing import settings_of
