@@ -56,6 +56,7 @@ def develop(wish: Wish) -> int:
         for changed in watch:
             if interrupts.asked():
                 return 0
+            broker.check()
             desk.take(changed)
     return 0
 
