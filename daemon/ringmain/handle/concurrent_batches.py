@@ -103,6 +103,11 @@ class BatchCalls(Overlapping[BatchClaim]):
             return
         self._go_on(batch, alone)
 
+    def _return(self, batch: BatchClaim) -> None:
+        for n in range(len(batch)):
+            batch.finish(n, RETURNED)
+        self._hand_back(self._rests.pop(batch, iter(())))
+
     def _hand_back(self, alone: Iterator[BatchClaim]) -> None:
         """This process ends: another one calls them."""
         for one in alone:

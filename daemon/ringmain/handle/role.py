@@ -65,4 +65,6 @@ def _prepare(
     work = Work(seat, side, made.compiled(), limits, batches=made.batches())
     side.limit_runs(made.run_limit)
     work.guard_forks()
-    return work, Terms(made.resolver, made.decode, made.concurrency, settings.timeout_s, GRACE_S), sent
+    delivering = sent.delivering if sent is not None else frozenset()
+    terms = Terms(made.resolver, made.decode, made.concurrency, settings.timeout_s, GRACE_S, delivering)
+    return work, terms, sent

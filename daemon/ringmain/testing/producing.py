@@ -70,6 +70,11 @@ class TrayOutlet:
     tray: Tray
     box: Callable[[], Outbox | None]
 
+    @property
+    def name(self) -> str:
+        """The producer's."""
+        return self.producer.name
+
     def send(
         self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
     ) -> Delivery:
@@ -114,7 +119,7 @@ class Workshop:
             return plan
         plan = attributed(plan)
         if plan.spec.is_async:
-            return enclose_async(plan)
+            return enclose_async(plan, set())
         # Of the ring a post only wants what is still on its way, and here nothing ever is.
         post = Post(cast(HandlerSide, None), plan.resolver)
         post.open()
