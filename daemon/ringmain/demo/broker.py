@@ -57,7 +57,7 @@ class EmbeddedBroker:
     def check(self) -> None:
         """RingmainError if it has ended by itself; all that was in it is gone."""
         if (code := self.exit_code()) is not None:
-            raise RingmainError(f"the embedded broker ended with exit code {code}, and what was in it is gone")
+            raise RingmainError(f"the embedded broker ended with exit code {code}; what was in it is gone")
 
     def kill(self) -> None:
         """End it at once: its data is in memory only, and a polite end takes it five seconds."""
