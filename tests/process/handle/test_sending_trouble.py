@@ -128,3 +128,64 @@ def begin():
 """
     one = sender(body + SYNC + "    pass\n", MOCK)
     eventually(lambda: "message not delivered" in one.said())
+
+
+MANY = """
+import concurrent.futures
+pool = concurrent.futures.ThreadPoolExecutor(8)
+def send(n): return out.send("bills", b"%d" % n)
+"""
+SMALL = {**MOCK, "queue.buffering.max.messages": "10"}
+
+
+def test_threads_of_a_call_send_into_a_full_queue_and_its_message_waits_for_all_of_it(sender: Make) -> None:
+    body = SYNC + "    assert len(list(pool.map(send, range(500)))) == 500\n"
+    one = sender(MANY + body, SMALL)
+    one.place(*({"id": number} for number in range(5)))
+    one.wait(done=5)
+    assert one.stop() == 0
+
+
+def test_threads_of_an_async_call_do_so_too_and_may_ask_for_the_result(sender: Make) -> None:
+    body = (
+        ASYNC
+        + """
+    found = await asyncio.gather(*(asyncio.to_thread(lambda n: send(n).result(10), n) for n in range(50)))
+    assert len({(one.partition, one.offset) for one in found}) == 50
+"""
+    )
+    one = sender(MANY + body, SMALL)
+    one.place(*({"id": number} for number in range(5)))
+    one.wait(done=5)
+    assert one.stop() == 0
+
+
+def test_a_sync_call_may_run_a_loop_of_its_own_and_await(sender: Make) -> None:
+    body = (
+        SYNC
+        + """
+    async def life():
+        return await asyncio.gather(*(asyncio.wait_for(send(n), 10) for n in range(5)))
+    assert len(asyncio.run(life())) == 5
+"""
+    )
+    one = sender(MANY + body, MOCK)
+    one.place({"id": 0}, {"id": 1})
+    one.wait(done=2)
+    assert one.stop() == 0
+
+
+def test_an_await_that_is_given_up_leaves_its_message_to_wait(sender: Make) -> None:
+    body = (
+        ASYNC
+        + """
+    for _ in range(3):
+        try: await asyncio.wait_for(app.state.__dict__.setdefault("sent", out.send("bills", b"")), 0.05)
+        except TimeoutError: os.write(2, b"given up ")
+"""
+    )
+    one = sender(body, ABSENT)
+    one.place({"id": 0})
+    eventually(lambda: one.said().count("given up") == 3)
+    assert one.stop() == 0
+    assert (one.counters().done, one.counters().dead, one.counters().retry) == (0, 0, 0)
