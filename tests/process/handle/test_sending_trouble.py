@@ -22,6 +22,7 @@ BATCH = """
 @app.batch_route("orders")
 def load(orders: list[Order]) -> None:
 """
+ASYNC_BATCH = BATCH.replace("def load", "async def load")
 
 
 @pytest.fixture
@@ -62,10 +63,13 @@ def test_a_stop_does_not_wait_for_a_call_that_waits_in_its_place(sender: Make) -
     assert (one.counters().done, one.counters().dead) == (0, 0)
 
 
-def test_an_async_call_that_only_waits_for_kafka_is_not_cancelled_by_its_timeout(sender: Make) -> None:
+@pytest.mark.parametrize("body", [ASYNC, ASYNC_BATCH], ids=["one", "batch"])
+def test_an_async_call_that_only_waits_for_kafka_is_not_cancelled_by_its_timeout(
+    sender: Make, body: str
+) -> None:
     late = "asyncio.get_running_loop().call_later(2, os.write, 2, b'later')"
-    one = sender(ASYNC + f'    out.send("bills", b""); {late}\n', timeout_s=0.5)
-    one.place({"id": 0})
+    one = sender(body + f'    out.send("bills", b""); {late}\n', timeout_s=0.5)
+    one.place({"id": 0}, {"id": 1})
     eventually(lambda: "later" in one.said())
     assert (one.counters().calls, one.counters().dead) == (0, 0)
     assert one.stop() == 0
