@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -230,9 +231,15 @@ def test_no_password_is_in_what_is_said(server: RegistryServer) -> None:
     ],
 )
 def test_properties_that_the_client_does_not_take_are_refused(properties: dict[str, str], said: str) -> None:
-    with pytest.raises(AppError, match=said):
-        registries.check([SimpleNamespace(format="avro", key_format=None, schema_registry=properties)])
-    registries.check([SimpleNamespace(format="json", key_format=None, schema_registry=properties)])
+    def config(value: str, key: str | None = None, sent: str = "json") -> Any:
+        own = SimpleNamespace(format=value, key_format=key, schema_registry=properties, producer=None)
+        out = SimpleNamespace(format=sent)
+        return SimpleNamespace(routes={"r": own}, producers={"p": out}, schema_registry=properties)
+
+    for needed in (config("avro"), config("json", "avro"), config("json", None, "json-schema")):
+        with pytest.raises(AppError, match=said):
+            registries.check(needed)
+    registries.check(config("json"))
 
 
 def test_confluents_own_serializers_and_ours_read_each_other(

@@ -1,5 +1,6 @@
 """A Kafka that does not let this user write: each failure names what is missing, none is retried for ever."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ringmain import DeliveryFailed, Producer
 from ringmain.kafka.producing import KafkaOutlet, Offer, Outlets
 from support.sasl_kafka import USER, SaslKafka
 from support.topic_contents import values
+from support.waiting import eventually
 
 DEADLINE_S = 30.0
 PASSWORD = "let-me-in"
@@ -41,8 +43,8 @@ def allow_writing(server: SaslKafka, topic: str) -> None:
         ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{USER}", "*",
         AclOperation.WRITE, AclPermissionType.ALLOW,
     )  # fmt: skip
-    asked = AdminClient({"bootstrap.servers": server.bootstrap}).create_acls([binding])
-    asked[binding].result(DEADLINE_S)
+    admin = AdminClient({"bootstrap.servers": server.bootstrap})  # must outlive its answer
+    admin.create_acls([binding])[binding].result(DEADLINE_S)
 
 
 @pytest.fixture
@@ -62,7 +64,13 @@ def test_a_user_who_may_write_nowhere_is_told_and_goes_on_once_he_may(
     with pytest.raises(DeliveryFailed, match="does not allow this user"):
         producer.send(topic, b"x").result(DEADLINE_S)
     allow_writing(guarded, topic)
-    producer.send(topic, b"now").result(DEADLINE_S)
+
+    def allowed() -> bool:
+        with contextlib.suppress(DeliveryFailed):
+            return producer.send(topic, b"now").result(DEADLINE_S).offset == 0
+        return False
+
+    eventually(allowed, DEADLINE_S)
     assert values(guarded, topic) == [b"now"]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringmain.handle import trace
-from ringmain.handle.resolve import CALL, Resolver, failure_of
+from ringmain.handle.resolve import CALL, Resolver, failure_of, is_counted
 from ringmain.outcome import Batch, Dead, OutcomeValue, Pause, Retry, Skip
 from ringmain.rings import BatchClaim
 from ringmain.verdict import DONE, PAUSE, RETRY, RETURNED, Failure
@@ -73,6 +73,7 @@ class BatchResolver:
             error_class=trace.class_name(error),
             error_message=trace.message_of(error),
             traceback=trace.text_of(error),
+            counted=is_counted(error),
         )
         return self._failed(batch, failure, error)
 

@@ -142,8 +142,7 @@ class Resolver:
             error_class=trace.class_name(error),
             error_message=trace.message_of(error),
             traceback="" if stage == DECODE else trace.text_of(error),
-            # LOSS: where Kafka is away, no message is at fault: none runs out of attempts for that.
-            counted=not (isinstance(error, DeliveryFailed) and error.away),
+            counted=is_counted(error),
         )
         # A process out of memory, or one that was told to exit, says nothing about the message.
         if stage == DECODE and isinstance(error, Exception) and not isinstance(error, MemoryError):
@@ -170,6 +169,11 @@ class Resolver:
             said |= {name: text for name, text in texts.items() if text}
         event = "message is dead" if code == DEAD else "call failed, will be tried again"
         _log.log(logging.WARNING if code == DEAD else logging.INFO, event, extra=said)
+
+
+def is_counted(error: BaseException) -> bool:
+    """LOSS: where Kafka is away, no message is at fault: none runs out of attempts for that."""
+    return not (isinstance(error, DeliveryFailed) and error.away)
 
 
 def failure_of(

@@ -12,7 +12,7 @@ import uvloop
 from ringmain import lifecycle
 from ringmain.app import App
 from ringmain.errors import AppError
-from ringmain.handle import hooks, plan, sending, sync
+from ringmain.handle import hooks, plan, present, sending, sync
 from ringmain.handle.concurrent import GRACE_S, Calls, Terms
 from ringmain.handle.concurrent_batches import BatchCalls
 from ringmain.handle.limits import Limits
@@ -61,9 +61,14 @@ def _prepare(
     settings = made.settings
     sent = sending.prepare(app, seat, made, side, events) if app.producers else None
     made = made if sent is None else sent.plan
+    if made.spec.batch and not made.spec.is_async:
+        made, within = present.of_batches(made, seat.config)
+        speak_of(within)
     limits = Limits(settings.max_messages, settings.max_rss_bytes)
     work = Work(seat, side, made.compiled(), limits, batches=made.batches())
     side.limit_runs(made.run_limit)
     side.hold_after = settings.flood.messages if settings.flood else 0
     work.guard_forks()
-    return work, Terms(made.resolver, made.decode, made.concurrency, settings.timeout_s, GRACE_S), sent
+    delivering = sent.delivering if sent is not None else frozenset()
+    terms = Terms(made.resolver, made.decode, made.concurrency, settings.timeout_s, GRACE_S, delivering)
+    return work, terms, sent

@@ -5,7 +5,7 @@ whoever asks keeps what it makes of the answer. LOSS: only the registry's plain 
 schema is about the message; one that is away, refuses us or answers rubbish lets the message wait.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -39,13 +39,31 @@ _NUMBERS = (
 Answer = TypeVar("Answer")
 
 
-class RouteSettings(Protocol):
-    """What a registry is made from, of a route in the config."""
+class Formatted(Protocol):
+    """A producer in the config, as far as a registry is made for it."""
 
     @property
     def format(self) -> str: ...
+
+
+class RouteSettings(Formatted, Protocol):
+    """The same of a route."""
+
     @property
     def key_format(self) -> str | None: ...
+    @property
+    def schema_registry(self) -> Mapping[str, str]: ...
+    @property
+    def producer(self) -> Formatted | None: ...
+
+
+class Settings(Protocol):
+    """The same of the whole config."""
+
+    @property
+    def routes(self) -> Mapping[str, RouteSettings]: ...
+    @property
+    def producers(self) -> Mapping[str, Formatted]: ...
     @property
     def schema_registry(self) -> Mapping[str, str]: ...
 
@@ -57,12 +75,20 @@ def registry_for(
     return Registry(properties, call_s) if properties and set(WITH_SCHEMAS) & {*format_names} else None
 
 
-def check(routes: Iterable[RouteSettings]) -> None:
-    """AppError when the client does not take the properties of a route that needs it; nothing is asked."""
-    for route in routes:
-        if any("${" in text for text in route.schema_registry.values()):
+def check(config: Settings) -> None:
+    """AppError when the client does not take the properties of who needs it; nothing is asked."""
+    for properties, format_names in _needed(config):
+        if any("${" in text for text in properties.values()):
             continue  # left unresolved on purpose
-        registry_for(route.schema_registry, [route.format, route.key_format or ""], LONGEST_ASKING_S)
+        registry_for(properties, format_names, LONGEST_ASKING_S)
+
+
+def _needed(config: Settings) -> Iterator[tuple[Mapping[str, str], list[str]]]:
+    for route in config.routes.values():
+        sent = [route.producer.format] if route.producer is not None else []
+        yield route.schema_registry, [route.format, route.key_format or "", *sent]
+    for producer in config.producers.values():
+        yield config.schema_registry, [producer.format]
 
 
 class Registry:

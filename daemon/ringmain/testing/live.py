@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from ringmain import clock
-from ringmain.config.load import load_for_tests
+from ringmain.config.load import load_what_is_set
+from ringmain.config.schema import Route
 from ringmain.demo.broker import LOOPBACK, EmbeddedBroker, free_port
 from ringmain.demo.hand import Hand, Request
 from ringmain.demo.processes import LOG_NAME, Daemon
@@ -36,7 +37,7 @@ class LiveHarness:
 
     def __init__(self, config: str | Path, *more: str) -> None:
         self._path = Path(config).resolve()
-        self.config = load_for_tests(self._path)
+        self.config = load_what_is_set(self._path, more)
         self._more = more
         self._stack = ExitStack()
         self._sent = 0
@@ -56,8 +57,7 @@ class LiveHarness:
 
     def send(self, route: str, value: Any, key: str | bytes | None = None) -> None:
         """One message into the route's first topic; returns once Kafka has it."""
-        settings = self.config.routes[route]
-        topic = topics(self.config, route)[0]
+        settings, topic = self._place_of(route)
         raw = value if isinstance(value, bytes) else encoded(value, load_app(self.config), settings, topic)
         if raw is None:
             raise RingmainError("a live harness sends no tombstones; Harness does")
@@ -106,6 +106,17 @@ class LiveHarness:
         for setting in (*overrides(self.config, stead), *self._more):
             self._daemon.override(*setting.split("=", 1))
         self._stack.enter_context(self._daemon)
+
+    def _place_of(self, route: str) -> tuple[Route, str]:
+        if (settings := self.config.routes.get(route)) is None:
+            raise RingmainError(
+                f"there is no route {route!r} in {self._path}: {', '.join(self.config.routes)}"
+            )
+        if not (named := topics(self.config, route)):
+            raise RingmainError(
+                f"route {route!r} reads topics by a regular expression only: there is none yet"
+            )
+        return settings, named[0]
 
     def _settled(self) -> int:
         self._daemon.check()

@@ -15,6 +15,7 @@ from ringmain.handle.concurrent import GRACE_S, Calls, Terms
 from ringmain.handle.concurrent_batches import BatchCalls
 from ringmain.handle.limits import Limits
 from ringmain.handle.work import Work
+from ringmain.logging import spoken
 from ringmain.seat import Seat
 from ringmain.testing.pool import Pool
 
@@ -85,7 +86,8 @@ class AsyncServer:
                 "the harness runs an event loop of its own: use it in a `def` test, not async"
             )
         self._work.exit_code = self._work.error = None
-        self._calls.run()
+        with spoken(self._calls.present):
+            self._calls.run()
         if self._work.error is not None:
             raise self._work.error
 

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, NewType
 
 import msgspec
 import pytest
@@ -33,6 +33,16 @@ def plain(order: Plain, retries: int = 3): ...
 async def later(order: dict): ...
 
 
+Payload = NewType("Payload", bytes)
+Noted = Annotated[Message, "as it came"]
+
+
+def named_raw(data: Payload): ...
+def noted_raw(data: Annotated[bytes | None, "compressed"]): ...
+def noted_value(order: Annotated[Order | None, "a tombstone too"], message: Noted): ...
+def noted_message(message: Noted): ...
+
+
 @pytest.mark.parametrize(
     ("function", "wants", "accepts_none", "is_async"),
     [
@@ -43,6 +53,10 @@ async def later(order: dict): ...
         (only_message, WANTS_ONLY_MESSAGE, True, False),
         (plain, WANTS_VALUE, False, False),
         (later, WANTS_VALUE, False, True),
+        (named_raw, WANTS_RAW, False, False),
+        (noted_raw, WANTS_RAW, True, False),
+        (noted_value, WANTS_VALUE | WANTS_MESSAGE, True, False),
+        (noted_message, WANTS_ONLY_MESSAGE, True, False),
     ],
 )
 def test_a_signature_says_how_a_handler_is_called(

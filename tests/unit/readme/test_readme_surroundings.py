@@ -36,12 +36,14 @@ def test_the_app_that_logs_says_its_message_in_both_logs(
     charges.set_up()
     asyncio.run(charges.charge({"amount": 3}))
     logging.getLogger("charges").warning("late")
+    speak_of(lambda: None)
+    logging.getLogger("charges").warning("outside")
     out, err = capsys.readouterr()
     assert json.loads(out) == {
         "amount": 3, "event": "charged", "route": "orders", "topic": "orders", "partition": 3,
         "offset": 7, "attempt": 1,
     }  # fmt: skip
-    assert err == "orders/3/7 late\n"
+    assert err == "orders/3/7 late\n-/-/- outside\n"
 
 
 def test_the_app_that_traces_has_a_span_around_each_call_though_its_exporter_comes_later(

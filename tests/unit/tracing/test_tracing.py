@@ -257,7 +257,7 @@ def test_what_is_sent_within_a_call_carries_its_context_unless_the_handler_gives
     compose(app.handler_of("orders"), app.middlewares).call({}, arrived())
     [span] = stage.exporter.get_finished_spans()
     own = span.get_span_context()
-    carried = ("traceparent", f"00-{own.trace_id:032x}-{own.span_id:016x}-01")
+    carried = ("traceparent", f"00-{own.trace_id:032x}-{own.span_id:016x}-{own.trace_flags:02x}")
     assert post.sent == [[carried], [("a", b"b"), carried], [("traceparent", b"mine")]]
     audit.send("audit", b"outside of any call")
     assert post.sent[3] == []
