@@ -143,7 +143,7 @@ cdef void hold_run(HandlerSide side, BatchPlan plan, uint32_t f, uint32_t n, uin
                 or (side.held_count and side.held_bytes + size > plan.size_bytes)):
             side.going = side.going or s.attempt == attempt and (
                 limit == side.held_count or side.held_bytes + size > plan.size_bytes)
-            side.return_run(f, slot)
+            return_run(side, f, slot)
             break
         side.held[side.held_count] = Held(word, f, slot, attempt, count > 0)
         side.held_count += 1
@@ -206,7 +206,7 @@ cdef void return_held(HandlerSide side) noexcept nogil:
     cdef uint32_t i
     for i in range(side.held_count):
         if not side.held[i].follows:
-            side.return_run(side.held[i].feeder, side.held[i].slot)
+            return_run(side, side.held[i].feeder, side.held[i].slot)
     end_gathering(side)
 
 

@@ -64,6 +64,8 @@ def _prepare(
     if made.spec.batch and not made.spec.is_async:
         made, within = present.of_batches(made, seat.config)
         speak_of(within)
+    elif not made.spec.is_async:
+        speak_of(present.of_one(side, seat.route, seat.channel))
     limits = Limits(settings.max_messages, settings.max_rss_bytes)
     work = Work(seat, side, made.compiled(), limits, batches=made.batches())
     side.limit_runs(made.run_limit)

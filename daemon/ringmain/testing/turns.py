@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ringmain import lifecycle
 from ringmain.errors import RingmainError
+from ringmain.handle import present
 from ringmain.handle.concurrent import GRACE_S, Calls, Terms
 from ringmain.handle.concurrent_batches import BatchCalls
 from ringmain.handle.limits import Limits
@@ -37,9 +38,10 @@ class SyncServer:
 
     def serve(self) -> None:
         """Until a claim brings nothing."""
-        executed = True
+        spec, executed = self._pool.plan.spec, True
         while executed and self._pool.ready:
-            executed = self._pool.serve() > 0
+            with spoken(present.of_one(self._pool.handler, spec.name, spec.channel)):
+                executed = self._pool.serve() > 0
             self._settle()
 
 

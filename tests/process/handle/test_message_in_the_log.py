@@ -57,6 +57,7 @@ def lines(said: str) -> dict[str, dict[str, object]]:
 @pytest.mark.parametrize(
     ("body", "kinds"),
     [
+        pytest.param(SYNC, ("stdlib", "structlog"), id="sync"),
         pytest.param(ASYNC, ("stdlib", "structlog", "task", "thread"), id="async"),
     ],
 )
