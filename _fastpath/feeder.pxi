@@ -332,10 +332,14 @@ cdef class FeederSide:
     def prepare_sleep(self, uint32_t how=EAGER):
         """Set the sleeping word; False = what this sleep waits for is there already, do not sleep.
 
-        EAGER 1: any ack. ROOMY 2: a sixteenth of the slots, or handlers that run dry. LAZY 4: plain acks can
-        wait for the feeder's next timer.
+        EAGER 1: any ack. ROOMY 2: it is full: a sixteenth of the slots, or handlers that run dry, and any ack with
+        EAGER as well. LAZY 4: plain acks can wait for the feeder's next timer.
         """
         return feeder_may_sleep(self, how)
+
+    def hurry_gatherers(self):
+        """What handlers hold for a batch is wanted: they call it now."""
+        hurry_gatherers(self)
 
     def awake(self):
         """Back from sleep: clear the bit and the doorbell."""

@@ -6,7 +6,7 @@
 cdef struct Held:
     uint64_t word
     uint32_t feeder, slot
-    uint32_t attempt
+    uint32_t attempt, partition
     bint follows            # hangs behind the one before it: the same key
 
 
@@ -71,6 +71,9 @@ cdef void gather(HandlerSide side, BatchPlan plan, uint32_t limit) noexcept nogi
         side.claim_limit = want
         if gated(side):
             return
+        # ORDER: before the claim: a feeder that finds it where it wants it counts after.
+        if side.held_count == 0:
+            side.hurry_seen = load_acquire_32(&side.h.hurry)
         f = claim_more(side, plan, side.claim_limit)
         if f < 0:
             return_probe(side)
@@ -81,8 +84,7 @@ cdef void gather(HandlerSide side, BatchPlan plan, uint32_t limit) noexcept nogi
         for i in range(side.got):
             if side.alone:
                 side.suspect = True
-                side.suspect_held = Held(side.words[i], <uint32_t>f, side.claimed[i],
-                                         side.ring.slots(<uint32_t>f)[side.claimed[i]].attempt, False)
+                side.suspect_held = held_slot(side, <uint32_t>f, side.claimed[i], side.words[i], False)
             else:
                 hold_run(side, plan, <uint32_t>f, i, limit)
         store_release_32(&side.hs.claim_count, 0)
@@ -90,6 +92,12 @@ cdef void gather(HandlerSide side, BatchPlan plan, uint32_t limit) noexcept nogi
             return
         if side.probing:
             side.going = True
+
+
+cdef inline Held held_slot(HandlerSide side, uint32_t f, uint32_t slot, uint64_t word, bint follows) noexcept nogil:
+    """What is remembered of a claimed slot: taken back meanwhile, it may be another message's when it is called."""
+    cdef Slot *s = &side.ring.slots(f)[slot]
+    return Held(word, f, slot, s.attempt, s.partition, follows)
 
 
 cdef int64_t claim_more(HandlerSide side, BatchPlan plan, uint32_t limit) noexcept nogil:
@@ -122,7 +130,6 @@ cdef uint32_t wanted(HandlerSide side, BatchPlan plan, uint32_t room) noexcept n
 
 
 cdef void begin_gathering(HandlerSide side, BatchPlan plan) noexcept nogil:
-    side.hurry_seen = load_acquire_32(&side.h.hurry)
     side.due_ns = now_ns() + plan.wait_ns
     store_release_32(&side.hs.gathering, 1)
     # What came back to its feeder has waited before.
@@ -136,7 +143,7 @@ cdef void hold_run(HandlerSide side, BatchPlan plan, uint32_t f, uint32_t n, uin
     cdef uint64_t word = side.words[n], size, before = side.held_bytes
     cdef Slot *s = &side.ring.slots(f)[slot]
     attempt = s.attempt
-    cdef uint32_t most = min(most_of(plan, attempt), limit - side.held_count)
+    cdef uint32_t most = 1 if side.probing else min(most_of(plan, attempt), limit - side.held_count)
     while True:
         size = size_of(s)
         if (count == most or s.attempt != attempt
@@ -145,7 +152,7 @@ cdef void hold_run(HandlerSide side, BatchPlan plan, uint32_t f, uint32_t n, uin
                 limit == side.held_count or side.held_bytes + size > plan.size_bytes)
             return_run(side, f, slot)
             break
-        side.held[side.held_count] = Held(word, f, slot, attempt, count > 0)
+        side.held[side.held_count] = held_slot(side, f, slot, word, count > 0)
         side.held_count += 1
         side.held_bytes += size
         count += 1
@@ -234,7 +241,7 @@ cdef uint32_t take_group(HandlerSide side, BatchPlan plan, Held *group) noexcept
         run = 1
         while i + run < side.held_count and held[i + run].follows:
             run += 1
-        if n == 0 or goes_with(side, plan, &held[i], &group[0]) and n + run <= min(most, most_of(plan, attempt)):
+        if n == 0 or goes_with(plan, &held[i], &group[0]) and n + run <= min(most, most_of(plan, attempt)):
             most = min(most, most_of(plan, attempt))
             while run:
                 group[n] = held[i]
@@ -249,12 +256,11 @@ cdef uint32_t take_group(HandlerSide side, BatchPlan plan, Held *group) noexcept
     return n
 
 
-cdef inline bint goes_with(HandlerSide side, BatchPlan plan, Held *one, Held *first) noexcept nogil:
+cdef inline bint goes_with(BatchPlan plan, Held *one, Held *first) noexcept nogil:
     """Fresh ones and retried ones never share a call; with an order they are of one partition."""
     if (one.attempt > 1) != (first.attempt > 1):
         return False
-    return not plan.order or (one.feeder == first.feeder and side.ring.slots(one.feeder)[one.slot].partition
-                              == side.ring.slots(first.feeder)[first.slot].partition)
+    return not plan.order or (one.feeder == first.feeder and one.partition == first.partition)
 
 
 cdef void hurry_gatherers(FeederSide side) noexcept nogil:

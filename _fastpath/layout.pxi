@@ -54,7 +54,7 @@ cdef enum:
 # how a feeder sleeps: a bit each, so that a waker names whom it means
 cdef enum:
     EAGER = 1           # any ack matters
-    ROOMY = 2           # full: wake me when a sixteenth came back, or when handlers run dry
+    ROOMY = 2           # full: wake me when a sixteenth came back, or when handlers run dry; hold nothing back
     LAZY = 4            # plain acks can wait for my next timer
 
 # the rings from which handlers claim

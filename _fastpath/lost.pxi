@@ -89,11 +89,18 @@ cdef void publish_strays(FeederSide side, uint32_t ring_no) noexcept nogil:
             publish_again(side, i, ring_no)
 
 
+cdef int64_t claimed_suspect(FeederSide side, HandlerSeat *seat) noexcept nogil:
+    """The slot that a seat's last claim took to execute alone; -1 = it took none here."""
+    if claimed_ring(seat) != SUSPECT or seat.claim_feeder != <uint32_t>side.seat:
+        return -1
+    return entry_slot(side.ring.ready(side.seat, SUSPECT)[seat.claim_head & side.mask])
+
+
 cdef uint32_t part_with(FeederSide side, uint32_t n) noexcept nogil:
     """Take everything from a dead handler. What it was executing is left in `scratch`, so many of them."""
     cdef HandlerSeat *seat = side.ring.seat(n)
     cdef uint32_t i, slot, back = 0, executing = 0, incarnation = seat.incarnation & 255, state
-    cdef uint32_t ring_no = claimed_ring(seat)
+    cdef int64_t suspect = claimed_suspect(side, seat)
     cdef uint64_t w
     for i in range(side.count):
         w = load_acquire_64(&side.slots[i].word)
@@ -123,7 +130,7 @@ cdef uint32_t part_with(FeederSide side, uint32_t n) noexcept nogil:
         # ORDER: run_next is kept: a handler that died between the leader and its members left them READY
         # without an entry of their own, and publish_again() brings them back with their leader.
         if word_state(side.slots[slot].word) == FILLED and not side.published[slot]:
-            if ring_no == SUSPECT:
+            if slot == suspect:
                 publish_again(side, slot, SUSPECT)
             elif chain_is_head(&side.chains, slot):
                 publish_again(side, slot, FRONT)

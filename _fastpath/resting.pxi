@@ -32,16 +32,16 @@ cdef bint feeder_may_sleep(FeederSide side, uint32_t how) noexcept nogil:
     cdef uint64_t back
     show_all(side)
     if how == ROOMY and open_slots(side, side.straight) >= side.count // 16:
-        how = EAGER     # it is blocks that it lacks, which nobody counts: any ack may bring enough
+        how |= EAGER    # it is blocks that it lacks, which nobody counts: any ack may bring enough
     # ORDER: the word before the look, by a full barrier; handlers and the courier write before they look at it.
     store_release_32(&side.head.sleeping, how)
     full_fence()
     back = acks_waiting(side)
-    if (load_acquire_32(&side.head.urgent) != side.urgent_seen or (how == EAGER and back)
+    if (load_acquire_32(&side.head.urgent) != side.urgent_seen or (how & EAGER and back)
             or (how == ROOMY and open_slots(side, side.straight) + back >= side.count // 16)):
         store_release_32(&side.head.sleeping, 0)
         return False
-    if how == ROOMY:
+    if how & ROOMY:
         hurry_gatherers(side)
     return True
 
