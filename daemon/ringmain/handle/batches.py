@@ -36,7 +36,7 @@ class BatchResolver:
         """Leave every message's verdict. What is to be called alone comes out, each after the last ended."""
         try:
             verdicts = self._verdicts(batch, result, error)
-        except Exception as broken:
+        except BaseException as broken:
             verdicts = self._undecided(batch, error, broken)
         return self._leave(batch, verdicts)
 
@@ -119,7 +119,9 @@ class BatchResolver:
             _DONE if n in spared else self.resolver.dead(batch.message(n), failure) for n in range(len(batch))
         ]
 
-    def _undecided(self, batch: BatchClaim, error: BaseException | None, broken: Exception) -> list[Verdict]:
+    def _undecided(
+        self, batch: BatchClaim, error: BaseException | None, broken: BaseException
+    ) -> list[Verdict]:
         """LOSS: a class of the user's that fails when looked at must not leave its messages undecided."""
         text = f"it cannot be told what it is: looking at it raised {trace.class_name(broken)}"
         if error is None:

@@ -50,7 +50,7 @@ class Resolver:
             code, failure = self._decide(message.attempt, result, error, stage)
             if self.explain and stage == DECODE and isinstance(error, Exception) and message.value:
                 failure = replace(failure, error_message=self.explain(message.value, error))
-        except Exception as broken:
+        except BaseException as broken:
             code, failure = self._undecided(message.attempt, error, broken)
         if code == SKIP:
             return code, b""
@@ -101,7 +101,9 @@ class Resolver:
             return self._outcome(attempt, result)
         return DEAD, _stray(result)
 
-    def _undecided(self, attempt: int, error: BaseException | None, broken: Exception) -> tuple[int, Failure]:
+    def _undecided(
+        self, attempt: int, error: BaseException | None, broken: BaseException
+    ) -> tuple[int, Failure]:
         """LOSS: a class of the user's that fails when looked at must not leave its message undecided."""
         text = f"it cannot be told what it is: looking at it raised {trace.class_name(broken)}"
         if error is None:
