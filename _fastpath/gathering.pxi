@@ -109,9 +109,11 @@ cdef int64_t claim_more(HandlerSide side, BatchPlan plan, uint32_t limit) noexce
     if plan.order and side.held_count:
         f = side.held[side.held_count - 1].feeder
         side.alone = False
-        side.got = claim_from(side, <uint32_t>f, FRONT, limit)
-        if not side.got and not side.front_only:
-            side.got = claim_from(side, <uint32_t>f, MAIN, limit)
+        # ORDER: what a dead feeder has left is read again: nobody begins it.
+        if next_admitted(side, <uint32_t>f) == f:
+            side.got = claim_from(side, <uint32_t>f, FRONT, limit)
+            if not side.got and not side.front_only:
+                side.got = claim_from(side, <uint32_t>f, MAIN, limit)
     if not side.got:
         f = claim_any(side, limit)
     side.greedy = False

@@ -62,7 +62,7 @@ cdef class HandlerSide:
         self.topics = {}
         self.kept_claims = []
         self.hs.pid = getpid()
-        self.hs.executing = 0
+        self.hs.executing = self.hs.kept = 0
         self.hs.claim_count = 0
         self.hs.busy_since_ns = 0
         self.hs.gathering = 0

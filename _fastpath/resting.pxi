@@ -56,8 +56,9 @@ cdef void hold_back(HandlerSide side) noexcept nogil:
     Code that fails with every message would fill the dead set faster than anybody can look. PERF: a success costs
     nothing here, the counter of what was done tells of it.
     """
-    if side.hs.done != side.done_before:
-        side.done_before, side.failures = side.hs.done, 0
+    cdef uint64_t good = side.hs.done + side.hs.skip + side.hs.channel
+    if good != side.done_before:
+        side.done_before, side.failures = good, 0
     side.failures += 1
     if side.failures == side.hold_after:
         side.failures = 0

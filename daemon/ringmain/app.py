@@ -58,6 +58,8 @@ class RouteSettings(ChannelSettings, Protocol):
     def channels(self) -> Mapping[str, ChannelSettings]: ...
     @property
     def producer(self) -> object | None: ...
+    @property
+    def batch(self) -> object: ...
 
 
 class Settings(Protocol):
@@ -258,6 +260,11 @@ class App:
         if settings.format == "raw" and spec.wants & WANTS_VALUE:
             found.append(
                 f"{spec.place}: routes.{spec.name}.format is raw; annotate the value bytes, or name a format"
+            )
+        if not spec.batch and settings.batch != type(settings.batch)():
+            found.append(
+                f"{spec.place}: [routes.{spec.name}.batch] is for a batch route; "
+                f"write @app.batch_route({spec.name!r})"
             )
         if not spec.is_async:
             found += _too_concurrent(spec, settings)

@@ -63,6 +63,14 @@ class Outbox:
         if not self.waiting and self.on_empty is not None:
             self.call_when_empty(self.on_empty)
 
+    def forgotten(self, delivery: Delivery, failure: DeliveryFailed | None) -> None:
+        """One was never sent. LOSS: a thread may hear of that when its call has ended, and only waits."""
+        if self.over and failure is not None:
+            self.failed[delivery] = failure
+        self.waiting.discard(delivery)
+        if not self.waiting and self.on_empty is not None:
+            self.call_when_empty(self.on_empty)
+
     def call_when_empty(self, callback: Callable[[Outbox], None]) -> None:
         """At once if it is."""
         self.on_empty = callback
@@ -142,10 +150,10 @@ class Delivery:
             self._unheard = Unheard(failure, say)
         self._end()
 
-    def forget(self) -> None:
+    def forget(self, failure: DeliveryFailed | None = None) -> None:
         """It was never sent, and the call knows: its exception says so. Called by its outlet."""
         if self._outbox is not None:
-            self._outbox.waiting.discard(self)
+            self._outbox.forgotten(self, failure)
 
     def wake(self, waiter: Callable[[], object]) -> None:
         """Call this when it is done, or now."""

@@ -57,11 +57,27 @@ def test_after_so_many_failures_in_a_row_the_route_rests_for_a_look(ring: Rig, v
     assert eventually(lambda: handlers[1].claim(1))
 
 
+@pytest.mark.parametrize(("code", "counted"), [(RETRY, (0, 0, 1, 0, 0)), (DEAD, (0, 0, 0, 1, 0))])
+def test_what_a_feeder_says_for_a_dead_handler_counts_as_its_verdict(
+    ring: Rig, code: int, counted: tuple[int, ...]
+) -> None:
+    feeder, handler = ring.feeder(), ring.handler()
+    index = opened(feeder)
+    feeder.place(index, 0, b"x")
+    feeder.flush()
+    assert handler.claim(1)
+    ring.overseer.bury(handler.seat, CRASH)
+    (slot,), _, _, _ = feeder.resolve(handler.seat)
+    feeder.fail(slot, code, b"too long")
+    feeder.resolved(handler.seat)
+    assert ring.overseer.totals() == counted
+
+
 def test_failures_between_successes_hold_nobody_back(ring: Rig) -> None:
     feeder, handler = ring.feeder(), ring.handler()
     index = opened(feeder)
     handler.hold_after = 2
-    verdicts = [DEAD, DONE, RETRY, DONE, DEAD, SKIP, DONE, DEAD]
+    verdicts = [DEAD, DONE, RETRY, SKIP, DEAD, CHANNEL, DEAD, DONE]
     for offset in range(8):
         feeder.place(index, offset, b"x")
     feeder.flush()

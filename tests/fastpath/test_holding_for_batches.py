@@ -200,3 +200,31 @@ def test_one_that_there_is_no_memory_for_is_no_tombstone() -> None:
     counters = ring.overseer.handler_counters(handler.seat)
     assert (counters["skip"], counters["retry"]) == (0, 1)
     ring.close()
+
+
+def test_nothing_is_claimed_from_a_buried_feeder_while_gathering(ring: Rig) -> None:
+    feeder, handler, seen = ring.feeder(), ring.handler(), Seen()
+    index = opened(feeder)
+    plan = batches(seen, messages=8, wait_s=3600, order=1)
+    place(feeder, index, 0)
+    assert handler.serve_batch(plan, LIMIT) == 0
+    assert handler.held == 1
+    place(feeder, index, *range(1, 20))
+    ring.overseer.bury_feeder(0)
+    handler.serve_batch(plan, LIMIT)
+    assert (handler.held, seen) == (1, []), "claimed from the dead, and executed: all of it is read again"
+
+
+def test_a_rest_of_a_quarter_second_is_no_pause_to_a_revocation(ring: Rig) -> None:
+    feeder, a, b, seen = ring.feeder(), ring.handler(), ring.handler(), Seen()
+    index = opened(feeder)
+    place(feeder, index, 0, 1)
+    assert a.serve_batch(batches(seen, wait_s=3600), LIMIT) == 0  # held: below what is begun next
+    place(feeder, index, 2, 3)
+    b.hold_after = 1
+    for code in (DONE, RETRY):
+        (claim,) = b.claim(1)
+        b.finish(claim, code)
+    feeder.settle()
+    left = feeder.withdraw(index, 0, not feeder.paused)
+    assert left == 3, "0 and 1 were taken back: a gap, 2 and 3 are done again by the next owner"

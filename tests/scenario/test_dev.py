@@ -85,7 +85,7 @@ def test_a_message_is_handled_and_changed_code_handles_the_next_without_a_rebala
     session.wait_for("order 1: 2.50 for ada", READY_S)
     feeders, handlers = session.children("feeder"), session.children("handler")
     session.change("order {order.id}:", "changed {order.id}:")
-    session.wait_for("handlers are replaced")
+    session.wait_for("a reload is asked for")
     eventually(lambda: handlers.isdisjoint(session.children("handler")), CHANGED_S)
     session.type(ORDER % 2)
     session.wait_for("changed 2: 2.50 for ada")

@@ -70,7 +70,10 @@ class EmbeddedBroker:
         while not answers(self.port):
             code = self.exit_code()
             if code is not None:
-                raise RingmainError(f"the embedded broker ended at once with exit code {code}")
+                raise RingmainError(
+                    f"the embedded broker ended at once with exit code {code}; "
+                    f"is something else at {self.address}?"
+                )
             if clock.monotonic_s() > end_s:
                 raise RingmainError(
                     f"the embedded broker at {self.address} did not answer within {BOOT_S:g} s"

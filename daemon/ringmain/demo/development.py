@@ -169,7 +169,7 @@ class Desk:
 
     def _again(self, names: str) -> None:
         if self.node.running:
-            say(f"changed {names}: handlers are replaced")
+            say(f"changed {names}: a reload is asked for")
             self.node.reload()
         else:
             say(f"changed {names}: the daemon starts")

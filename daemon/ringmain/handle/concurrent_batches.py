@@ -42,7 +42,12 @@ class BatchCalls(Overlapping[BatchClaim]):
         return Several(self._spec.name, self._spec.channel, self._topic, len(batch))
 
     def _finished(self) -> bool:
-        return super()._finished() and not self._side.held
+        # What is held behind a call that never ends may have to wait for a suspect: others call it.
+        return super()._finished() and (not self._side.held or bool(self._running))
+
+    def _abandon(self) -> None:
+        self._side.return_held()
+        super()._abandon()
 
     def _room(self) -> int:
         """What is held is called even when nothing new may begin."""

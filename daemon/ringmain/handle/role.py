@@ -69,7 +69,7 @@ def _prepare(
     limits = Limits(settings.max_messages, settings.max_rss_bytes)
     work = Work(seat, side, made.compiled(), limits, batches=made.batches())
     side.limit_runs(made.run_limit)
-    side.hold_after = settings.flood.messages if settings.flood else 0
+    side.hold_after = made.hold_after
     work.guard_forks()
     delivering = sent.delivering if sent is not None else frozenset()
     terms = Terms(made.resolver, made.decode, made.concurrency, settings.timeout_s, GRACE_S, delivering)

@@ -252,9 +252,10 @@ class KafkaOutlet:
             except Exception as refused:
                 self.refused(refused, message[0], message[1], delivery)
                 return
-        delivery.forget()
         reason = f"no room in the client's queue within {self._offer.patience_s:g} s"
-        raise DeliveryFailed(self.name, message[0], self._trouble_behind(reason), away=True)
+        failure = DeliveryFailed(self.name, message[0], self._trouble_behind(reason), away=True)
+        delivery.forget(failure)
+        raise failure
 
     def _trouble_behind(self, reason: str) -> str:
         return f"{reason}; {self._trouble}" if self._trouble else reason

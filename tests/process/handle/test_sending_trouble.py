@@ -193,3 +193,38 @@ def test_an_await_that_is_given_up_leaves_its_message_to_wait(sender: Make) -> N
     eventually(lambda: one.said().count("given up") == 3)
     assert one.stop() == 0
     assert (one.counters().done, one.counters().dead, one.counters().retry) == (0, 0, 0)
+
+
+def test_what_a_thread_sends_between_calls_and_fails_fails_no_later_call(sender: Make) -> None:
+    body = """
+    if order.id == 0:
+        threading.Timer(0.3, beside).start()
+def beside():
+    out.send("bills", b"", partition=99)
+    os.write(2, b"sent beside")
+"""
+    one = sender("import threading" + SYNC + body, MOCK)
+    one.place({"id": 0})
+    one.place({"id": 1})
+    one.wait(done=2, dead=0)
+    eventually(lambda: "message not delivered" in one.said())
+    assert (one.counters().done, one.counters().dead) == (2, 0), one.said()
+
+
+def test_a_thread_without_room_in_the_queue_strands_no_message(sender: Make) -> None:
+    body = """
+    if order.id == 0:
+        for _ in range(3): out.send("bills", b"")
+    else:
+        threading.Thread(target=beside, daemon=True).start()
+        time.sleep(0.2)
+def beside():
+    try: out.send("bills", b"")
+    except BaseException as error: os.write(2, str(error).encode())
+"""
+    kafka = {**ABSENT, "queue.buffering.max.messages": "3", "message.timeout.ms": "3000", "linger.ms": "0"}
+    one = sender("import threading, time" + SYNC + body, kafka, timeout_s=1.0)
+    one.place({"id": 0}, {"id": 1})
+    eventually(lambda: "no room in the client's queue" in one.said())
+    one.wait(retry=2)  # 0 by message.timeout.ms, 1 because it was never sent
+    assert one.feeder.busy == 2

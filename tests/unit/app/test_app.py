@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from ringmain.app import App
+from ringmain.config.schema import Batch
 from ringmain.errors import AppError
 from ringmain.loading import load_app
 from ringmain.message import Message
@@ -120,7 +121,7 @@ def test_what_surrounds_a_call_is_checked_when_it_is_registered() -> None:
 
 
 def config(**routes: Any) -> Any:
-    plain = {"concurrency": None, "format": "json", "through": None, "channels": {}}
+    plain = {"concurrency": None, "format": "json", "through": None, "channels": {}, "batch": Batch()}
     return SimpleNamespace(routes={name: SimpleNamespace(**plain | given) for name, given in routes.items()})
 
 
@@ -138,6 +139,19 @@ def test_the_app_and_the_config_name_the_same_routes() -> None:
     assert "route 'orders' is not in the config; add [routes.orders]" in str(refused.value)
     with pytest.raises(AppError, match="route 'orders' is not in the config; did you mean 'order'"):
         app.check(config(order={}))
+
+
+def test_a_table_of_batches_without_a_batch_route_is_named_with_the_remedy() -> None:
+    app = App()
+
+    @app.route("orders")
+    def handle(orders: list[dict[str, int]]) -> None: ...
+
+    app.check(config(orders={}))
+    with pytest.raises(
+        AppError, match=r"\[routes.orders.batch\] is for a batch route; write @app.batch_route"
+    ):
+        app.check(config(orders={"batch": Batch(messages=50)}))
 
 
 def test_the_app_and_the_config_name_the_same_channels() -> None:
