@@ -47,6 +47,15 @@ class ChannelSettings(Protocol):
     def concurrency(self) -> int | None: ...
 
 
+class BatchSettings(Protocol):
+    """How much becomes one call."""
+
+    @property
+    def messages(self) -> int: ...
+    @property
+    def wait_s(self) -> float: ...
+
+
 class RouteSettings(ChannelSettings, Protocol):
     """The same of a route."""
 
@@ -59,7 +68,7 @@ class RouteSettings(ChannelSettings, Protocol):
     @property
     def producer(self) -> object | None: ...
     @property
-    def batch(self) -> object: ...
+    def batch(self) -> BatchSettings: ...
 
 
 class Settings(Protocol):
@@ -261,7 +270,7 @@ class App:
             found.append(
                 f"{spec.place}: routes.{spec.name}.format is raw; annotate the value bytes, or name a format"
             )
-        if not spec.batch and settings.batch != type(settings.batch)():
+        if not spec.batch and _is_set(settings.batch):
             found.append(
                 f"{spec.place}: [routes.{spec.name}.batch] is for a batch route; "
                 f"write @app.batch_route({spec.name!r})"
@@ -281,6 +290,12 @@ class App:
                 if takes_one_message(m)
             ]
         return found
+
+
+def _is_set(batch: BatchSettings) -> bool:
+    """Whether somebody has written the table: `bytes` is filled in anyway."""
+    plain = type(batch)()
+    return (batch.messages, batch.wait_s) != (plain.messages, plain.wait_s)
 
 
 def _strangers(spec: RouteSpec, config: Settings) -> list[str]:

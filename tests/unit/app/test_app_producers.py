@@ -7,7 +7,7 @@ from ringmain import App
 
 def settings(*producers: str, of_route: object = None) -> SimpleNamespace:
     route = SimpleNamespace(
-        concurrency=None, format="json", through=None, channels={}, producer=of_route, batch=None
+        concurrency=None, format="json", through=None, channels={}, producer=of_route, batch=Batch()
     )
     return SimpleNamespace(routes={"orders": route}, producers=dict.fromkeys(producers))
 
