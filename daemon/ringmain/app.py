@@ -52,8 +52,6 @@ class BatchSettings(Protocol):
 
     @property
     def messages(self) -> int: ...
-    @property
-    def wait_s(self) -> float: ...
 
 
 class RouteSettings(ChannelSettings, Protocol):
@@ -293,9 +291,8 @@ class App:
 
 
 def _is_set(batch: BatchSettings) -> bool:
-    """Whether somebody has written the table: `bytes` is filled in anyway."""
-    plain = type(batch)()
-    return (batch.messages, batch.wait_s) != (plain.messages, plain.wait_s)
+    """Whether somebody has written the table; its other settings are filled in, or changed by a Harness."""
+    return batch.messages != type(batch)().messages
 
 
 def _strangers(spec: RouteSpec, config: Settings) -> list[str]:

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from ringmain import App
+from ringmain.config.schema import Batch
 
 
 def settings(*producers: str, of_route: object = None) -> SimpleNamespace:
