@@ -45,7 +45,8 @@ class Resolver:
         self, message: Message, result: object, error: BaseException | None, stage: int
     ) -> tuple[int, bytes]:
         """The verdict's code and its encoded record."""
-        stage = DECODE if isinstance(error, Undecodable) else stage
+        # Not isinstance(): it asks the error itself, whose class may be an author's that raises.
+        stage = DECODE if issubclass(type(error), Undecodable) else stage
         try:
             code, failure = self._decide(message.attempt, result, error, stage)
             if self.explain and stage == DECODE and isinstance(error, Exception) and message.value:
@@ -175,7 +176,7 @@ class Resolver:
 
 def is_counted(error: BaseException) -> bool:
     """LOSS: where Kafka is away, no message is at fault: none runs out of attempts for that."""
-    return not (isinstance(error, DeliveryFailed) and error.away)
+    return not (issubclass(type(error), DeliveryFailed) and getattr(error, "away", False))
 
 
 def failure_of(

@@ -26,7 +26,6 @@ from ringmain.outcome import Skip, To
 from ringmain.producer import Outbox, fulfilling
 from ringmain.rings import Claim, HandlerSide
 from ringmain.seat import Seat
-from ringmain.signature import WANTS_MESSAGE
 from ringmain.verdict import RETURNED
 
 if TYPE_CHECKING:
@@ -212,11 +211,11 @@ def enclose(plan: Plan, post: Post, *, in_place: bool) -> Plan:
     call = plan.spec.call
     begin = post.begin_call if in_place or plan.settings.order != "none" else _nothing
 
-    def with_one(argument: Any) -> Any:
+    def enclosed(*arguments: Any) -> Any:
         begin()
         post.within = True
         try:
-            result = call(argument)
+            result = call(*arguments)
         except BaseException as error:
             post.within = False
             _end(post, error, in_place)
@@ -226,21 +225,7 @@ def enclose(plan: Plan, post: Post, *, in_place: bool) -> Plan:
             _end(post, result, in_place)
         return result
 
-    def with_two(argument: Any, message: Any) -> Any:
-        begin()
-        post.within = True
-        try:
-            result = call(argument, message)
-        except BaseException as error:
-            post.within = False
-            _end(post, error, in_place)
-            raise
-        post.within = False
-        if post.box is not None:
-            _end(post, result, in_place)
-        return result
-
-    return _with_call(plan, with_two if plan.spec.wants & WANTS_MESSAGE else with_one)
+    return _with_call(plan, enclosed)
 
 
 def _with_call(plan: Plan, call: Callable[..., Any]) -> Plan:
@@ -261,7 +246,8 @@ def _end(post: Post, result: object, in_place: bool) -> None:
 
 def _is_good(result: object) -> bool:
     """An outcome may be raised as well as returned; one that is no good end stands as it is."""
-    return not isinstance(result, BaseException) or isinstance(result, Skip | To)
+    kind = type(result)  # of an author's class that raises when it is asked, nothing is asked
+    return not issubclass(kind, BaseException) or issubclass(kind, Skip | To)
 
 
 def loop(work: Work, post: Post) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,9 +48,11 @@ def test_the_app_that_logs_says_its_message_in_both_logs(
 
 
 def test_the_app_that_traces_has_a_span_around_each_call_though_its_exporter_comes_later(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("opentelemetry.sdk", reason="the extra `otel` and the SDK are not installed")
+    # What the SDK does in each forked child as long as a provider lives is not for the tests that fork later.
+    monkeypatch.delattr(os, "register_at_fork")
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter

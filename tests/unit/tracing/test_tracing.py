@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -53,7 +54,9 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Without what the SDK does in each forked child as long as a provider lives: other tests fork."""
+    monkeypatch.delattr(os, "register_at_fork")
     return Stage()
 
 
