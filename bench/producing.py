@@ -16,6 +16,7 @@ from stage import LOOK_S, SETTLE_S, STALL_S, Client, Result, RunFailed, Stage, T
 LOOP = script("transform loop", "confluent_kafka", "transform_loop.py")
 CLIENTS = [ringmain(RouteSettings(tables=("[producers.out]",))), LOOP]
 PARTITIONS = 4
+NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.FENCED_LEADER_EPOCH)
 
 
 def transformed(stage: Stage, client_of: Participant, held: Held) -> Result:
@@ -56,6 +57,6 @@ def _written(stage: Stage, output: str, before: int) -> int:
     try:
         return sum(stage.server.end_offsets(output).values())
     except KafkaException as refused:
-        if refused.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+        if refused.args[0].code() not in NOT_YET:
             raise
         return before
