@@ -85,10 +85,8 @@ def _producers(app: apps.App, config: Settings) -> Iterator[tuple[str, ProducerS
 
 def _against_route(settings: RouteSettings, app: apps.App) -> Iterator[str]:
     name = settings.format
-    if name not in BUILT_IN and name not in app.codecs:
-        yield f"format: {unknown(name, Sources(app.codecs))}"
-    elif missing := _missing_library(name):
-        yield f"format: {missing}"
+    if unusable := _unusable(name, app):
+        yield f"format: {unusable}"
     elif name in PARSED and not settings.schema and not settings.schema_registry:
         yield f"format: {name} needs the file of its schema (schema = …), or a [schema_registry]"
     elif name in PARSED and settings.schema:
@@ -99,12 +97,17 @@ def _against_route(settings: RouteSettings, app: apps.App) -> Iterator[str]:
 
 def _against_producer(settings: ProducerSettings, app: apps.App) -> Iterator[str]:
     name = settings.format
-    if name not in BUILT_IN and name not in app.codecs:
-        yield f"format: {unknown(name, Sources(app.codecs))}"
-    elif missing := _missing_library(name):
-        yield f"format: {missing}"
+    if unusable := _unusable(name, app):
+        yield f"format: {unusable}"
     else:
         yield from _said(lambda: encoder(name, Sources(app.codecs, schema_text(settings.schema))))
+
+
+def _unusable(name: str, app: apps.App) -> str:
+    """Why nobody can read or write this format here; "" = somebody can."""
+    if name not in BUILT_IN and name not in app.codecs:
+        return unknown(name, Sources(app.codecs))
+    return _missing_library(name)
 
 
 def _said(make: Callable[[], object]) -> Iterator[str]:
