@@ -155,6 +155,9 @@ cdef BatchClaim next_batch(HandlerSide side, BatchPlan plan, uint32_t limit, bin
     limit = min(limit, side.held_room)
     side.batches, side.batch_limit = plan, limit
     if side.holds_back():
+        # Nothing can be called here before other calls have ended: what is held must not wait for them.
+        if side.held_count:
+            return_held(side)
         return None
     gather(side, plan, limit)
     if not side.suspect and (side.held_count == 0 or not is_time(side, plan, limit)):
@@ -200,7 +203,7 @@ cdef int decode_all(HandlerSide side, BatchClaim batch) except -1:
     cdef bint gone = False      # the message before, of the same key, was taken back or is to wait
     cdef bint behind = False    # one of the same key is in the batch
     cdef bint closed = False    # a decoder asks for a pause
-    cdef int stage = STAGE_TOMBSTONE
+    cdef int stage = STAGE_DECODE
     cdef Held *items = batch.items
     cdef Slot *s
     cdef CallPlan plan = batch.plan
@@ -224,11 +227,12 @@ cdef int decode_all(HandlerSide side, BatchClaim batch) except -1:
                     gone = True
                     i += 1
                     continue
+                # LOSS: one that there is no memory for is no tombstone.
+                stage, value = STAGE_DECODE, None
                 value = value_of(side, items[i].feeder, s) if not s.flags & FLAG_ANNEX else None
-                stage = STAGE_TOMBSTONE
                 if value is None and not plan.accepts_none:
+                    stage = STAGE_TOMBSTONE
                     raise LookupError
-                stage = STAGE_DECODE
                 append_argument(side, batch, &items[i], value)
                 items[kept] = items[i]
                 items[kept].follows = behind

@@ -23,6 +23,13 @@ def histogram_bounds_s():
     return bounds[:BUCKETS - 1] + [float("inf")]
 
 
+cdef inline void count_lost(FeederHead *head, uint32_t code) noexcept nogil:
+    if code == V_RETRY:
+        add(&head.retry, 1)
+    elif code == V_DEAD:
+        add(&head.dead, 1)
+
+
 cdef inline void count_verdict(HandlerSeat *seat, uint32_t code) noexcept nogil:
     if code == V_DONE:
         add(&seat.done, 1)

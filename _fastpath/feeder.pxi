@@ -275,6 +275,7 @@ cdef class FeederSide:
     def fail(self, uint32_t slot, int code, bytes detail):
         """Give a slot the verdict that its dead handler could not give. `detail`: an encoded failure."""
         write_detail(self, slot, detail, len(detail))
+        count_lost(self.head, code)
         conclude(self, slot, code)
 
     def failed_first(self, uint32_t slot, long long wall_ms):
@@ -314,7 +315,7 @@ cdef class FeederSide:
     def resolve(self, uint32_t n):
         """Give back what a dead handler had claimed.
 
-        Returns (slots it was executing here, how many it was executing anywhere, cause, detail); the caller
+        Returns (slots it was calling here, how many calls were under way anywhere, cause, detail); the caller
         decides about those slots by blame(), isolate() or fail(), then calls resolved().
         """
         return resolve(self, n)
@@ -332,10 +333,14 @@ cdef class FeederSide:
     def prepare_sleep(self, uint32_t how=EAGER):
         """Set the sleeping word; False = what this sleep waits for is there already, do not sleep.
 
-        EAGER 1: any ack. ROOMY 2: a sixteenth of the slots, or handlers that run dry. LAZY 4: plain acks can
-        wait for the feeder's next timer.
+        EAGER 1: any ack. ROOMY 2: it is full: a sixteenth of the slots, or handlers that run dry, and any ack with
+        EAGER as well. LAZY 4: plain acks can wait for the feeder's next timer.
         """
         return feeder_may_sleep(self, how)
+
+    def hurry_gatherers(self):
+        """What handlers hold for a batch is wanted: they call it now."""
+        hurry_gatherers(self)
 
     def awake(self):
         """Back from sleep: clear the bit and the doorbell."""
@@ -386,8 +391,8 @@ cdef class FeederSide:
 
     @property
     def paused(self):
-        """Handlers are kept from taking anything: by a gate, or by what a handler said."""
-        return self.h.gate != 0 or <int64_t>self.h.paused_until_ns > now_ns()
+        """Handlers are kept from taking anything: by a gate, or by what a handler said; a rest is none."""
+        return self.h.gate != 0 or <int64_t>self.h.paused_until_ns > now_ns() + HOLD_NS
 
     def counters(self):
         return {"taken": self.head.taken, "settled": self.head.settled, "late": self.head.late,

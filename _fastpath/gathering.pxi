@@ -6,7 +6,7 @@
 cdef struct Held:
     uint64_t word
     uint32_t feeder, slot
-    uint32_t attempt
+    uint32_t attempt, partition
     bint follows            # hangs behind the one before it: the same key
 
 
@@ -71,6 +71,9 @@ cdef void gather(HandlerSide side, BatchPlan plan, uint32_t limit) noexcept nogi
         side.claim_limit = want
         if gated(side):
             return
+        # ORDER: before the claim: a feeder that finds it where it wants it counts after.
+        if side.held_count == 0:
+            side.hurry_seen = load_acquire_32(&side.h.hurry)
         f = claim_more(side, plan, side.claim_limit)
         if f < 0:
             return_probe(side)
@@ -81,8 +84,7 @@ cdef void gather(HandlerSide side, BatchPlan plan, uint32_t limit) noexcept nogi
         for i in range(side.got):
             if side.alone:
                 side.suspect = True
-                side.suspect_held = Held(side.words[i], <uint32_t>f, side.claimed[i],
-                                         side.ring.slots(<uint32_t>f)[side.claimed[i]].attempt, False)
+                side.suspect_held = held_slot(side, <uint32_t>f, side.claimed[i], side.words[i], False)
             else:
                 hold_run(side, plan, <uint32_t>f, i, limit)
         store_release_32(&side.hs.claim_count, 0)
@@ -90,6 +92,12 @@ cdef void gather(HandlerSide side, BatchPlan plan, uint32_t limit) noexcept nogi
             return
         if side.probing:
             side.going = True
+
+
+cdef inline Held held_slot(HandlerSide side, uint32_t f, uint32_t slot, uint64_t word, bint follows) noexcept nogil:
+    """What is remembered of a claimed slot: taken back meanwhile, it may be another message's when it is called."""
+    cdef Slot *s = &side.ring.slots(f)[slot]
+    return Held(word, f, slot, s.attempt, s.partition, follows)
 
 
 cdef int64_t claim_more(HandlerSide side, BatchPlan plan, uint32_t limit) noexcept nogil:
@@ -101,9 +109,11 @@ cdef int64_t claim_more(HandlerSide side, BatchPlan plan, uint32_t limit) noexce
     if plan.order and side.held_count:
         f = side.held[side.held_count - 1].feeder
         side.alone = False
-        side.got = claim_from(side, <uint32_t>f, FRONT, limit)
-        if not side.got and not side.front_only:
-            side.got = claim_from(side, <uint32_t>f, MAIN, limit)
+        # ORDER: what a dead feeder has left is read again: nobody begins it.
+        if next_admitted(side, <uint32_t>f) == f:
+            side.got = claim_from(side, <uint32_t>f, FRONT, limit)
+            if not side.got and not side.front_only:
+                side.got = claim_from(side, <uint32_t>f, MAIN, limit)
     if not side.got:
         f = claim_any(side, limit)
     side.greedy = False
@@ -122,7 +132,6 @@ cdef uint32_t wanted(HandlerSide side, BatchPlan plan, uint32_t room) noexcept n
 
 
 cdef void begin_gathering(HandlerSide side, BatchPlan plan) noexcept nogil:
-    side.hurry_seen = load_acquire_32(&side.h.hurry)
     side.due_ns = now_ns() + plan.wait_ns
     store_release_32(&side.hs.gathering, 1)
     # What came back to its feeder has waited before.
@@ -136,16 +145,16 @@ cdef void hold_run(HandlerSide side, BatchPlan plan, uint32_t f, uint32_t n, uin
     cdef uint64_t word = side.words[n], size, before = side.held_bytes
     cdef Slot *s = &side.ring.slots(f)[slot]
     attempt = s.attempt
-    cdef uint32_t most = min(most_of(plan, attempt), limit - side.held_count)
+    cdef uint32_t most = 1 if side.probing else min(most_of(plan, attempt), limit - side.held_count)
     while True:
         size = size_of(s)
         if (count == most or s.attempt != attempt
                 or (side.held_count and side.held_bytes + size > plan.size_bytes)):
             side.going = side.going or s.attempt == attempt and (
                 limit == side.held_count or side.held_bytes + size > plan.size_bytes)
-            side.return_run(f, slot)
+            return_run(side, f, slot)
             break
-        side.held[side.held_count] = Held(word, f, slot, attempt, count > 0)
+        side.held[side.held_count] = held_slot(side, f, slot, word, count > 0)
         side.held_count += 1
         side.held_bytes += size
         count += 1
@@ -206,7 +215,7 @@ cdef void return_held(HandlerSide side) noexcept nogil:
     cdef uint32_t i
     for i in range(side.held_count):
         if not side.held[i].follows:
-            side.return_run(side.held[i].feeder, side.held[i].slot)
+            return_run(side, side.held[i].feeder, side.held[i].slot)
     end_gathering(side)
 
 
@@ -234,7 +243,7 @@ cdef uint32_t take_group(HandlerSide side, BatchPlan plan, Held *group) noexcept
         run = 1
         while i + run < side.held_count and held[i + run].follows:
             run += 1
-        if n == 0 or goes_with(side, plan, &held[i], &group[0]) and n + run <= min(most, most_of(plan, attempt)):
+        if n == 0 or goes_with(plan, &held[i], &group[0]) and n + run <= min(most, most_of(plan, attempt)):
             most = min(most, most_of(plan, attempt))
             while run:
                 group[n] = held[i]
@@ -249,12 +258,11 @@ cdef uint32_t take_group(HandlerSide side, BatchPlan plan, Held *group) noexcept
     return n
 
 
-cdef inline bint goes_with(HandlerSide side, BatchPlan plan, Held *one, Held *first) noexcept nogil:
+cdef inline bint goes_with(BatchPlan plan, Held *one, Held *first) noexcept nogil:
     """Fresh ones and retried ones never share a call; with an order they are of one partition."""
     if (one.attempt > 1) != (first.attempt > 1):
         return False
-    return not plan.order or (one.feeder == first.feeder and side.ring.slots(one.feeder)[one.slot].partition
-                              == side.ring.slots(first.feeder)[first.slot].partition)
+    return not plan.order or (one.feeder == first.feeder and one.partition == first.partition)
 
 
 cdef void hurry_gatherers(FeederSide side) noexcept nogil:

@@ -23,8 +23,12 @@ cdef class HandlerSide:
     cdef bint front_only            # the present claim is one of a stop
     cdef bint probing               # the present claim used up a probe
     cdef uint32_t suspects_seen     # the ring's `suspects` when none was left
+    cdef public uint32_t hold_after # see hold_back(); 0 = never
+    cdef uint64_t done_before       # by the last failure
+    cdef uint32_t failures          # without a success in between
     cdef int64_t woke_ns            # when feeders were last woken
     cdef dict topics
+    cdef uint32_t at_feeder, at_slot    # what serve() executes at present: its slot + 1, 0 = no call is under way
     cdef object sent                # verdicts that are kept back, see keeping.pxi
     cdef list kept_claims
     cdef uint32_t kept_count
@@ -58,7 +62,7 @@ cdef class HandlerSide:
         self.topics = {}
         self.kept_claims = []
         self.hs.pid = getpid()
-        self.hs.executing = 0
+        self.hs.executing = self.hs.kept = 0
         self.hs.claim_count = 0
         self.hs.busy_since_ns = 0
         self.hs.gathering = 0
@@ -85,7 +89,9 @@ cdef class HandlerSide:
         self.push_ack(f, slot, seq)
         # PERF: what goes to the dead set or waits a second or more for its retry can wait for the feeder's next
         # look as well (it knows that something is in flight): a wake for each costs more than the failed call.
-        if code == V_CHANNEL or code == V_PAUSE:
+        if code == V_RETRY or code == V_DEAD:
+            hold_back(self)
+        elif code == V_CHANNEL or code == V_PAUSE:
             self.ring.hurry_feeder(f)
 
     cdef void write_detail(self, uint32_t f, uint32_t slot, bytes detail):
@@ -137,7 +143,7 @@ cdef class HandlerSide:
         waiting_ns, self.decoding_ns = since_ns(&self.ring.slots(<uint32_t>f)[self.claimed[n // 2]], began), 0
         for i in range(n):
             self.samples = i == n // 2
-            executed += self.serve_run(plan, <uint32_t>f, self.claimed[i], self.words[i])
+            executed += serve_run(self, plan, <uint32_t>f, self.claimed[i], self.words[i])
         store_release_32(&self.hs.claim_count, 0)
         time_calls(self)
         count_sample(self.hs, waiting_ns, self.decoding_ns, executed)
@@ -153,73 +159,6 @@ cdef class HandlerSide:
         else:
             self.nudge(<uint32_t>f)
         return executed
-
-    cdef uint32_t serve_run(self, CallPlan plan, uint32_t f, uint32_t slot, uint64_t word):
-        """Execute a claimed slot and the run behind it."""
-        cdef Slot *s
-        cdef uint32_t code, executed = 0, following
-        cdef uint64_t seq
-        while True:
-            s = &self.ring.slots(f)[slot]
-            seq = word_seq(word)
-            following = s.run_next
-            if self.returning:
-                if swap_if_64(&s.word, word, pack(seq, self.seat, self.incarnation, VERDICT + V_RETURNED)):
-                    self.push_ack(f, slot, seq)
-                    self.ring.hurry_feeder(f)
-                    if following:
-                        self.return_run(f, following - 1)
-                return executed
-            self.hs.executing = self.kept_count + 1
-            # ORDER: the feeder may take a claimed slot back until this swap; whoever loses skips the slot,
-            # and the run behind it belongs to the winner.
-            if not swap_if_64(&s.word, word, pack(seq, self.seat, self.incarnation, EXECUTING)):
-                self.hs.executing = self.kept_count
-                return executed
-            self.run_follows = following != 0
-            code = execute(self, plan, f, slot, s)
-            if self.sent is not None and is_kept(self, f, slot, s, code):
-                tally(self, 0)
-                if following:
-                    self.return_run(f, following - 1)
-                return executed + 1
-            self.leave_verdict(f, slot, seq, code)
-            self.hs.executing = self.kept_count
-            tally(self, code)
-            executed += 1
-            if code == V_PAUSE:
-                self.returning = True
-            if not following:
-                return executed
-            if code == V_RETRY or code == V_PAUSE or self.probing:
-                self.return_run(f, following - 1)
-                return executed
-            slot = following - 1
-            word = pack(next_seq(seq), self.seat, self.incarnation, CLAIMED)
-
-    cdef void return_run(self, uint32_t f, uint32_t slot) noexcept nogil:
-        """What hangs behind a message that must be tried again goes back to its feeder, last one first.
-
-        ORDER: all of it is looked up before any of it is given back: the feeder writes run_next of what it has.
-        """
-        cdef uint32_t *run = self.run
-        cdef uint32_t n = 0, following = slot + 1
-        cdef uint64_t w
-        cdef bint given_back = False
-        while following and following <= self.h.slots and n < self.h.slots:
-            run[n] = following - 1
-            n += 1
-            following = self.ring.slots(f)[following - 1].run_next
-        while n:
-            n -= 1
-            w = load_acquire_64(&self.ring.slots(f)[run[n]].word)
-            if (word_state(w) == CLAIMED and word_seat(w) == <uint32_t>self.seat
-                    and swap_if_64(&self.ring.slots(f)[run[n]].word, w,
-                                   pack(word_seq(w), self.seat, self.incarnation, VERDICT + V_RETURNED))):
-                self.push_ack(f, run[n], word_seq(w))
-                given_back = True
-        if given_back:
-            self.ring.hurry_feeder(f)       # its keys wait for it
 
     # -- batches -----------------------------------------------------------------------------------------
     def serve_batch(self, BatchPlan plan, uint32_t limit):
@@ -271,6 +210,18 @@ cdef class HandlerSide:
         """Leave a verdict that was kept back, or another one. Exactly once a claim: ValueError otherwise."""
         let_go(self, claim, verdict, detail)
 
+    def present(self, str route, str channel=""):
+        """The message whose call is under way in serve(), a copy; None between calls, and in a forked child.
+
+        Only within the thread that serves: elsewhere its bytes may be another's by then.
+        """
+        cdef Slot *s
+        if self.disowned_ or self.at_slot == 0:
+            return None
+        s = &self.ring.slots(self.at_feeder)[self.at_slot - 1]
+        value = value_of(self, self.at_feeder, s) if not s.flags & FLAG_ANNEX else None
+        return message_of(self, self.at_feeder, self.at_slot - 1, value, route, channel)
+
     # -- async -------------------------------------------------------------------------------------------
     def claim(self, int limit):
         """Up to `limit` slots, already EXECUTING. A suspect comes alone, when nothing else executes here."""
@@ -302,7 +253,7 @@ cdef class HandlerSide:
                 # Calls overlap here, those of one key must not: what hangs behind goes back, and is not
                 # published in runs any more.
                 store_relaxed_32(&self.h.run_limit, 1)
-                self.return_run(<uint32_t>f, s.run_next - 1)
+                return_run(self, <uint32_t>f, s.run_next - 1)
             c = Claim.__new__(Claim)
             c.side, c.feeder, c.slot, c.word = self, <uint32_t>f, slot, self.words[i]
             c.value = value_of(self, <uint32_t>f, s)

@@ -55,7 +55,7 @@ cdef enum:
 # how a feeder sleeps: a bit each, so that a waker names whom it means
 cdef enum:
     EAGER = 1           # any ack matters
-    ROOMY = 2           # full: wake me when a sixteenth came back, or when handlers run dry
+    ROOMY = 2           # full: wake me when a sixteenth came back, or when handlers run dry; hold nothing back
     LAZY = 4            # plain acks can wait for my next timer
 
 # the rings from which handlers claim
@@ -75,6 +75,7 @@ cdef enum:
 cdef enum:
     FLAG_ANNEX = 1      # the bytes are in the annex, not in the arena
     FLAG_FAILED = 2     # it failed before and waited in place: its page says when
+    FLAG_KEPT = 4       # EXECUTING, but its call has ended: its verdict is kept back
 
 ctypedef struct Header:
     uint64_t magic
@@ -107,6 +108,7 @@ ctypedef struct HandlerSeat:
     uint64_t claim_head, busy_since_ns
     uint32_t gathering          # holds claims until there are enough for a batch
     uint32_t called_feeder, called      # of a transaction: the slot + 1 whose call is under way, 0 = none
+    uint32_t kept               # of what is executing: calls that have ended, see keeping.pxi
     char pad0[LINE_BYTES]
     uint64_t calls, done, skip, retry, dead, channel, bad, busy_ns, claims, claimed, waiting_ns, decoding_ns
     uint64_t histogram[BUCKETS]
@@ -134,6 +136,7 @@ ctypedef struct FeederHead:
     uint32_t urgent             # counts what must not wait for a timer
     char pad6[LINE_BYTES - 8]
     uint64_t taken, settled, late, refused_acks, taken_back, oversize
+    uint64_t retry, dead        # verdicts that dead handlers could not give
     uint32_t resolved[MAX_HANDLERS]
     uint64_t member_version     # odd while the word is being written
     uint32_t member_bytes

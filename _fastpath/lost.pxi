@@ -89,11 +89,18 @@ cdef void publish_strays(FeederSide side, uint32_t ring_no) noexcept nogil:
             publish_again(side, i, ring_no)
 
 
+cdef int64_t claimed_suspect(FeederSide side, HandlerSeat *seat) noexcept nogil:
+    """The slot that a seat's last claim took to execute alone; -1 = it took none here."""
+    if claimed_ring(seat) != SUSPECT or seat.claim_feeder != <uint32_t>side.seat:
+        return -1
+    return entry_slot(side.ring.ready(side.seat, SUSPECT)[seat.claim_head & side.mask])
+
+
 cdef uint32_t part_with(FeederSide side, uint32_t n) noexcept nogil:
-    """Take everything from a dead handler. What it was executing is left in `scratch`, so many of them."""
+    """Take everything from a dead handler. What it was calling is left in `scratch`, so many of them."""
     cdef HandlerSeat *seat = side.ring.seat(n)
     cdef uint32_t i, slot, back = 0, executing = 0, incarnation = seat.incarnation & 255, state
-    cdef uint32_t ring_no = claimed_ring(seat)
+    cdef int64_t suspect = claimed_suspect(side, seat)
     cdef uint64_t w
     for i in range(side.count):
         w = load_acquire_64(&side.slots[i].word)
@@ -111,6 +118,13 @@ cdef uint32_t part_with(FeederSide side, uint32_t n) noexcept nogil:
         elif state == EXECUTING:
             if is_late(side, &side.slots[i]):
                 release(side, i, True)
+            elif side.slots[i].flags & FLAG_KEPT:
+                side.slots[i].flags &= ~<uint16_t>FLAG_KEPT
+                side.slots[i].run_next = 0      # what hung behind it went back when its call ended
+                store_release_64(&side.slots[i].word, pack(0, 0, 0, FILLED))
+                side.published[i] = False
+                back += 1
+                side.scratch[side.count - back] = i
             else:
                 store_release_64(&side.slots[i].word, pack(0, 0, 0, FILLED))
                 side.published[i] = True    # only the decision about it may publish it
@@ -123,7 +137,7 @@ cdef uint32_t part_with(FeederSide side, uint32_t n) noexcept nogil:
         # ORDER: run_next is kept: a handler that died between the leader and its members left them READY
         # without an entry of their own, and publish_again() brings them back with their leader.
         if word_state(side.slots[slot].word) == FILLED and not side.published[slot]:
-            if ring_no == SUSPECT:
+            if slot == suspect:
                 publish_again(side, slot, SUSPECT)
             elif chain_is_head(&side.chains, slot):
                 publish_again(side, slot, FRONT)
@@ -150,7 +164,8 @@ cdef tuple resolve(FeederSide side, uint32_t n):
     executing = part_with(side, n)
     show_all(side)
     detail = PyBytes_FromStringAndSize(seat.detail, min(seat.detail_bytes, VERDICT_ROOM))
-    return [side.scratch[i] for i in range(executing)], seat.executing, seat.cause, detail
+    return ([side.scratch[i] for i in range(executing)], seat.executing - min(seat.kept, seat.executing), seat.cause,
+            detail)
 
 
 cdef int64_t begun_to(FeederSide side, int index) noexcept nogil:

@@ -47,7 +47,7 @@ cdef class Overseer:
         hs.cause = 0
         hs.detail_bytes = 0
         hs.claim_count = 0
-        hs.executing = 0
+        hs.executing = hs.kept = 0
         hs.busy_since_ns = 0
         hs.gathering = 0
         hs.called = 0
@@ -92,7 +92,7 @@ cdef class Overseer:
                 "histogram": [hs.histogram[i] for i in range(BUCKETS)]}
 
     def totals(self):
-        """(done, skip, retry, dead, channel) over all handlers of the route."""
+        """(done, skip, retry, dead, channel) over all handlers of the route, and what feeders said for dead ones."""
         cdef uint32_t n
         cdef HandlerSeat *hs
         cdef uint64_t done = 0, skip = 0, retry = 0, dead = 0, channel = 0
@@ -103,6 +103,9 @@ cdef class Overseer:
             retry += hs.retry
             dead += hs.dead
             channel += hs.channel
+        for n in range(self.h.feeders):
+            retry += self.ring.feeder(n).retry
+            dead += self.ring.feeder(n).dead
         return done, skip, retry, dead, channel
 
     # -- feeders -----------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ cdef void publish_again(FeederSide side, uint32_t slot, uint32_t ring_no) noexce
     One of a partition that is going away stays FILLED instead. Published, a handler could begin here, once more,
     what the next owner is about to begin.
     """
-    cdef int32_t member
+    cdef int32_t member, before = <int32_t>slot
     if is_leaving(side, slot):
         side.published[slot] = False
         store_release_64(&side.slots[slot].word, pack(0, 0, 0, FILLED))
@@ -60,10 +60,12 @@ cdef void publish_again(FeederSide side, uint32_t slot, uint32_t ring_no) noexce
         publish(side, slot, ring_no)
         return
     member = <int32_t>side.slots[slot].run_next - 1
-    while member >= 0:      # the run is one piece: its members come back with their leader
+    # The run is one piece: its members come back with their leader. ORDER: what was withdrawn from its end is no longer
+    # behind it in its chain, and may be another message's slot by now.
+    while member >= 0 and side.chains.next[before] == member:
         if not reclaim(side, member):
             break
-        member = <int32_t>side.slots[member].run_next - 1
+        before, member = member, <int32_t>side.slots[member].run_next - 1
     side.published[slot] = False
     store_release_64(&side.slots[slot].word, pack(0, 0, 0, FILLED))
     if chain_is_head(&side.chains, slot):

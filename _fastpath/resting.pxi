@@ -32,18 +32,37 @@ cdef bint feeder_may_sleep(FeederSide side, uint32_t how) noexcept nogil:
     cdef uint64_t back
     show_all(side)
     if how == ROOMY and open_slots(side, side.straight) >= side.count // 16:
-        how = EAGER     # it is blocks that it lacks, which nobody counts: any ack may bring enough
+        how |= EAGER    # it is blocks that it lacks, which nobody counts: any ack may bring enough
     # ORDER: the word before the look, by a full barrier; handlers and the courier write before they look at it.
     store_release_32(&side.head.sleeping, how)
     full_fence()
     back = acks_waiting(side)
-    if (load_acquire_32(&side.head.urgent) != side.urgent_seen or (how == EAGER and back)
+    if (load_acquire_32(&side.head.urgent) != side.urgent_seen or (how & EAGER and back)
             or (how == ROOMY and open_slots(side, side.straight) + back >= side.count // 16)):
         store_release_32(&side.head.sleeping, 0)
         return False
-    if how == ROOMY:
+    if how & ROOMY:
         hurry_gatherers(side)
     return True
+
+
+cdef enum:
+    HOLD_NS = 250000000     # a little longer than the breaker's next look is away
+
+
+cdef void hold_back(HandlerSide side) noexcept nogil:
+    """After so many failures in a row the route rests, until somebody has had the time to judge them.
+
+    Code that fails with every message would fill the dead set faster than anybody can look. PERF: a success costs
+    nothing here, the counter of what was done tells of it.
+    """
+    cdef uint64_t good = side.hs.done + side.hs.skip + side.hs.channel
+    if good != side.done_before:
+        side.done_before, side.failures = good, 0
+    side.failures += 1
+    if side.failures == side.hold_after:
+        side.failures = 0
+        pause_route(side, now_ns() + HOLD_NS)
 
 
 cdef void pause_route(HandlerSide side, uint64_t until) noexcept nogil:

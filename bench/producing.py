@@ -8,6 +8,7 @@ import os
 import time
 
 from backlog import Held
+from confluent_kafka import KafkaError, KafkaException
 from participants import Participant, RouteSettings, ringmain, script
 from processes import cpu_s
 from stage import LOOK_S, SETTLE_S, STALL_S, Client, Result, RunFailed, Stage, Task
@@ -15,6 +16,7 @@ from stage import LOOK_S, SETTLE_S, STALL_S, Client, Result, RunFailed, Stage, T
 LOOP = script("transform loop", "confluent_kafka", "transform_loop.py")
 CLIENTS = [ringmain(RouteSettings(tables=("[producers.out]",))), LOOP]
 PARTITIONS = 4
+NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.FENCED_LEADER_EPOCH)
 
 
 def transformed(stage: Stage, client_of: Participant, held: Held) -> Result:
@@ -42,9 +44,19 @@ def wait_for(stage: Stage, client: Client, output: str, count: int) -> int:
     """Until so much was written."""
     written, moved_s = -1, time.monotonic()
     while written < count:
-        before, written = written, sum(stage.server.end_offsets(output).values())
+        before, written = written, _written(stage, output, written)
         moved_s = time.monotonic() if written > before else moved_s
         if time.monotonic() - moved_s > STALL_S or any(one.poll() is not None for one in client.processes):
             raise RunFailed(f"ended or stood still at {written} of {count}: {client.log_tail()}")
         time.sleep(LOOK_S)
     return written
+
+
+def _written(stage: Stage, output: str, before: int) -> int:
+    """A leader may not know yet that it leads a topic which was just made."""
+    try:
+        return sum(stage.server.end_offsets(output).values())
+    except KafkaException as refused:
+        if refused.args[0].code() not in NOT_YET:
+            raise
+        return before

@@ -47,6 +47,13 @@ class ChannelSettings(Protocol):
     def concurrency(self) -> int | None: ...
 
 
+class BatchSettings(Protocol):
+    """How much becomes one call."""
+
+    @property
+    def messages(self) -> int: ...
+
+
 class RouteSettings(ChannelSettings, Protocol):
     """The same of a route."""
 
@@ -60,6 +67,8 @@ class RouteSettings(ChannelSettings, Protocol):
     def producer(self) -> object | None: ...
     @property
     def transactional(self) -> bool: ...
+    @property
+    def batch(self) -> BatchSettings: ...
 
 
 class Settings(Protocol):
@@ -267,6 +276,11 @@ class App:
                 f"{spec.place}: routes.{spec.name}.transactional: the handler is {kind}; a process has one "
                 "transaction at a time, made of plain calls that follow one another"
             )
+        if not spec.batch and _is_set(settings.batch):
+            found.append(
+                f"{spec.place}: [routes.{spec.name}.batch] is for a batch route; "
+                f"write @app.batch_route({spec.name!r})"
+            )
         if not spec.is_async:
             found += _too_concurrent(spec, settings)
             found += [
@@ -282,6 +296,11 @@ class App:
                 if takes_one_message(m)
             ]
         return found
+
+
+def _is_set(batch: BatchSettings) -> bool:
+    """Whether somebody has written the table; its other settings are filled in, or changed by a Harness."""
+    return batch.messages != type(batch)().messages
 
 
 def _strangers(spec: RouteSpec, config: Settings) -> list[str]:

@@ -118,7 +118,8 @@ class DeliveryFailed(RingmainError):
 
     def __init__(self, producer: str, topic: str, reason: str, *, code: int = 0, away: bool = False) -> None:
         self.producer, self.topic, self.code, self.away = producer, topic, code, away
-        super().__init__(f"producer {producer!r}: not delivered to topic {topic!r}: {reason}")
+        where = f" to topic {topic!r}" if topic else ""
+        super().__init__(f"producer {producer!r}: not delivered{where}: {reason}")
 
 
 DeliveryFailed.__module__ = "ringmain"  # where handler authors import it from, and what the dead set shows

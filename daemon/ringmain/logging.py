@@ -1,4 +1,4 @@
-"""Which message a line of the log is about.
+"""Which message, or which batch, a line of the log is about.
 
 Handler authors enter, for structlog and for log handlers of their own; ringmain's own log (log.py) says it
 by itself. A handler process says once how its present message is found (`speak_of`); that is asked when
@@ -6,35 +6,49 @@ something is logged, and at no other time. The value, the key and the headers ne
 """
 
 import logging
-from collections.abc import Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from ringmain.message import Message
 
 __all__ = ["MessageFilter", "add_message", "current_message"]
 
-Present = Callable[[], Message | None]
+
+class Several(NamedTuple):
+    """A batch that is called; `topic` empty = nobody knows that it is only one."""
+
+    route: str
+    channel: str
+    topic: str
+    messages: int
+
+
+Present = Callable[[], Message | Several | None]
 
 
 def current_message() -> Message | None:
-    """The message of the call that this line stands in, however deep; None outside of any call."""
-    return _present()
+    """The message of the call that this line stands in, however deep; None outside of any, or in a batch."""
+    present = _present()
+    return present if isinstance(present, Message) else None
 
 
 def message_fields() -> dict[str, object]:
-    """What is bound to a line within a call: route, channel if any, topic, partition, offset, attempt."""
-    message = _present()
-    if message is None:
+    """What is bound to a line within a call: route, channel if any, topic, partition, offset, attempt.
+
+    Of a batch route, the topic where it is only one, and how many messages the call has.
+    """
+    about = _present()
+    if about is None:
         return {}
-    channel = {"channel": message.channel} if message.channel else {}
-    return {
-        "route": message.route,
-        **channel,
-        "topic": message.topic,
-        "partition": message.partition,
-        "offset": message.offset,
-        "attempt": message.attempt,
-    }
+    fields: dict[str, object] = {"route": about.route}
+    if about.channel:
+        fields["channel"] = about.channel
+    if about.topic:
+        fields["topic"] = about.topic
+    if isinstance(about, Several):
+        return fields | {"messages": about.messages}
+    return fields | {"partition": about.partition, "offset": about.offset, "attempt": about.attempt}
 
 
 def add_message(logger: Any, method_name: str, event_dict: MutableMapping[str, Any]) -> Any:
@@ -61,6 +75,17 @@ def speak_of(present: Present) -> None:
     """From now on the message of this process's log is what `present` finds. It must not raise."""
     global _present
     _present = present
+
+
+@contextmanager
+def spoken(present: Present) -> Iterator[None]:
+    """The same for a while."""
+    before = _present
+    speak_of(present)
+    try:
+        yield
+    finally:
+        speak_of(before)
 
 
 def _nothing() -> Message | None:

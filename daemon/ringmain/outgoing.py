@@ -7,33 +7,36 @@ comes to life here, and its library is loaded only for an app that has producers
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ringmain.app import App
 from ringmain.config.producers import shared_by_transactions
 from ringmain.config.schema import Config, Producer
 from ringmain.errors import AppError
-from ringmain.formats import Encode, Sources, encoder
+from ringmain.formats import Encode, Sources, encoder, schema_text
 from ringmain.producer import Outbox
+from ringmain.schemas import WITH_SCHEMAS
 
 if TYPE_CHECKING:
     from ringmain.kafka.producing import Offer, Outlets
     from ringmain.kafka.transacting import Transaction
 
-WITH_SCHEMAS = ("protobuf", "avro", "json-schema")
 ANSWER_S = 30.0
 """The longest answer of a schema registry."""
+REQUEST_S = 10.0
+"""How long a mounted route waits for room in a client's queue: its worker has few threads."""
 Boxes = Callable[[], Outbox | None]
 """The outbox of the call that sends; None = of no call."""
 
 
-def for_calls_in_turn(app: App, config: Config, who: str, boxes: Boxes) -> Outlets:
-    """Where one call follows another."""
+def for_calls_in_turn(app: App, config: Config, who: str, boxes: Boxes, patience_s: float) -> Outlets:
+    """Where one call follows another; a `send` waits so long for room."""
     from ringmain.kafka.producing import KafkaOutlet, Outlets
 
-    made = Outlets(_offers(app, config, who), lambda name, offer: KafkaOutlet(name, offer, boxes))
+    offers = _offers(app, config, who, patience_s)
+    made = Outlets(offers, lambda name, offer: KafkaOutlet(name, offer, boxes))
     return _opened(app, made)
 
 
@@ -53,7 +56,8 @@ def for_threads(app: App, config: Config, who: str) -> Outlets:
     from ringmain.kafka.producing import Outlets
     from ringmain.kafka.producing_elsewhere import ThreadsOutlet
 
-    made = Outlets(_offers(app, config, who), lambda name, offer: ThreadsOutlet(name, offer, lambda: None))
+    offers = _offers(app, config, who, REQUEST_S)
+    made = Outlets(offers, lambda name, offer: ThreadsOutlet(name, offer, lambda: None))
     return _opened(app, made)
 
 
@@ -90,7 +94,7 @@ def _opened(app: App, outlets: Outlets) -> Outlets:
     return outlets
 
 
-def _offers(app: App, config: Config, who: str) -> dict[str, Offer]:
+def _offers(app: App, config: Config, who: str, patience_s: float = math.inf) -> dict[str, Offer]:
     from ringmain.kafka.producing import Offer
 
     found = {}
@@ -100,24 +104,20 @@ def _offers(app: App, config: Config, who: str) -> dict[str, Offer]:
             raise AppError(f"producer {name!r} is not in the config; add [producers.{name}]")
         client_id = f"{config.name}.{name}.{config.node}.{who}"
         registry = config.schema_registry if name in config.producers else config.routes[name].schema_registry
-        found[name] = Offer(client_id, settings.kafka, _encode(app, settings, registry))
+        encode = _encode(app, settings, registry)
+        found[name] = Offer(client_id, settings.kafka, encode, patience_s)
     return found
 
 
 def _encode(app: App, settings: Producer, registry: Mapping[str, str]) -> Encode:
     if settings.format == "raw":
         return _only_bytes
-    text, schemas = "", None
-    if settings.schema:
-        try:
-            text = Path(settings.schema).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise AppError(f"the schema {settings.schema} cannot be read: {error}") from None
+    schemas = None
     if registry and settings.format in WITH_SCHEMAS:
         from ringmain.kafka.registry import Registry
 
         schemas = Registry(registry, ANSWER_S)
-    return encoder(settings.format, Sources(app.codecs, text, schemas))
+    return encoder(settings.format, Sources(app.codecs, schema_text(settings.schema), schemas))
 
 
 def _only_bytes(value: object, _topic: str) -> bytes:

@@ -7,6 +7,7 @@ what one call sent; the call's message is settled only once it is empty, whether
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +25,9 @@ Carry = Callable[[], Iterable[tuple[str, HeaderValue]]]
 """Headers that go with whatever is sent at this point of the code: a trace's context."""
 
 
+_noting = threading.Lock()
+
+
 class Sent(msgspec.Struct, frozen=True):
     """Where a message came to lie; offset -1 = with `acks=0` nobody knows."""
 
@@ -35,24 +39,35 @@ class Sent(msgspec.Struct, frozen=True):
 class Outbox:
     """What one call sent: what is still on its way, and what failed without the call having been told."""
 
-    __slots__ = ("failed", "on_empty", "waiting")
+    __slots__ = ("failed", "on_empty", "over", "waiting")
 
     def __init__(self) -> None:
-        # ORDER: appended and removed in one step each, so that a thread of the user's may send and wait too.
-        self.waiting: list[Delivery] = []
-        self.failed: list[Delivery] | None = None
+        # ORDER: added and removed in one step each, so that a thread of the user's may send and wait too.
+        # PERF: reports of several partitions come in any order, and a call may send very many messages.
+        self.waiting: set[Delivery] = set()
+        self.failed: dict[Delivery, DeliveryFailed] = {}
         self.on_empty: Callable[[Outbox], None] | None = None
+        self.over = False
+        """The call has ended: what is sent now is nobody's."""
 
     @property
     def failure(self) -> DeliveryFailed | None:
         """The first failure that the call does not know of."""
-        return self.failed[0].failure if self.failed else None
+        return next(iter(self.failed.values()), None)
 
     def arrived(self, delivery: Delivery) -> None:
         """One more is where it should be, or never will be."""
         if delivery.failure is not None:
-            self.failed = [*(self.failed or ()), delivery]
-        self.waiting.remove(delivery)
+            self.failed[delivery] = delivery.failure
+        self.waiting.discard(delivery)
+        if not self.waiting and self.on_empty is not None:
+            self.call_when_empty(self.on_empty)
+
+    def forgotten(self, delivery: Delivery, failure: DeliveryFailed | None) -> None:
+        """One was never sent. LOSS: a thread may hear of that when its call has ended, and only waits."""
+        if self.over and failure is not None:
+            self.failed[delivery] = failure
+        self.waiting.discard(delivery)
         if not self.waiting and self.on_empty is not None:
             self.call_when_empty(self.on_empty)
 
@@ -66,6 +81,11 @@ class Outbox:
 
 class Outlet(Protocol):
     """Where the messages of one producer go, in this process."""
+
+    @property
+    def name(self) -> str:
+        """The producer's."""
+        ...
 
     def send(
         self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
@@ -85,7 +105,7 @@ class Delivery:
     message, unless the handler was told of it by `await` or `result()` and went on: then it has judged.
     """
 
-    __slots__ = ("_outbox", "_outlet", "_waiter", "done", "failure")
+    __slots__ = ("_outbox", "_outlet", "_unheard", "_waiters", "done", "failure")
 
     def __init__(self, outlet: Outlet, outbox: Outbox | None) -> None:
         self.done = False
@@ -93,9 +113,10 @@ class Delivery:
         self.failure: DeliveryFailed | None = None
         """Why it was not delivered."""
         self._outlet, self._outbox = outlet, outbox
-        self._waiter: Callable[[], object] | None = None
+        self._waiters: tuple[Callable[[], object], ...] = ()
+        self._unheard: Unheard | None = None
         if outbox is not None:
-            outbox.waiting.append(self)
+            outbox.waiting.add(self)
 
     def result(self, timeout_s: float | None = None) -> Sent:
         """Where it lies, once delivered; DeliveryFailed if it never will be, TimeoutError if not yet."""
@@ -109,6 +130,11 @@ class Delivery:
             yield from self._future()
         return self._told()
 
+    @property
+    def producer(self) -> str:
+        """The name of what sent it."""
+        return self._outlet.name
+
     def sent(self) -> Sent:
         """Where it lies; only a delivered one is asked. An outlet's own deliveries say."""
         raise NotImplementedError
@@ -117,58 +143,80 @@ class Delivery:
         """It is delivered. Called by its outlet."""
         self._end()
 
-    def fail(self, failure: DeliveryFailed) -> None:
-        """It never will be. Called by its outlet."""
+    def fail(self, failure: DeliveryFailed, say: Callable[[DeliveryFailed], None] | None = None) -> None:
+        """It never will be. `say`: for a failure that no call hears of and nobody asks for."""
         self.failure = failure
+        if self._outbox is None and say is not None:
+            self._unheard = Unheard(failure, say)
         self._end()
 
-    def forget(self) -> None:
+    def forget(self, failure: DeliveryFailed | None = None) -> None:
         """It was never sent, and the call knows: its exception says so. Called by its outlet."""
         if self._outbox is not None:
-            self._outbox.waiting.remove(self)
+            self._outbox.forgotten(self, failure)
 
     def wake(self, waiter: Callable[[], object]) -> None:
         """Call this when it is done, or now."""
-        self._waiter = waiter
+        # ORDER: noted before the look: who ends it sees the waiter, or is seen here. Twice does no harm.
+        with _noting:
+            self._waiters = (*self._waiters, waiter)
         if self.done:
             waiter()
-
-    @property
-    def is_anybodys(self) -> bool:
-        """Whether a call or somebody who waits will hear of it."""
-        return self._outbox is not None or self._waiter is not None
 
     def _end(self) -> None:
         self.done = True
         if self._outbox is not None:
             self._outbox.arrived(self)
-        if self._waiter is not None:
-            self._waiter()
+        for waiter in self._waiters:
+            waiter()
 
     def _told(self) -> Sent:
         if self.failure is not None:
-            if self._outbox is not None and self._outbox.failed and self in self._outbox.failed:
-                self._outbox.failed.remove(self)
+            if self._outbox is not None:
+                self._outbox.failed.pop(self, None)
+            if self._unheard is not None:
+                self._unheard.hear()
             raise self.failure
         return self.sent()
 
     def _future(self) -> asyncio.Future[None]:
         import asyncio
 
-        loop, thread = asyncio.get_running_loop(), threading.get_ident()
-        future: asyncio.Future[None] = loop.create_future()
-        before = self._waiter
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.wake(fulfilling(future))
+        return future
 
-        def wake() -> None:
-            if before is not None:
-                before()
+
+class Unheard:
+    """A failure that is said when the last one who could have asked for it lets go of its delivery."""
+
+    __slots__ = ("_failure", "_say")
+
+    def __init__(self, failure: DeliveryFailed, say: Callable[[DeliveryFailed], None]) -> None:
+        self._failure = failure
+        self._say: Callable[[DeliveryFailed], None] | None = say
+
+    def hear(self) -> None:
+        """Somebody has asked."""
+        self._say = None
+
+    def __del__(self) -> None:
+        if self._say is not None:
+            self._say(self._failure)
+
+
+def fulfilling(future: asyncio.Future[None]) -> Callable[[], None]:
+    """What ends the wait of this thread's event loop, from whatever thread."""
+    loop, thread = future.get_loop(), threading.get_ident()
+
+    def wake() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             if threading.get_ident() != thread:
                 loop.call_soon_threadsafe(_fulfil, future)
             else:
                 _fulfil(future)
 
-        self.wake(wake)
-        return future
+    return wake
 
 
 def _fulfil(future: asyncio.Future[None]) -> None:

@@ -13,13 +13,13 @@ from ringmain.errors import AppError
 from ringmain.outcome import OutcomeValue
 
 _AWAITED = {"Awaitable", "Coroutine", "Future", "Task"}
-_NEVER = (typing.NoReturn, typing.Never, Any)
+_ANYTHING = (typing.NoReturn, typing.Never, Any, object)
 
 
 def check_return(annotation: Any, kinds: tuple[type, ...], is_async: bool, what: str, place: str) -> None:
     """Refuse what is no outcome: `kinds`, None, or a type of which nothing can be known."""
     for one in _members(annotation):
-        if one is None or one is types.NoneType or one in _NEVER or isinstance(one, typing.TypeVar):
+        if one is None or one is types.NoneType or one in _ANYTHING or isinstance(one, typing.TypeVar):
             continue
         if isinstance(one, type) and issubclass(one, kinds):
             continue

@@ -165,7 +165,7 @@ def _check_batch(signature: inspect.Signature, what: str, place: str) -> None:
 
 def _item(annotation: Any, name: str, what: str, place: str) -> Any:
     """`list[Order]` -> Order."""
-    annotation = getattr(annotation, "__value__", annotation)  # type X = ... of Python 3.12
+    annotation = _bare(annotation)
     if typing.get_origin(annotation) is not list:
         raise AppError(
             f"{place}: {what} needs {name!r} annotated as a list that says of what, as in list[Order]; it "
@@ -244,16 +244,29 @@ def _shown(what: object) -> str:
 
 
 def _is_message(annotation: Any) -> bool:
-    return annotation is Message
+    return _bare(annotation) is Message
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
-    """`Order | None` -> (Order, True); what is not a union with None stays as it is."""
-    annotation = getattr(annotation, "__value__", annotation)  # type X = ... of Python 3.12
+    """`Order | None` -> (Order, True); what is not a union with None stays as it is, without its names."""
+    annotation = _bare(annotation)
     if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
         return annotation, False
     members = typing.get_args(annotation)
     others = tuple(member for member in members if member is not types.NoneType)
     if len(others) == len(members):
         return annotation, False
-    return typing.Union[others], True  # noqa: UP007
+    return _bare(typing.Union[others]), True  # noqa: UP007
+
+
+def _bare(annotation: Any) -> Any:
+    """What an alias, a NewType or an Annotated stands for: a name for bytes or Message is that itself."""
+    while True:
+        if typing.get_origin(annotation) is typing.Annotated:
+            annotation = annotation.__origin__
+        elif isinstance(annotation, typing.NewType):
+            annotation = annotation.__supertype__
+        elif (meant := getattr(annotation, "__value__", annotation)) is not annotation:
+            annotation = meant  # type X = ... of Python 3.12
+        else:
+            return annotation

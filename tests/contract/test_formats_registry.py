@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -114,7 +115,7 @@ def test_one_asks_and_the_others_hear_what_it_heard(server: RegistryServer) -> N
         ((200, b'{"schema": "{nonsense"}'), "which is no AVRO"),
         ((404, b"<html>not here</html>"), "answers rubbish: HTTP 404"),
         ((404, b'{"error_code":404,"message":"HTTP 404 Not Found"}'), "answers rubbish: HTTP 404"),
-        ((401, b'{"error_code":401,"message":"no"}'), r"refuses us with HTTP 401: see .*basic\.auth"),
+        ((401, b'{"error_code":401,"message":"no"}'), r"refuses us with HTTP 401, 'no': see .*basic\.auth"),
         ((500, b"oops"), "is away: HTTP 500"),
         ((302, b""), "answers rubbish: HTTP 302"),
         ((422, b'{"error_code":42201,"message":"odd"}'), "answers rubbish: HTTP 422"),
@@ -201,7 +202,21 @@ def test_what_is_sent_is_registered_under_its_topic_once(server: RegistryServer,
     sent = [encode(orders.ORDER, "orders") for _ in range(3)]
     assert server.subjects == {"orders-value": [1]}
     assert sent == [framed(1, VALUE)] * 3
-    assert len(server.asked) == 1
+    assert [one.split("?")[0] for one in server.asked] == [
+        "POST /subjects/orders-value",
+        "POST /subjects/orders-value/versions",
+    ]
+
+
+def test_who_may_only_read_the_registry_sends_what_is_registered(
+    server: RegistryServer, sources: Sources
+) -> None:
+    server.takes_no_new_ones = True
+    encode = formats.encoder("avro", Sources(schema=orders.AVRO, schemas=sources.schemas))
+    with pytest.raises(Pause, match="refuses us with HTTP 403, 'User is denied operation Write': see"):
+        encode(orders.ORDER, "orders")
+    found = server.register("orders-value", "AVRO", orders.AVRO)
+    assert encode(orders.ORDER, "orders") == framed(found, VALUE)
 
 
 def test_a_schema_that_the_registry_does_not_take_is_said(server: RegistryServer, sources: Sources) -> None:
@@ -230,9 +245,15 @@ def test_no_password_is_in_what_is_said(server: RegistryServer) -> None:
     ],
 )
 def test_properties_that_the_client_does_not_take_are_refused(properties: dict[str, str], said: str) -> None:
-    with pytest.raises(AppError, match=said):
-        registries.check([SimpleNamespace(format="avro", key_format=None, schema_registry=properties)])
-    registries.check([SimpleNamespace(format="json", key_format=None, schema_registry=properties)])
+    def config(value: str, key: str | None = None, sent: str = "json") -> Any:
+        own = SimpleNamespace(format=value, key_format=key, schema_registry=properties, producer=None)
+        out = SimpleNamespace(format=sent)
+        return SimpleNamespace(routes={"r": own}, producers={"p": out}, schema_registry=properties)
+
+    for needed in (config("avro"), config("json", "avro"), config("json", None, "json-schema")):
+        with pytest.raises(AppError, match=said):
+            registries.check(needed)
+    registries.check(config("json"))
 
 
 def test_confluents_own_serializers_and_ours_read_each_other(

@@ -11,8 +11,9 @@ from rig import Rig, opened, plan_of, rig, serve_all
 from ringmain import clock
 from ringmain._fastpath import CallPlan, HandlerSide
 from ringmain.rings import CRASH, GATE_FLOOD, GATE_OPERATOR, GATE_STOP, SLEEP_ROOMY, pack_headers
-from ringmain.verdict import CHANNEL, DEAD, DONE, PAUSE, RETRY, RETURNED
+from ringmain.verdict import CHANNEL, DEAD, DONE, PAUSE, RETRY, RETURNED, SKIP
 from support.seeds import seeds
+from support.waiting import eventually
 
 
 @pytest.fixture
@@ -37,6 +38,53 @@ def test_each_message_is_executed_once_and_moves_the_low_water(ring: Rig) -> Non
     assert feeder.counters()["refused_acks"] == 0
     assert feeder.room == 16
     assert feeder.used_ratio == 0
+
+
+@pytest.mark.parametrize("verdict", [RETRY, DEAD])
+def test_after_so_many_failures_in_a_row_the_route_rests_for_a_look(ring: Rig, verdict: int) -> None:
+    feeder, handlers = ring.feeder(), [ring.handler(), ring.handler()]
+    index = opened(feeder)
+    for offset in range(16):
+        feeder.place(index, offset, b"x")
+    feeder.flush()
+    handlers[0].hold_after = 3
+    for handler in (handlers[1], *[handlers[0]] * 3):
+        assert handlers[1].paused_s == 0
+        (claim,) = handler.claim(1)
+        handler.finish(claim, verdict)
+    assert 0 < handlers[1].paused_s <= 0.25
+    assert handlers[1].claim(1) == []
+    assert eventually(lambda: handlers[1].claim(1))
+
+
+@pytest.mark.parametrize(("code", "counted"), [(RETRY, (0, 0, 1, 0, 0)), (DEAD, (0, 0, 0, 1, 0))])
+def test_what_a_feeder_says_for_a_dead_handler_counts_as_its_verdict(
+    ring: Rig, code: int, counted: tuple[int, ...]
+) -> None:
+    feeder, handler = ring.feeder(), ring.handler()
+    index = opened(feeder)
+    feeder.place(index, 0, b"x")
+    feeder.flush()
+    assert handler.claim(1)
+    ring.overseer.bury(handler.seat, CRASH)
+    (slot,), _, _, _ = feeder.resolve(handler.seat)
+    feeder.fail(slot, code, b"too long")
+    feeder.resolved(handler.seat)
+    assert ring.overseer.totals() == counted
+
+
+def test_failures_between_successes_hold_nobody_back(ring: Rig) -> None:
+    feeder, handler = ring.feeder(), ring.handler()
+    index = opened(feeder)
+    handler.hold_after = 2
+    verdicts = [DEAD, DONE, RETRY, SKIP, DEAD, CHANNEL, DEAD, DONE]
+    for offset in range(8):
+        feeder.place(index, offset, b"x")
+    feeder.flush()
+    executed = 0
+    while executed < 8:
+        executed += serve_all(handler, lambda value: verdicts.pop(0))
+        assert handler.paused_s == 0
 
 
 def test_a_message_keeps_all_its_parts(ring: Rig) -> None:

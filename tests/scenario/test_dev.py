@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from support import signals
 from support.environment import child_environment
 from support.leftovers import Leftovers, descendants
 from support.waiting import eventually
@@ -42,7 +43,12 @@ class Session:
         return self._log.read_text(errors="replace")
 
     def wait_for(self, text: str, deadline_s: float = CHANGED_S) -> None:
-        eventually(lambda: text in self.said(), deadline_s, f"{text!r} in\n{self.said()[-3000:]}")
+        def seen() -> bool:
+            said = self.said()
+            assert text in said, said[-3000:]
+            return True
+
+        eventually(seen, deadline_s, repr(text))
 
     def change(self, before: str, after: str, name: str = "orders.py") -> None:
         path = self.project / name
@@ -79,7 +85,7 @@ def test_a_message_is_handled_and_changed_code_handles_the_next_without_a_rebala
     session.wait_for("order 1: 2.50 for ada", READY_S)
     feeders, handlers = session.children("feeder"), session.children("handler")
     session.change("order {order.id}:", "changed {order.id}:")
-    session.wait_for("handlers are replaced")
+    session.wait_for("a reload is asked for")
     eventually(lambda: handlers.isdisjoint(session.children("handler")), CHANGED_S)
     session.type(ORDER % 2)
     session.wait_for("changed 2: 2.50 for ada")
@@ -97,6 +103,7 @@ def test_code_that_is_broken_changes_nothing_until_it_is_mended(session: Session
     session.change("order {order.id}:", "mended {order.id}:")
     session.type(ORDER % 3)
     eventually(lambda: " 3: 2.50" in session.said(), CHANGED_S)
+    session.wait_for("reload done")
     session.type(ORDER % 4)
     session.wait_for("mended 4:")
 
@@ -108,6 +115,20 @@ def test_a_config_that_is_broken_is_refused_and_a_mended_one_taken(session: Sess
     session.wait_for('did you mean "handlers"')
     session.change("handlrs = 2", "handlers = 3", "ringmain.toml")
     eventually(lambda: len(session.children("handler")) == 3, CHANGED_S)
+
+
+def test_a_line_for_no_route_is_sent_and_said(session: Session) -> None:
+    session.wait_for("dev: type", READY_S)
+    session.type('ordres {"id": 1}')
+    session.wait_for("dev: sent    to ordres, which no route reads")
+
+
+def test_a_broker_that_ends_is_said_and_ends_all(session: Session) -> None:
+    session.wait_for("assigned", READY_S)
+    [broker] = session.children("--listener-url")
+    signals.send(broker, signal.SIGKILL)
+    assert session.process.wait(60) == 1
+    assert "the embedded broker ended with exit code -9" in session.said()
 
 
 def test_an_interrupt_ends_it_and_leaves_nothing(session: Session) -> None:

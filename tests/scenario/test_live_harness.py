@@ -41,6 +41,44 @@ def test_a_live_harness_runs_the_whole_daemon(config: Path, leftovers: Leftovers
     leftovers.assert_none()
 
 
+PASSED_ON = """
+from ringmain import App, Message, Retry
+
+app = App()
+out = app.producer("out")
+
+@app.route("orders")
+def order(number: int) -> None:
+    out.send("bills", number)
+
+@app.route("bills")
+def bill(number: int, message: Message) -> None:
+    if number == 2 and message.attempt == 1:
+        raise Retry(after_s=1)
+    print(f"billed {number}")
+"""
+
+
+def test_what_handlers_send_to_routes_of_the_app_is_waited_for(config: Path, leftovers: Leftovers) -> None:
+    (config.parent / "orders.py").write_text(PASSED_ON)
+    config.write_text(
+        'name = "shop"\napp = "orders:app"\nqueues.backend = "sqlite"\n'
+        'kafka = { "bootstrap.servers" = "localhost:9092" }\n[producers.out]\nformat = "json"\n'
+        + "".join(
+            f'[routes.{name}]\ntopics = ["{name}"]\norder = "none"\nformat = "json"\n'
+            f'kafka = {{ "group.id" = "shop.{name}" }}\n'
+            for name in ("orders", "bills")
+        )
+    )
+    with LiveHarness(config, *QUICK) as live:
+        for number in range(3):
+            live.send("orders", number)
+        live.settle()
+        assert all(f"billed {number}" in live.log() for number in range(3))
+        assert live.counted().done == 6
+    leftovers.assert_none()
+
+
 def test_the_readmes_live_test_passes(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     [text] = re.findall(r"^```python\n# test_live.py\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)

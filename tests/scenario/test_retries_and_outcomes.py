@@ -206,6 +206,25 @@ def test_the_breaker_closes_on_a_flood_of_failures_and_opens_when_a_probe_passes
     daemon.stop()
 
 
+@pytest.mark.parametrize("kind", ["sync", "async", "batch"])
+def test_a_wrong_type_brings_hundreds_to_the_dead_set_not_all(scenario: Scenario, kind: str) -> None:
+    count = 30_000
+    scenario.produce(("", "no number") for _ in range(count))
+    head = {
+        "sync": '@app.route("r")\n        def handle(number: int) -> None:',
+        "async": '@app.route("r")\n        async def handle(number: int) -> None:',
+        "batch": '@app.batch_route("r")\n        def handle(numbers: list[int]) -> None:',
+    }[kind]
+    scenario.app(f"""
+        {head}
+            tell("done")
+    """)
+    daemon = scenario.start()
+    eventually(lambda: daemon.log("flood: route paused"), 60)
+    daemon.stop()
+    assert 100 <= len(scenario.dead()) < 3_000
+
+
 @pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.parametrize("order", ["none", "key"])
 def test_processes_replaced_after_so_many_messages_lose_and_repeat_nothing(

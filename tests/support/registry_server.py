@@ -26,6 +26,8 @@ class RegistryServer:
         self.subjects: dict[str, list[int]] = {}
         self.says: Answer | None = None
         """What every request is answered with instead; None = as a registry does."""
+        self.takes_no_new_ones = False
+        """Whether its users may only read."""
         self.asked: list[str] = []
         self._server: ThreadingHTTPServer | None = None
         self._port = 0
@@ -89,6 +91,10 @@ class RegistryServer:
                 return self._schema(int(number), parse_qs(urlsplit(path).query))
             case "GET", ["subjects", subject, "versions", number]:
                 return self._version(subject, int(number))
+            case "POST", ["subjects", subject]:
+                return self._lookup(subject, json.loads(body))
+            case "POST", ["subjects", subject, "versions"] if self.takes_no_new_ones:
+                return _json({"error_code": 40301, "message": "User is denied operation Write"}, 403)
             case "POST", ["subjects", subject, "versions"]:
                 given = json.loads(body)
                 kind = given.get("schemaType", "AVRO")
@@ -102,6 +108,15 @@ class RegistryServer:
         if found["schemaType"] == "AVRO":
             del found["schemaType"]  # as the real one does
         return _json(found)
+
+    def _lookup(self, subject: str, given: dict[str, Any]) -> Answer:
+        if subject not in self.subjects:
+            return _json({"error_code": UNKNOWN_SUBJECT, "message": "Subject not found"}, 404)
+        for version, found in enumerate(self.subjects[subject], 1):
+            one = self.schemas[found - 1]
+            if (one["schema"], one["schemaType"]) == (given["schema"], given.get("schemaType", "AVRO")):
+                return _json({"subject": subject, "version": version, "id": found, **one})
+        return _json({"error_code": UNKNOWN_SCHEMA, "message": "Schema not found"}, 404)
 
     def _version(self, subject: str, number: int) -> Answer:
         versions = self.subjects.get(subject, [])

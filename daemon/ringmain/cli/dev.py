@@ -21,7 +21,7 @@ def dev(
 ) -> None:
     """Run CONFIG with an embedded broker and a file for its queues; changed code goes into fresh handlers.
 
-    No server, no variable and no secret is needed. The broker keeps everything in memory and nothing is left
+    No server and no secret is needed. The broker keeps everything in memory and nothing is left
     at the end. A line "ROUTE VALUE" on standard input is sent to that route's topic.
     """
     path = Path(find(config)).resolve()

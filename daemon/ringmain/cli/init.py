@@ -71,6 +71,6 @@ def _said(folder: Path, written: list[Path]) -> str:
     change = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
     return "\n".join([
         *(f"written  {path}" for path in written),
-        f"test it  {change}pytest",
+        f"test it  {change}python -m pytest",
         f"run it   {change}ringmain dev ringmain.toml",
     ])  # fmt: skip

@@ -101,7 +101,7 @@ def _misfit(config: Config | None) -> str:
 
     try:
         formats.check(load_app(config), config)
-        registry.check(config.routes.values())
+        registry.check(config)
     except AppError as error:
         return str(error)
     return ""

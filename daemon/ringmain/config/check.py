@@ -19,6 +19,8 @@ from ringmain.nearest import nearest
 RABBIT_ONLY = ("url", "username", "password", "tls", "type")
 CONSUMER_TIMEOUT_S = 1800.0
 WITHOUT_SCHEMA = ("json", "msgpack", "protobuf", "raw")
+SENT_WITHOUT_SCHEMA = ("json", "msgpack", "raw")
+"""Of protobuf a producer may say the text that it registers."""
 MAX_POLL_INTERVAL_MS = "300000"
 _LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+")
 
@@ -99,6 +101,10 @@ def _producers(config: Config, report: Report) -> None:
         if name in config.routes and config.routes[name].producer:
             report.clash([f"producers.{name}"], f"routes.{name}.producer has the same name; rename one")
     for path, producer in producers_of(config).items():
+        if producer.schema and producer.format in SENT_WITHOUT_SCHEMA:
+            report.clash(
+                [f"{path}.schema", f"{path}.format"], f"format {producer.format} has no schema: remove it"
+            )
         if not producer.kafka.get("bootstrap.servers"):
             key = f"{path}.kafka.bootstrap.servers"
             report.clash([key, "kafka", path], "is required, here or as kafka.bootstrap.servers")

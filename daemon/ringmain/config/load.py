@@ -91,9 +91,9 @@ def from_tree(tree: Mapping[str, Any], *, folder: str = ".") -> Config:
     return _config(_copied(tree), (), _fill_all, NO_JUDGE, report)
 
 
-def load_for_tests(path: str | os.PathLike[str]) -> Config:
-    """The config in this file without its secrets: what cannot be resolved stays as it is written."""
-    return _read(str(path), (), _fill_what_is_set, NO_JUDGE)
+def load_what_is_set(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Config:
+    """The config where its secrets are not: what cannot be resolved stays as it is written."""
+    return _read(str(path), overrides, _fill_what_is_set, NO_JUDGE)
 
 
 def tree_for_tests(tree: Mapping[str, Any], *, folder: str = ".") -> Config:

@@ -54,6 +54,11 @@ class EmbeddedBroker:
         """None while it runs."""
         return self._process.poll() if self._process else None
 
+    def check(self) -> None:
+        """RingmainError if it has ended by itself; all that was in it is gone."""
+        if (code := self.exit_code()) is not None:
+            raise RingmainError(f"the embedded broker ended with exit code {code}; what was in it is gone")
+
     def kill(self) -> None:
         """End it at once: its data is in memory only, and a polite end takes it five seconds."""
         if self._process:
@@ -65,7 +70,10 @@ class EmbeddedBroker:
         while not answers(self.port):
             code = self.exit_code()
             if code is not None:
-                raise RingmainError(f"the embedded broker ended at once with exit code {code}")
+                raise RingmainError(
+                    f"the embedded broker ended at once with exit code {code}; "
+                    f"is something else at {self.address}?"
+                )
             if clock.monotonic_s() > end_s:
                 raise RingmainError(
                     f"the embedded broker at {self.address} did not answer within {BOOT_S:g} s"

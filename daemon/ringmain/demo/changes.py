@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ringmain.errors import RingmainError
 
+EXTENSIONS = (".toml", ".avsc")
+"""What counts beside Python's own files: configs, schemas."""
 LOOK_MS = 200
 """How often nothing is reported, so that whoever waits sees to other things."""
 _TOGETHER_MS = 300
@@ -25,7 +27,7 @@ def changes(folder: Path) -> Iterator[list[Path]]:
         ) from None
     found = watchfiles.watch(
         folder,
-        watch_filter=watchfiles.PythonFilter(extra_extensions=[".toml"]),
+        watch_filter=watchfiles.PythonFilter(extra_extensions=EXTENSIONS),
         debounce=_TOGETHER_MS,
         rust_timeout=LOOK_MS,
         yield_on_timeout=True,

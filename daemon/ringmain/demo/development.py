@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ringmain.config.load import load_without_environment
+from ringmain.config.load import load_what_is_set
 from ringmain.config.schema import Config
 from ringmain.demo import tether
 from ringmain.demo.broker import LOOPBACK, EmbeddedBroker, free_port
@@ -22,7 +22,7 @@ from ringmain.demo.changes import changes
 from ringmain.demo.hand import Hand, Request
 from ringmain.demo.interrupts import Interrupts
 from ringmain.demo.keyboard import Keyboard
-from ringmain.demo.stead import STOP_S, Stead, overrides, topic_of, topics
+from ringmain.demo.stead import STOP_S, Stead, is_read, overrides, topic_of, topics
 from ringmain.errors import ConfigError, RingmainError
 
 PREFIX = "ringmain-dev-"
@@ -42,7 +42,7 @@ class Wish:
 
 def develop(wish: Wish) -> int:
     """From begin to end; the exit code. Ends with Ctrl-C."""
-    config = load_without_environment(wish.config)
+    config = load_what_is_set(wish.config, wish.also)
     watch = changes(wish.config.parent)
     with Interrupts() as interrupts, ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
@@ -56,6 +56,7 @@ def develop(wish: Wish) -> int:
         for changed in watch:
             if interrupts.asked():
                 return 0
+            broker.check()
             desk.take(changed)
     return 0
 
@@ -126,6 +127,7 @@ class Desk:
         """What there is and what can be done with it."""
         for line in (
             f"broker  {self.stead.broker}, Kafka-compatible, in memory; topics {', '.join(self._topics())}",
+            *self._without_registry(),
             f"page    http://{self.stead.bind}/, or: ringmain top http://{self.stead.bind}",
             f"watch   {self.wish.config.parent}: handlers get changed code at once",
             "type    ROUTE VALUE or ROUTE[KEY] VALUE to send a message; Ctrl-C ends",
@@ -155,7 +157,7 @@ class Desk:
         """Whether the config can be used; a daemon that was told of other routes or topics is stopped."""
         before = self._settings()
         try:
-            self.config = load_without_environment(self.wish.config)
+            self.config = load_what_is_set(self.wish.config, self.wish.also)
         except ConfigError as error:
             say(f"changed {names}: refused\n{error}")
             return False
@@ -167,7 +169,7 @@ class Desk:
 
     def _again(self, names: str) -> None:
         if self.node.running:
-            say(f"changed {names}: handlers are replaced")
+            say(f"changed {names}: a reload is asked for")
             self.node.reload()
         else:
             say(f"changed {names}: the daemon starts")
@@ -181,7 +183,14 @@ class Desk:
             return
         topic, key = topic_of(self.config, typed["to"]), typed["key"]
         problem = self.hand.ask(Request(topic, typed["value"].encode(), key.encode() if key else None))
-        say(f"sent    to {topic}" if not problem else f"not sent to {topic}: {problem}")
+        unread = "" if is_read(self.config, topic) else ", which no route reads"
+        say(f"sent    to {topic}{unread}" if not problem else f"not sent to {topic}: {problem}")
+
+    def _without_registry(self) -> list[str]:
+        named = any(route.schema_registry for route in self.config.routes.values())
+        if not named or any(one.startswith("schema_registry") for one in self.wish.also):
+            return []
+        return ["schemas no registry, so values are bare; --set 'schema_registry={url=\"…\"}' brings one"]
 
     def _topics(self) -> list[str]:
         return topics(self.config)

@@ -3,6 +3,7 @@
 development.py and the live harness enter. One question at a time; nobody waits for ever.
 """
 
+import contextlib
 import select
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import msgspec
 from ringmain.demo import tether
 
 _ANSWER_S = 20.0
+_NOBODY = "who sends to the embedded broker has ended; start again"
 
 
 class Request(msgspec.Struct):
@@ -48,17 +50,22 @@ class Hand:
         if self._process:
             tether.kill(self._process)
             for pipe in (self._process.stdin, self._process.stdout):
-                if pipe:
-                    pipe.close()
+                with contextlib.suppress(OSError):  # what was not written to one that has ended
+                    if pipe:
+                        pipe.close()
 
     def ask(self, request: Request) -> str:
         """Have it done; what is wrong, "" = nothing."""
         assert self._process
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(msgspec.json.encode(request) + b"\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(msgspec.json.encode(request) + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            return _NOBODY
         if not select.select([self._process.stdout], [], [], _ANSWER_S)[0]:
+            tether.kill(self._process)  # an answer that comes late would be taken for the next one's
             return "the embedded broker does not answer"
         line = self._process.stdout.readline()
-        return msgspec.json.decode(line, type=Answer).problem if line else "nobody is there to send it"
+        return msgspec.json.decode(line, type=Answer).problem if line else _NOBODY

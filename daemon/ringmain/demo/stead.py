@@ -5,6 +5,7 @@ that are not there; what is about the app itself (pools, order, retries, formats
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ def overrides(config: Config, stead: Stead) -> list[str]:
     said: dict[str, object] = {
         "kafka": {"bootstrap.servers": stead.broker, **GROUP_MS},
         "queues": {"backend": "sqlite"},
+        "schema_registry": {},
         "admin": {"bind": stead.bind},
         "log.format": "console",
         "modes": ["stream-worker", "worker", "api-server", "management-api"],
@@ -43,6 +45,7 @@ def overrides(config: Config, stead: Stead) -> list[str]:
     for name, route in config.routes.items():
         said[f"routes.{name}.kafka"] = {"group.id": f"{config.name}.{name}"}
         said[f"routes.{name}.consumers"] = 1
+        said[f"routes.{name}.schema_registry"] = {}
         if route.producer:
             said[f"routes.{name}.producer.kafka"] = {}
     said |= {f"producers.{name}.kafka": {} for name in config.producers}
@@ -52,12 +55,19 @@ def overrides(config: Config, stead: Stead) -> list[str]:
 def topics(config: Config, of: str = "") -> list[str]:
     """Those that the config names, of one route or of all; of a regular expression none can be made up."""
     named = (topic for name, route in config.routes.items() if of in ("", name) for topic in route.topics)
-    return list(dict.fromkeys(topic for topic in named if not topic.startswith("^")))
+    # One with a variable that is not set: the daemon itself says so.
+    return list(dict.fromkeys(topic for topic in named if not topic.startswith("^") and "${" not in topic))
 
 
 def topic_of(config: Config, word: str) -> str:
     """The topic that somebody means who types a route's name, or a topic's."""
     return next(iter(topics(config, word)), word)
+
+
+def is_read(config: Config, topic: str) -> bool:
+    """Whether some route reads this topic."""
+    patterns = [one for route in config.routes.values() for one in route.topics if one.startswith("^")]
+    return topic in topics(config) or any(re.search(one, topic) for one in patterns)
 
 
 def toml(value: object) -> str:

@@ -42,6 +42,7 @@ class Deliveries:
         self._inboxes = _inboxes(seat)
         self._overflows = len(self._inboxes) > 1
         self._pace = Pace()
+        self._hurried_s = 0.0
         self._opened: set[int] = set()
         self._nowhere = self._index(*_NOWHERE)
         self._quiet = False
@@ -57,12 +58,20 @@ class Deliveries:
             allowed = self._pace.allowed(self._side.progress[0], clock.monotonic_s()) // len(self._inboxes)
             for inbox in self._inboxes:
                 inbox.fetch(allowed, self._side.room)
+            self._hurry(allowed)
         share = max(1, min(AT_ONCE, self._side.room // len(self._inboxes)))
         for inbox in self._inboxes:
             placed += inbox.place(self._send_on if self._quiet else self._place, share)
         self._inboxes.reverse()
         self._side.flush()
         return placed > 0 and not (self._quiet or self.stalled())
+
+    def _hurry(self, allowed: int) -> None:
+        """A batch that waits for more than may be in hand would wait all its time for nothing."""
+        now_s = clock.monotonic_s()
+        if now_s - self._hurried_s >= BEAT_S and any(box.hand.messages >= allowed for box in self._inboxes):
+            self._hurried_s = now_s
+            self._side.hurry_gatherers()
 
     def _place(self, piece: Piece) -> bool:
         if isinstance(piece.message, Foreign):

@@ -259,12 +259,14 @@ class Feeder:
         self.side.awake()
 
     def _how_to_sleep(self, source: Source) -> int:
-        """Which acks are worth waking up for? None, where they would only move an offset."""
-        if self._route.order != "none" or self._leaving_by_s is not None:
-            return SLEEP_EAGER
-        if source.stalled():
-            return SLEEP_EAGER if self.side.roomy else SLEEP_ROOMY
-        return SLEEP_LAZY
+        """Which acks are worth waking up for? None, where they would only move an offset.
+
+        Whoever lacks room says so in any case: handlers do not wait for a batch to fill that cannot.
+        """
+        full = SLEEP_ROOMY if source.stalled() else 0
+        if self._route.order != "none" or self._leaving_by_s is not None or (full and self.side.roomy):
+            return SLEEP_EAGER | full
+        return full or SLEEP_LAZY
 
     def nap_for(self, nap_s: float) -> None:
         """Sleep for so long at most, or until something comes back."""

@@ -11,6 +11,7 @@ from ringmain.formats.decoding import decoder, encoder, explainer
 from ringmain.formats.fitting import check
 from ringmain.formats.inflating import inflater
 from ringmain.formats.keys import key_decoder
+from ringmain.formats.schema_files import schema_text
 
 __all__ = [
     "Decode",
@@ -25,4 +26,5 @@ __all__ = [
     "explainer",
     "inflater",
     "key_decoder",
+    "schema_text",
 ]

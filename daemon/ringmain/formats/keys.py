@@ -9,6 +9,7 @@ import decimal
 import enum
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
@@ -29,7 +30,8 @@ def key_decoder(
 ) -> KeyDecode:
     """The decoder of keys; without a `key_format` one word is text, and what has fields is as the value."""
     plain = without_none(key_type)
-    decode = _decoder(key_format or ("text" if _is_word(plain) else value_format), plain, sources)
+    # The route's own schema is that of its values.
+    decode = _decoder(chosen(key_format, value_format, plain), plain, replace(sources, schema=""))
     takes_none = plain is not key_type
 
     def decode_key(key: bytes | None) -> object:
@@ -47,6 +49,11 @@ def key_decoder(
             raise Undecodable(f"key: {error}") from None
 
     return decode_key
+
+
+def chosen(key_format: str | None, value_format: str, key_type: Any) -> str:
+    """The format that keys are read in."""
+    return key_format or ("text" if _is_word(without_none(key_type)) else value_format)
 
 
 def _decoder(key_format: str, key_type: Any, sources: Sources) -> Decode | None:

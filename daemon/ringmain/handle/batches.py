@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringmain.handle import trace
-from ringmain.handle.resolve import CALL, Resolver, failure_of
+from ringmain.handle.resolve import CALL, Resolver, failure_of, is_counted
 from ringmain.outcome import Batch, Dead, OutcomeValue, Pause, Retry, Skip
 from ringmain.rings import BatchClaim
 from ringmain.verdict import DONE, PAUSE, RETRY, RETURNED, Failure
@@ -36,7 +36,7 @@ class BatchResolver:
         """Leave every message's verdict. What is to be called alone comes out, each after the last ended."""
         try:
             verdicts = self._verdicts(batch, result, error)
-        except Exception as broken:
+        except BaseException as broken:
             verdicts = self._undecided(batch, error, broken)
         return self._leave(batch, verdicts)
 
@@ -73,6 +73,7 @@ class BatchResolver:
             error_class=trace.class_name(error),
             error_message=trace.message_of(error),
             traceback=trace.text_of(error),
+            counted=is_counted(error),
         )
         return self._failed(batch, failure, error)
 
@@ -118,7 +119,9 @@ class BatchResolver:
             _DONE if n in spared else self.resolver.dead(batch.message(n), failure) for n in range(len(batch))
         ]
 
-    def _undecided(self, batch: BatchClaim, error: BaseException | None, broken: Exception) -> list[Verdict]:
+    def _undecided(
+        self, batch: BatchClaim, error: BaseException | None, broken: BaseException
+    ) -> list[Verdict]:
         """LOSS: a class of the user's that fails when looked at must not leave its messages undecided."""
         text = f"it cannot be told what it is: looking at it raised {trace.class_name(broken)}"
         if error is None:

@@ -8,7 +8,7 @@ is decided about a message.
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -18,7 +18,7 @@ from ringmain.handle.work import BEAT_S, Work
 from ringmain.message import Message
 from ringmain.rings import BatchClaim, Claim
 from ringmain.signature import WANTS_MESSAGE, WANTS_ONLY_MESSAGE
-from ringmain.verdict import DONE
+from ringmain.verdict import DONE, RETURNED
 
 GRACE_S = 5.0
 """How long a cancelled call may go on before its process has to end."""
@@ -37,6 +37,8 @@ class Terms:
     concurrency: int
     timeout_s: float
     grace_s: float
+    delivering: Set["asyncio.Task[Any]"] = frozenset()
+    """Tasks whose calls have ended and wait for Kafka: they are not cancelled, and given up at a stop."""
 
 
 Begun = TypeVar("Begun", Claim, BatchClaim)
@@ -77,7 +79,13 @@ class Overlapping(Generic[Begun]):
 
     def _finished(self) -> bool:
         """Nothing new may begin, and what still runs will not end by itself."""
-        return self._work.over and all(self._is_stuck(claim) for claim in self._running)
+        if not self._work.over:
+            return False
+        late = clock.monotonic_s() >= self._work.deliver_by_s
+        return all(
+            (late and task in self._terms.delivering) or self._is_stuck(claim)
+            for claim, task in self._running.items()
+        )
 
     def _beat(self) -> None:
         self._work.leave_if_forked()
@@ -120,8 +128,13 @@ class Overlapping(Generic[Begun]):
     def _come_back(self) -> None:
         """Nobody rings when a pause ends, or when a batch has waited long enough."""
         wait_s = self._side.paused_s or self._side.held_for_s
-        if wait_s and self._resumption is None:
-            self._resumption = self._events.call_later(wait_s, self._resume, context=self._context)
+        if not wait_s:
+            return
+        if self._resumption is not None:
+            if self._resumption.when() <= self._events.time() + wait_s:
+                return
+            self._resumption.cancel()  # of a longer wait that is over before its time
+        self._resumption = self._events.call_later(wait_s, self._resume, context=self._context)
 
     def _resume(self) -> None:
         self._resumption = None
@@ -156,7 +169,7 @@ class Overlapping(Generic[Begun]):
         self._watch = None
         now_s = clock.monotonic_s()
         for claim, task in list(self._running.items()):
-            if claim in self._overdue:
+            if claim in self._overdue or task in self._terms.delivering:
                 continue
             left_s = claim.begun_ns / 1e9 + self._terms.timeout_s - now_s
             if left_s > 0:
@@ -196,10 +209,23 @@ class Overlapping(Generic[Begun]):
 
     def _abandon(self) -> None:
         """ORDER: the event loop stands, what is stuck runs no more; only now may its key go on elsewhere."""
-        for claim in list(self._running):
+        late = 0
+        for claim, task in list(self._running.items()):
             del self._running[claim]
+            if task in self._terms.delivering:
+                late += 1
+                self._return(claim)
+                continue
             self._overdue.setdefault(claim, 0.0)
             self._fail_overdue(claim)
+        if late:
+            _log.warning(
+                "what calls sent is not delivered in time: their messages come again", extra={"calls": late}
+            )
+
+    def _return(self, claim: Begun) -> None:
+        """Nothing failed, nothing is done: it is executed again, here or elsewhere."""
+        raise NotImplementedError
 
 
 class Calls(Overlapping[Claim]):
@@ -281,6 +307,9 @@ class Calls(Overlapping[Claim]):
             return _claim.get().message(self._spec.name, self._spec.channel)
         except (LookupError, ValueError):
             return None
+
+    def _return(self, claim: Claim) -> None:
+        self._side.finish(claim, RETURNED)
 
     def _fail_overdue(self, claim: Claim) -> None:
         del self._overdue[claim]

@@ -5,17 +5,22 @@ a batch has failed is called one by one, so that messages of a key stay in order
 """
 
 import asyncio
+import contextvars
 from collections.abc import Iterator
 from typing import Any
 
 from ringmain.handle.batches import BatchResolver
 from ringmain.handle.concurrent import Overlapping, Terms
+from ringmain.handle.present import one_topic
 from ringmain.handle.resolve import CALL
 from ringmain.handle.work import Work
-from ringmain.message import Message
+from ringmain.logging import Several
 from ringmain.rings import BatchClaim, BatchPlan
 from ringmain.signature import WANTS_MESSAGE
 from ringmain.verdict import RETURNED
+
+_batch: contextvars.ContextVar[BatchClaim | None] = contextvars.ContextVar("ringmain.batch", default=None)
+"""Whose call a task, or a thread or another task that it began, belongs to."""
 
 
 class BatchCalls(Overlapping[BatchClaim]):
@@ -25,15 +30,24 @@ class BatchCalls(Overlapping[BatchClaim]):
         super().__init__(work, terms, events)
         self._plan = plan
         self._resolver = BatchResolver(terms.resolver)
+        self._topic = one_topic(work.seat.config, self._spec.name)
         self._rests: dict[BatchClaim, Iterator[BatchClaim]] = {}
         """By what is called alone now: what is to be called after it."""
 
-    def present(self) -> Message | None:
-        """Nobody can know which message of a batch it is that a line of the log is about."""
-        return None
+    def present(self) -> Several | None:
+        """The batch whose call asks; None outside of any, and for what a call left behind when it ended."""
+        batch = _batch.get()
+        if batch not in self._running:
+            return None
+        return Several(self._spec.name, self._spec.channel, self._topic, len(batch))
 
     def _finished(self) -> bool:
-        return super()._finished() and not self._side.held
+        # What is held behind a call that never ends may have to wait for a suspect: others call it.
+        return super()._finished() and (not self._side.held or bool(self._running))
+
+    def _abandon(self) -> None:
+        self._side.return_held()
+        super()._abandon()
 
     def _room(self) -> int:
         """What is held is called even when nothing new may begin."""
@@ -58,6 +72,7 @@ class BatchCalls(Overlapping[BatchClaim]):
         self._watch_by(self._terms.timeout_s)
 
     async def _call(self, batch: BatchClaim) -> None:
+        _batch.set(batch)
         try:
             result = await self._coroutine(batch)
         except BaseException as error:
@@ -102,6 +117,11 @@ class BatchCalls(Overlapping[BatchClaim]):
             self._hand_back(self._rests.pop(batch, iter(())))
             return
         self._go_on(batch, alone)
+
+    def _return(self, batch: BatchClaim) -> None:
+        for n in range(len(batch)):
+            batch.finish(n, RETURNED)
+        self._hand_back(self._rests.pop(batch, iter(())))
 
     def _hand_back(self, alone: Iterator[BatchClaim]) -> None:
         """This process ends: another one calls them."""

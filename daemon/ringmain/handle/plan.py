@@ -81,6 +81,17 @@ class Plan:
             return self.settings.batch.messages
         return 1 if self.spec.is_async else 0
 
+    @property
+    def hold_after(self) -> int:
+        """Failures in a row after which the circuit breaker is to look first; 0 = there is none.
+
+        Of a batch route two batches at least: one that fails as a whole is so many failures, and may be all.
+        """
+        flood = self.settings.flood
+        if not flood:
+            return 0
+        return max(flood.messages, 2 * self.settings.batch.messages) if self.spec.batch else flood.messages
+
 
 def build(app: App, config: Config, route: str, channel: str, pause: Callable[[float], None]) -> Plan:
     """The plan of a route, or of its channel; AppError when the app does not fit the config.

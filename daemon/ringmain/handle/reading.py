@@ -7,13 +7,12 @@ never reaches the handler; a registry that is away raises a Pause.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from ringmain import formats
 from ringmain.app import App
 from ringmain.config.schema import Route
-from ringmain.errors import AppError, Undecodable
+from ringmain.errors import Undecodable
 from ringmain.formats import Decode, Explain, Schemas, Sources
 from ringmain.kafka.registry import registry_for
 from ringmain.message import Message
@@ -69,7 +68,7 @@ class Reading:
 
 def of(app: App, settings: Route, spec: RouteSpec) -> Reading:
     """What a handler's value is read with; AppError when that cannot be made."""
-    sources = Sources(app.codecs, schema_text(settings.schema), _schemas(settings, spec))
+    sources = Sources(app.codecs, formats.schema_text(settings.schema), _schemas(settings, spec))
     if not spec.wants & WANTS_VALUE:
         return Reading(settings, sources, None, None)
     decode = formats.decoder(settings.format, spec.type, sources)
@@ -77,16 +76,6 @@ def of(app: App, settings: Route, spec: RouteSpec) -> Reading:
     return Reading(
         settings, sources, decode, None if framed else formats.explainer(settings.format, spec.type)
     )
-
-
-def schema_text(path: str | None) -> str:
-    """The schema in this file; "" = none is said."""
-    if path is None:
-        return ""
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise AppError(f"the schema {path} cannot be read: {error}") from None
 
 
 def _schemas(settings: Route, spec: RouteSpec) -> Schemas | None:

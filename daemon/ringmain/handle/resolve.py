@@ -45,12 +45,13 @@ class Resolver:
         self, message: Message, result: object, error: BaseException | None, stage: int
     ) -> tuple[int, bytes]:
         """The verdict's code and its encoded record."""
-        stage = DECODE if isinstance(error, Undecodable) else stage
+        # Not isinstance(): it asks the error itself, whose class may be an author's that raises.
+        stage = DECODE if issubclass(type(error), Undecodable) else stage
         try:
             code, failure = self._decide(message.attempt, result, error, stage)
             if self.explain and stage == DECODE and isinstance(error, Exception) and message.value:
                 failure = replace(failure, error_message=self.explain(message.value, error))
-        except Exception as broken:
+        except BaseException as broken:
             code, failure = self._undecided(message.attempt, error, broken)
         if code == SKIP:
             return code, b""
@@ -101,7 +102,9 @@ class Resolver:
             return self._outcome(attempt, result)
         return DEAD, _stray(result)
 
-    def _undecided(self, attempt: int, error: BaseException | None, broken: Exception) -> tuple[int, Failure]:
+    def _undecided(
+        self, attempt: int, error: BaseException | None, broken: BaseException
+    ) -> tuple[int, Failure]:
         """LOSS: a class of the user's that fails when looked at must not leave its message undecided."""
         text = f"it cannot be told what it is: looking at it raised {trace.class_name(broken)}"
         if error is None:
@@ -142,8 +145,7 @@ class Resolver:
             error_class=trace.class_name(error),
             error_message=trace.message_of(error),
             traceback="" if stage == DECODE else trace.text_of(error),
-            # LOSS: where Kafka is away, no message is at fault: none runs out of attempts for that.
-            counted=not (isinstance(error, DeliveryFailed) and error.away),
+            counted=is_counted(error),
         )
         # A process out of memory, or one that was told to exit, says nothing about the message.
         if stage == DECODE and isinstance(error, Exception) and not isinstance(error, MemoryError):
@@ -170,6 +172,11 @@ class Resolver:
             said |= {name: text for name, text in texts.items() if text}
         event = "message is dead" if code == DEAD else "call failed, will be tried again"
         _log.log(logging.WARNING if code == DEAD else logging.INFO, event, extra=said)
+
+
+def is_counted(error: BaseException) -> bool:
+    """LOSS: where Kafka is away, no message is at fault: none runs out of attempts for that."""
+    return not (issubclass(type(error), DeliveryFailed) and getattr(error, "away", False))
 
 
 def failure_of(

@@ -12,7 +12,7 @@ import uvloop
 from ringmain import lifecycle
 from ringmain.app import App
 from ringmain.errors import AppError
-from ringmain.handle import hooks, plan, sending, sync, transactions
+from ringmain.handle import hooks, plan, present, sending, sync, transactions
 from ringmain.handle.concurrent import GRACE_S, Calls, Terms
 from ringmain.handle.concurrent_batches import BatchCalls
 from ringmain.handle.limits import Limits
@@ -69,8 +69,16 @@ def _prepare(seat: Seat, app: App, events: asyncio.AbstractEventLoop) -> tuple[W
     elif app.producers:
         sent = sending.prepare(app, seat, made, side, events)
     made = made if sent is None else sent.plan
+    if made.spec.batch and not made.spec.is_async:
+        made, within = present.of_batches(made, seat.config)
+        speak_of(within)
+    elif not made.spec.is_async and not settings.transactional:
+        speak_of(present.of_one(side, seat.route, seat.channel))
     limits = Limits(settings.max_messages, settings.max_rss_bytes)
     work = Work(seat, side, made.compiled(), limits, batches=made.batches())
     side.limit_runs(made.run_limit)
+    side.hold_after = made.hold_after
     work.guard_forks()
-    return work, Terms(made.resolver, made.decode, made.concurrency, settings.timeout_s, GRACE_S), sent
+    delivering = sent.delivering if isinstance(sent, sending.Sending) else frozenset()
+    terms = Terms(made.resolver, made.decode, made.concurrency, settings.timeout_s, GRACE_S, delivering)
+    return work, terms, sent

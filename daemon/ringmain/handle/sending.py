@@ -9,21 +9,23 @@ call must come later (order partition, the next of the same key, a batch) it wai
 import asyncio
 import contextvars
 import logging
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ringmain import clock, outgoing
 from ringmain.app import App
+from ringmain.errors import DeliveryFailed
 from ringmain.handle.plan import Plan
 from ringmain.handle.resolve import CALL, Resolver
 from ringmain.handle.sync import Rest
-from ringmain.handle.work import BEAT_S, Work
+from ringmain.handle.work import BEAT_S, STOP_SHARE, Work
 from ringmain.outcome import Skip, To
-from ringmain.producer import Outbox
+from ringmain.producer import Outbox, fulfilling
 from ringmain.rings import Claim, HandlerSide
 from ringmain.seat import Seat
-from ringmain.signature import WANTS_MESSAGE
 from ringmain.verdict import RETURNED
 
 if TYPE_CHECKING:
@@ -35,8 +37,10 @@ WAIT_S = 0.002
 """How long nobody looks for new messages while reports are waited for ..."""
 LONGEST_WAIT_S = 0.05
 """... and how long if none come: a Kafka that is away costs no CPU."""
-STOP_SHARE = 0.7
-"""Of the time for a stop, for what the last calls sent; then come on_stop hooks and what those send."""
+CALL_SHARE = 0.9
+"""Of `timeout_s`, for a call with what it waits for in its place: beyond all of it the process is killed."""
+ROOM_SHARE = 0.5
+"""Of `timeout_s`, for the wait of one `send` for room in the client's queue."""
 _IN_PLACE_S = 0.1
 _log = logging.getLogger(__name__)
 _box: contextvars.ContextVar[Outbox | None] = contextvars.ContextVar("ringmain.outbox", default=None)
@@ -51,17 +55,15 @@ class Sending:
     outlets: "Outlets"
     post: "Post | None"
     """Of a sync route; an async one's calls wait themselves."""
+    delivering: "set[asyncio.Task[Any]]" = field(default_factory=set)
+    """Tasks whose calls have ended and wait only for what they sent."""
 
     def end(self, work: Work) -> None:
         """The hooks are done: the last of what was sent, then the clients' end."""
-        if left := self.outlets.flush(_patience_s(work, clock.monotonic_s()) * STOP_SHARE):
+        left_s = min(work.end_by_s - clock.monotonic_s(), work.seat.config.stop_s)
+        if left := self.outlets.flush(max(0.0, left_s) * STOP_SHARE):
             _log.error("not delivered before this process ended", extra={"messages": left})
         self.outlets.close()
-
-
-def _patience_s(work: Work, now_s: float) -> float:
-    """How long the end of this process may take."""
-    return max(0.0, min(work.end_by_s - now_s, work.seat.config.stop_s))
 
 
 def prepare(
@@ -71,9 +73,11 @@ def prepare(
     who = f"{seat.pool}.{seat.index}"
     if plan.spec.is_async:
         outlets = outgoing.for_event_loop(app, seat.config, who, present_box, events)
-        return Sending(enclose_async(plan), outlets, None)
+        delivering: set[asyncio.Task[Any]] = set()
+        return Sending(enclose_async(plan, delivering), outlets, None, delivering)
     post = Post(side, plan.resolver)
-    post.outlets = outgoing.for_calls_in_turn(app, seat.config, who, post.present_box)
+    patience_s = plan.settings.timeout_s * ROOM_SHARE
+    post.outlets = outgoing.for_calls_in_turn(app, seat.config, who, post.present_box, patience_s)
     in_place = plan.spec.batch or plan.settings.order == "partition"
     return Sending(enclose(plan, post, in_place=in_place), post.outlets, post)
 
@@ -88,35 +92,56 @@ class Post:
         """Of the present call, once it has sent something."""
         self._resolver = resolver
         self._is_open = False
+        self.within = False
+        """A call is under way; what a thread sends between calls is nobody's."""
         self._kept: dict[Outbox, Claim] = {}
         self._empty: list[Outbox] = []
         self._wait_s = WAIT_S
+        self._began_s = math.inf
+        self._stop_by_s: Callable[[], float] = lambda: math.inf
 
     def present_box(self) -> Outbox | None:
         """Whatever thread sends, it is on this call's account; None before the first and after the last."""
-        if self.box is None and self._is_open:
+        if self.box is None and self.within and self._is_open:
             self.box = Outbox()
         return self.box
+
+    def begin_call(self) -> None:
+        """Of a call that may have to wait in its place: its time runs."""
+        self._began_s = clock.monotonic_s()
 
     def end_call(self, in_place: bool) -> None:
         """The call ended well; DeliveryFailed if that is known not to be true."""
         box, self.box = self.box, None
         if box is None:
             return
+        box.over = True
         if box.waiting and (in_place or self.side.run_follows):
             self._empty_in_place(box)
+        # LOSS: in this order: another thread may serve the last report in between, and a failure is noted
+        # before its delivery stops waiting.
+        waits = bool(box.waiting)
         if box.failure is not None:
             raise box.failure
-        if box.waiting:
+        if waits:
             self.side.keep(box)
 
     def drop(self) -> None:
         """The call failed anyway."""
+        if self.box is not None:
+            self.box.over = True
         self.box = None
 
     def _empty_in_place(self, box: Outbox) -> None:
+        """LOSS: whoever would wait longer is killed, as if the call were at fault; or holds up a stop."""
+        timeout_s = self._resolver.route.timeout_s
         while box.waiting:
             self.outlets.rush(_IN_PLACE_S)
+            now_s = clock.monotonic_s()
+            if box.waiting and now_s >= min(self._began_s + timeout_s * CALL_SHARE, self._stop_by_s()):
+                name = next(iter(box.waiting)).producer
+                reason = f"Kafka has not confirmed it in the time of its call (timeout_s = {timeout_s:g})"
+                raise DeliveryFailed(name, "", reason, away=True)
 
     # -- between claims ----------------------------------------------------------------------------------
 
@@ -130,9 +155,9 @@ class Post:
         """Whether calls would only wait."""
         return self.outlets.crowded
 
-    def open(self) -> None:
-        """Calls may come."""
-        self._is_open = True
+    def open(self, stop_by_s: Callable[[], float] = lambda: math.inf) -> None:
+        """Calls may come. `stop_by_s`: until when one may wait, asked while one does."""
+        self._is_open, self._stop_by_s = True, stop_by_s
 
     def collect(self, wait_s: float) -> None:
         """Take over what was kept back, and settle what is delivered, or is within so long."""
@@ -156,8 +181,7 @@ class Post:
         """The last call has ended. What is not delivered in time comes again."""
         self._is_open, self.box = False, None
         self.collect(0.0)
-        began_s = clock.monotonic_s()
-        while self._kept and clock.monotonic_s() < began_s + _patience_s(work, began_s) * STOP_SHARE:
+        while self._kept and clock.monotonic_s() < work.deliver_by_s:
             self.wait()
             work.beat()
         if self._kept:
@@ -171,7 +195,9 @@ class Post:
     def _settle(self) -> None:
         while self._empty:
             box = self._empty.pop()
-            claim = self._kept.pop(box)
+            claim = self._kept.pop(box, None)
+            if claim is None:  # two threads served its last two reports, and each found it empty
+                continue
             if box.failure is None:
                 self.side.settle(claim)
             else:
@@ -183,28 +209,23 @@ class Post:
 def enclose(plan: Plan, post: Post, *, in_place: bool) -> Plan:
     """The plan whose calls leave their outbox at the post."""
     call = plan.spec.call
+    begin = post.begin_call if in_place or plan.settings.order != "none" else _nothing
 
-    def with_one(argument: Any) -> Any:
+    def enclosed(*arguments: Any) -> Any:
+        begin()
+        post.within = True
         try:
-            result = call(argument)
+            result = call(*arguments)
         except BaseException as error:
+            post.within = False
             _end(post, error, in_place)
             raise
+        post.within = False
         if post.box is not None:
             _end(post, result, in_place)
         return result
 
-    def with_two(argument: Any, message: Any) -> Any:
-        try:
-            result = call(argument, message)
-        except BaseException as error:
-            _end(post, error, in_place)
-            raise
-        if post.box is not None:
-            _end(post, result, in_place)
-        return result
-
-    return _with_call(plan, with_two if plan.spec.wants & WANTS_MESSAGE else with_one)
+    return _with_call(plan, enclosed)
 
 
 def _with_call(plan: Plan, call: Callable[..., Any]) -> Plan:
@@ -212,19 +233,28 @@ def _with_call(plan: Plan, call: Callable[..., Any]) -> Plan:
     return replace(plan, spec=spec, resolver=replace(plan.resolver, spec=spec))
 
 
+def _nothing() -> None:
+    """Of a call that never waits in its place."""
+
+
 def _end(post: Post, result: object, in_place: bool) -> None:
-    """An outcome may be raised as well as returned; one that is no good end stands as it is."""
-    if isinstance(result, BaseException) and not isinstance(result, Skip | To):
-        post.drop()
-    else:
+    if _is_good(result):
         post.end_call(in_place)
+    else:
+        post.drop()
+
+
+def _is_good(result: object) -> bool:
+    """An outcome may be raised as well as returned; one that is no good end stands as it is."""
+    kind = type(result)  # of an author's class that raises when it is asked, nothing is asked
+    return not issubclass(kind, BaseException) or issubclass(kind, Skip | To)
 
 
 def loop(work: Work, post: Post) -> None:
     """As sync.loop(), and what is delivered is settled in between."""
     rest = Rest(work)
     serve, next_beat_s, began_s = work.server(), 0.0, clock.monotonic_s()
-    post.open()
+    post.open(partial(_deliver_by_s, work))
     while not work.over:
         executed = 0 if post.crowded else serve()
         now_s = clock.monotonic_s()
@@ -238,21 +268,29 @@ def loop(work: Work, post: Post) -> None:
         began_s = clock.monotonic_s()
         if began_s >= next_beat_s:
             work.beat()
+            post.collect(0.0)  # reports of what hooks and threads sent, while there are no calls
             next_beat_s = began_s + BEAT_S
     work.finish()
     post.finish(work)
+
+
+def _deliver_by_s(work: Work) -> float:
+    """While a call waits nobody else hears the orders."""
+    work.hear()
+    return work.deliver_by_s
 
 
 # -- on an event loop ----------------------------------------------------------------------------------------
 
 
 def present_box() -> Outbox | None:
-    """Of the call that sends; None outside of any."""
-    return _box.get()
+    """Of the call that sends; None outside of any, and for what a call left behind when it ended."""
+    box = _box.get()
+    return None if box is None or box.over else box
 
 
-def enclose_async(plan: Plan) -> Plan:
-    """The plan whose calls last until what they sent is delivered."""
+def enclose_async(plan: Plan, delivering: set[asyncio.Task[Any]]) -> Plan:
+    """Calls last until what they sent is delivered. `delivering`: the tasks that only wait for that."""
     call = plan.spec.call
 
     async def enclosed(*arguments: Any) -> Any:
@@ -261,24 +299,27 @@ def enclose_async(plan: Plan) -> Plan:
         try:
             result = await call(*arguments)
         except (Skip, To):
-            await _emptied(box)
+            await _emptied(box, delivering)
             raise
-        if box.waiting or box.failed:
-            await _emptied(box)
+        finally:
+            box.over = True
+        if (box.waiting or box.failed) and _is_good(result):
+            await _emptied(box, delivering)
         return result
 
     return _with_call(plan, enclosed)
 
 
-def _set(emptied: asyncio.Future[None]) -> None:
-    if not emptied.done():
-        emptied.set_result(None)
-
-
-async def _emptied(box: Outbox) -> None:
+async def _emptied(box: Outbox, delivering: set[asyncio.Task[Any]]) -> None:
     if box.waiting:
         emptied: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        box.call_when_empty(lambda _: _set(emptied))
-        await emptied
+        wake, task = fulfilling(emptied), asyncio.current_task()
+        assert task is not None
+        box.call_when_empty(lambda _: wake())
+        delivering.add(task)
+        try:
+            await emptied
+        finally:
+            delivering.discard(task)
     if box.failure is not None:
         raise box.failure

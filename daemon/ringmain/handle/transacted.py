@@ -6,6 +6,7 @@ that one that cannot be decoded leaves in its place: verdicts are the caller's t
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -87,9 +88,22 @@ class Calls:
     def __init__(self, plan: Plan) -> None:
         self._spec, self._decode, self.resolver = plan.spec, plan.decode, plan.resolver
         self._argue = _arguments(plan)
+        self._serves = threading.get_ident()
+        self._under_way: Message | None = None
+
+    def present(self) -> Message | None:
+        """The message whose call is under way, for what it logs; a thread that it left behind says nothing."""
+        return self._under_way if threading.get_ident() == self._serves else None
 
     def execute(self, message: Message) -> Verdict:
         """Its verdict."""
+        self._under_way = message
+        try:
+            return self._execute(message)
+        finally:
+            self._under_way = None
+
+    def _execute(self, message: Message) -> Verdict:
         if message.value is None and not self._spec.accepts_none:
             return self.resolver.resolve(message, None, None, TOMBSTONE)
         stage, result, failed = DECODE, None, None

@@ -22,6 +22,7 @@ from ringmain.handle.resolve import CALL
 from ringmain.handle.sync import Rest
 from ringmain.handle.transacted import Boxes, Calls, Run, Verdict, gathering, give_back
 from ringmain.handle.work import BEAT_S, Work
+from ringmain.logging import speak_of
 from ringmain.message import Message
 from ringmain.rings import BatchClaim
 from ringmain.seat import Seat
@@ -61,6 +62,7 @@ class Transactions:
         self._work, self._side = work, work.side
         self._kafka, self._boxes = transacting.kafka, transacting.boxes
         self._calls = Calls(plan)
+        speak_of(self._calls.present)
         self._plan = gathering(plan)
         self._most = plan.settings.batch.messages
         self._call_s = 0.001

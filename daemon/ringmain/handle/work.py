@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from ringmain import lifecycle
+from ringmain import clock, lifecycle
 from ringmain.handle.limits import Limits
 from ringmain.lifecycle import Quiet, Stop
 from ringmain.rings import BatchPlan, CallPlan, HandlerSide
@@ -22,6 +22,8 @@ BEAT_S = 1.0
 
 _TERMINAL = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 _MANY = 1 << 31
+STOP_SHARE = 0.7
+"""Of the time for a stop, for what the last calls sent; then come on_stop hooks and what those send."""
 _log = logging.getLogger(__name__)
 
 
@@ -39,6 +41,14 @@ class Work:
     forked: bool = field(default=False, init=False)
     end_by_s: float = field(default=math.inf, init=False)
     """When the supervisor's patience with a stop ends, on the monotonic clock."""
+    ended_at_s: float = field(default=math.inf, init=False)
+    """Since when nothing new may begin."""
+
+    @property
+    def deliver_by_s(self) -> float:
+        """How long the end of this process may be held up by what calls have sent; else for ever."""
+        stop_s = self.seat.config.stop_s
+        return min(self.ended_at_s + STOP_SHARE * stop_s, self.end_by_s - (1 - STOP_SHARE) * stop_s)
 
     @property
     def over(self) -> bool:
@@ -100,6 +110,7 @@ class Work:
         """Nothing new begins; the first reason stays the reason."""
         if self.exit_code is None:
             self.exit_code = exit_code
+            self.ended_at_s = clock.monotonic_s()
 
     def check_descriptors(self) -> None:
         """End when the user's code closed the doorbell or the link: nobody could wake this process again."""

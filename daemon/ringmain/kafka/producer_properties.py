@@ -12,6 +12,10 @@ DEFAULTS: Mapping[str, Default] = {
     "acks": Default("all", "a message counts as delivered once all in-sync replicas have it"),
     "enable.idempotence": Default("true", "a resend writes no second copy and changes no order"),
     "linger.ms": Default("5", "company for a request; who waits for a delivery does not wait for this"),
+    "topic.metadata.refresh.interval.ms": Default(
+        "10000", "a topic that was missing or forbidden is met in seconds"
+    ),
+    "topic.metadata.propagation.max.ms": Default("10000", "a topic that does not exist is told sooner"),
     "reconnect.backoff.max.ms": Default("2000", "a broker that comes back is met in seconds"),
     "socket.keepalive.enable": Default("true", "a connection that a firewall forgot is noticed"),
     "log.connection.close": Default("false", "brokers close idle connections; that is no trouble"),

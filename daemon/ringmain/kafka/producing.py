@@ -7,11 +7,13 @@ payload is ever logged.
 """
 
 import logging
+import math
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Client
@@ -67,6 +69,8 @@ class Offer:
     client_id: str
     properties: Properties
     encode: Encode
+    patience_s: float = math.inf
+    """How long a `send` waits for room: who waits within a call must not wait until that is killed."""
 
 
 class KafkaDelivery(Delivery):
@@ -80,10 +84,11 @@ class KafkaDelivery(Delivery):
         self.failure = None
         self._outlet = outlet
         self._outbox = outbox
-        self._waiter = None
+        self._waiters = ()
+        self._unheard = None
         self._report: Message | None = None
         if outbox is not None:
-            outbox.waiting.append(self)
+            outbox.waiting.add(self)
 
     def __call__(self, error: KafkaError | None, report: Message) -> None:
         """The delivery report."""
@@ -93,9 +98,7 @@ class KafkaDelivery(Delivery):
             return
         outlet = self._outlet
         assert isinstance(outlet, KafkaOutlet)
-        self.fail(outlet.explained(error, report.topic() or "", report.value()))
-        if not self.is_anybodys:
-            outlet.complain(self)
+        self.fail(outlet.explained(error, report.topic() or "", report.value()), outlet.complain)
 
     def __await__(self) -> Generator[Any, None, Sent]:
         """Off the loop that handlers run on, whoever awaits waits in his thread."""
@@ -127,7 +130,8 @@ class KafkaOutlet:
         self._left: list[Client] = []  # broken ones whose last reports are still to come
         self._broken = False
         self._line: deque[tuple[Parts, KafkaDelivery, Spell]] = deque()  # what has no room yet, on a loop
-        self._client = self._made()
+        self._parents: list[Client] = []
+        self._client: Client | Orphan = self._made()
         self._produce = self._client.produce
 
     @property
@@ -144,7 +148,7 @@ class KafkaOutlet:
         self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
     ) -> Delivery:
         """Put one on its way."""
-        body = value if value is None or type(value) is bytes else self._encode(value, topic)
+        body = value if value is None or isinstance(value, bytes) else self._encode(value, topic)
         said = None if more is None else spelled(more)
         if self._broken:
             self._renew()
@@ -179,7 +183,8 @@ class KafkaOutlet:
 
     def rush(self, timeout_s: float) -> None:
         """Send what waits for company, and serve the reports that come within so long."""
-        self._client.flush(timeout_s)
+        busy = self._client if len(self._client) or not self._left else self._left[0]
+        busy.flush(timeout_s)
         if self._left:
             self.poll()
 
@@ -190,8 +195,19 @@ class KafkaOutlet:
             client.flush(_WAIT_S)
 
     def disown(self) -> None:
-        """FORK: the client's threads are the parent's, here it would wait for ever."""
-        self._produce = self._refuse
+        """FORK: the clients' threads are the parent's: here one would wait for ever, even for its own end."""
+        if isinstance(self._client, Orphan):
+            return
+        self._parents += [self._client, *self._left]
+        self._left, self._broken = [], False
+        self._line.clear()
+        self._client = Orphan(self.name)
+        self._produce = self._client.produce
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether this is a process that a handler forked."""
+        return isinstance(self._client, Orphan)
 
     def explained(self, error: KafkaError, topic: str, body: bytes | None) -> DeliveryFailed:
         """What librdkafka or the broker said, in words about this message."""
@@ -207,18 +223,16 @@ class KafkaOutlet:
             )
         return DeliveryFailed(self.name, topic, reason, code=code, away=code in _AWAY)
 
-    def complain(self, delivery: Delivery) -> None:
+    def complain(self, failure: DeliveryFailed) -> None:
         """A failure that nobody else would hear of."""
-        _log.error("message not delivered", extra={"producer": self.name, "reason": str(delivery.failure)})
+        _log.error("message not delivered", extra={"producer": self.name, "reason": str(failure)})
 
     def refused(self, why: Exception, topic: str, body: bytes | None, delivery: KafkaDelivery) -> None:
         """The client does not take it: the delivery has failed, unless it is the caller who is to be told."""
         if not isinstance(why, KafkaException):
             delivery.forget()
             raise why
-        delivery.fail(self.explained(why.args[0], topic, body))
-        if not delivery.is_anybodys:
-            self.complain(delivery)
+        delivery.fail(self.explained(why.args[0], topic, body), self.complain)
 
     def calm_down(self) -> None:
         """From now on calls wait before they begin, not within."""
@@ -227,7 +241,8 @@ class KafkaOutlet:
     def _when_full(self, message: Parts, delivery: KafkaDelivery, said: Spell) -> None:
         """Reports make room."""
         self.calm_down()
-        while True:
+        end_s = monotonic_s() + self._offer.patience_s
+        while monotonic_s() < end_s:
             self._client.poll(_WAIT_S)
             try:
                 self._produce(*message, on_delivery=delivery, **said)
@@ -237,10 +252,18 @@ class KafkaOutlet:
             except Exception as refused:
                 self.refused(refused, message[0], message[1], delivery)
                 return
+        reason = f"no room in the client's queue within {self._offer.patience_s:g} s"
+        failure = DeliveryFailed(self.name, message[0], self._trouble_behind(reason), away=True)
+        delivery.forget(failure)
+        raise failure
+
+    def _trouble_behind(self, reason: str) -> str:
+        return f"{reason}; {self._trouble}" if self._trouble else reason
 
     def _renew(self) -> None:
         """A client that is beyond repair serves its last reports; another takes its place."""
         self._broken = False
+        assert not isinstance(self._client, Orphan)
         self._left.append(self._client)
         _log.warning("producer is made anew", extra={"producer": self.name})
         self._client = self._made()
@@ -261,8 +284,38 @@ class KafkaOutlet:
             said = {"producer": self.name, "reason": error.str(), "messages": len(self._client)}
             _log.warning("producer has trouble with Kafka", extra=said)
 
-    def _refuse(self, *_message: Any, **_more: Any) -> None:
-        raise AppError(f"producer {self.name!r} cannot be used in a process that a handler forked")
+
+class Orphan:
+    """What stands for a client in a process that a handler forked."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __len__(self) -> int:
+        return 0
+
+    def produce(self, *_message: Any, **_more: Any) -> NoReturn:
+        """Refused, and so is all the rest."""
+        raise forked(self._name)
+
+    def poll(self, _timeout_s: float) -> NoReturn:
+        """Refused."""
+        raise forked(self._name)
+
+    def flush(self, _timeout_s: float) -> NoReturn:
+        """Refused."""
+        raise forked(self._name)
+
+    def purge(self) -> NoReturn:
+        """Refused."""
+        raise forked(self._name)
+
+
+def forked(name: str) -> AppError:
+    """Why nothing is sent here."""
+    return AppError(
+        f"producer {name!r} cannot be used in a process that a handler forked: send in the handler"
+    )
 
 
 class Outlets:
@@ -270,14 +323,20 @@ class Outlets:
 
     def __init__(self, offers: Mapping[str, Offer], make: Callable[[str, Offer], KafkaOutlet]) -> None:
         self._offers, self._make = offers, make
-        self._open: dict[str, KafkaOutlet] = {}
+        self._open: dict[str, KafkaOutlet] = {}  # never changed: a thread may open one while another looks
+        self._opening = threading.Lock()
+        self._orphaned = False
         os.register_at_fork(after_in_child=self._disown)
 
     def open(self, producer: Producer) -> KafkaOutlet:
         """The outlet of this producer; its client comes to life now."""
-        if producer.name not in self._open:
-            self._open[producer.name] = self._make(producer.name, self._offers[producer.name])
-        return self._open[producer.name]
+        name = producer.name
+        if self._orphaned:
+            raise forked(name)
+        with self._opening:
+            if name not in self._open:
+                self._open = {**self._open, name: self._make(name, self._offers[name])}
+        return self._open[name]
 
     @property
     def all(self) -> Iterable[KafkaOutlet]:
@@ -301,6 +360,8 @@ class Outlets:
 
     def rush(self, timeout_s: float) -> None:
         """Send what waits for company, and serve what comes within so long."""
+        if self._orphaned:
+            raise forked(", ".join(self._open))
         busy = [one for one in self._open.values() if one.waiting]
         for one in busy:
             one.rush(timeout_s / len(busy))
@@ -316,9 +377,10 @@ class Outlets:
         """Give up what has no report."""
         for one in self._open.values():
             one.close()
-        self._open.clear()
+        self._open = {}
 
     def _disown(self) -> None:
+        self._orphaned = True
         for one in self._open.values():
             one.disown()
 

@@ -7,6 +7,7 @@ serves the reports all the time.
 
 import asyncio
 import contextvars
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,11 +15,12 @@ from typing import Any
 from confluent_kafka import KafkaException
 
 from ringmain.errors import DeliveryFailed
-from ringmain.kafka.producing import KafkaDelivery, KafkaOutlet, Offer, Parts, Spell
+from ringmain.kafka.producing import KafkaDelivery, KafkaOutlet, Offer, Parts, Spell, forked
 from ringmain.producer import Delivery, Outbox
 
 LOOK_S = 0.001
 _SERVE_S = 0.5
+_log = logging.getLogger(__name__)
 
 
 class LoopOutlet(KafkaOutlet):
@@ -59,7 +61,7 @@ class LoopOutlet(KafkaOutlet):
         if threading.get_ident() == self._thread:
             super().wait(delivery, timeout_s)
         else:
-            wait_in_thread(self.name, delivery, timeout_s)
+            wait_in_thread(self, delivery, timeout_s)
 
     def rush(self, timeout_s: float) -> None:
         """The line as well."""
@@ -95,7 +97,8 @@ class LoopOutlet(KafkaOutlet):
             except KafkaException as refused:
                 self.refused(refused, message[0], message[1], delivery)
             except Exception as error:  # who sent it has gone on: nobody is there to be raised at
-                delivery.fail(DeliveryFailed(self.name, message[0], f"{type(error).__name__}: {error}"))
+                reason = f"{type(error).__name__}: {error}"
+                delivery.fail(DeliveryFailed(self.name, message[0], reason), self.complain)
             self._line.popleft()
 
 
@@ -109,7 +112,7 @@ class ThreadsOutlet(KafkaOutlet):
 
     def wait(self, delivery: Delivery, timeout_s: float | None) -> None:
         """The thread will say."""
-        wait_in_thread(self.name, delivery, timeout_s)
+        wait_in_thread(self, delivery, timeout_s)
 
     def close(self) -> None:
         """The thread goes as well."""
@@ -118,13 +121,18 @@ class ThreadsOutlet(KafkaOutlet):
 
     def _serve(self) -> None:
         while not self._over:
-            self._client.poll(_SERVE_S)
-            self.poll()
+            try:
+                self._client.poll(_SERVE_S)
+                self.poll()
+            except Exception as error:  # without this thread nobody would hear of any delivery any more
+                _log.error("a delivery report could not be served", exc_info=error)
 
 
-def wait_in_thread(name: str, delivery: Delivery, timeout_s: float | None) -> None:
+def wait_in_thread(outlet: KafkaOutlet, delivery: Delivery, timeout_s: float | None) -> None:
     """Until it is done, while somebody else serves the reports."""
+    if outlet.orphaned:
+        raise forked(outlet.name)
     told = threading.Event()
     delivery.wake(told.set)
     if not told.wait(timeout_s):
-        raise TimeoutError(f"producer {name!r}: not delivered within {timeout_s:g} s")
+        raise TimeoutError(f"producer {outlet.name!r}: not delivered within {timeout_s:g} s")

@@ -5,7 +5,7 @@ whoever asks keeps what it makes of the answer. LOSS: only the registry's plain 
 schema is about the message; one that is away, refuses us or answers rubbish lets the message wait.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -22,6 +22,8 @@ take more than half of what a call may."""
 UNKNOWN_FOR_S = 10.0
 """So long an id that is not there is not asked for again: many messages may have it."""
 MOST_UNKNOWN = 1000
+_MOST_WORDS = 200
+"""Of the registry's own."""
 
 _UNKNOWN = (40403, 40401, 40402)
 """No such schema, subject, version. A proxy's 404 has none of these codes."""
@@ -39,13 +41,31 @@ _NUMBERS = (
 Answer = TypeVar("Answer")
 
 
-class RouteSettings(Protocol):
-    """What a registry is made from, of a route in the config."""
+class Formatted(Protocol):
+    """A producer in the config, as far as a registry is made for it."""
 
     @property
     def format(self) -> str: ...
+
+
+class RouteSettings(Formatted, Protocol):
+    """The same of a route."""
+
     @property
     def key_format(self) -> str | None: ...
+    @property
+    def schema_registry(self) -> Mapping[str, str]: ...
+    @property
+    def producer(self) -> Formatted | None: ...
+
+
+class Settings(Protocol):
+    """The same of the whole config."""
+
+    @property
+    def routes(self) -> Mapping[str, RouteSettings]: ...
+    @property
+    def producers(self) -> Mapping[str, Formatted]: ...
     @property
     def schema_registry(self) -> Mapping[str, str]: ...
 
@@ -57,12 +77,20 @@ def registry_for(
     return Registry(properties, call_s) if properties and set(WITH_SCHEMAS) & {*format_names} else None
 
 
-def check(routes: Iterable[RouteSettings]) -> None:
-    """AppError when the client does not take the properties of a route that needs it; nothing is asked."""
-    for route in routes:
-        if any("${" in text for text in route.schema_registry.values()):
+def check(config: Settings) -> None:
+    """AppError when the client does not take the properties of who needs it; nothing is asked."""
+    for properties, format_names in _needed(config):
+        if any("${" in text for text in properties.values()):
             continue  # left unresolved on purpose
-        registry_for(route.schema_registry, [route.format, route.key_format or ""], LONGEST_ASKING_S)
+        registry_for(properties, format_names, LONGEST_ASKING_S)
+
+
+def _needed(config: Settings) -> Iterator[tuple[Mapping[str, str], list[str]]]:
+    for route in config.routes.values():
+        sent = [route.producer.format] if route.producer is not None else []
+        yield route.schema_registry, [route.format, route.key_format or "", *sent]
+    for producer in config.producers.values():
+        yield config.schema_registry, [producer.format]
 
 
 class Registry:
@@ -100,14 +128,21 @@ class Registry:
         """The id of a schema under a subject; SchemaRefused when the registry does not take it."""
         from confluent_kafka.schema_registry import Schema as Unregistered
 
+        asked = Unregistered(text, kind)
         try:
-            asked = Unregistered(text, kind)
-            found = self._asked(lambda: self._client.register_schema(subject, asked), _is_refused)
-        except LookupError as error:
-            raise SchemaRefused(f"the schema of {subject} is refused by the registry: {error}") from None
+            # Looked up first: of what is there already, the right to read is enough.
+            found = self._asked(lambda: self._client.lookup_schema(subject, asked).schema_id, _is_no)
+        except LookupError:
+            found = self._registered(subject, asked)
         if not isinstance(found, int):
             raise self._waits(f"answers rubbish: no id for the schema of {subject}")
         return found
+
+    def _registered(self, subject: str, asked: Any) -> Any:
+        try:
+            return self._asked(lambda: self._client.register_schema(subject, asked), _is_no)
+        except LookupError as error:
+            raise SchemaRefused(f"the schema of {subject} is refused by the registry: {error}") from None
 
     def _follow(self, schema: Any, above: frozenset[str], found: dict[str, str]) -> None:
         """Names and texts of what it refers to; what others need comes before them, and each of them once."""
@@ -179,15 +214,18 @@ def _is_unknown(error: Any) -> bool:
     return bool(error.error_code in _UNKNOWN)
 
 
-def _is_refused(error: Any) -> bool:
-    """The same of a schema that is to be registered."""
-    return bool(error.http_status_code in _REFUSED and error.error_code not in (-1, None))
+def _is_no(error: Any) -> bool:
+    """The same of a schema that is looked up, or to be registered."""
+    refused = error.http_status_code in _REFUSED and error.error_code not in (-1, None)
+    return refused or _is_unknown(error)
 
 
 def _words(error: Any) -> str:
     status = error.http_status_code
     if status in (401, 403):
-        return f"refuses us with HTTP {status}: see schema_registry.basic.auth.user.info"
+        own = error.error_code not in (-1, None)
+        said = f", {str(error.error_message)[:_MOST_WORDS]!r}" if own else ""
+        return f"refuses us with HTTP {status}{said}: see schema_registry.basic.auth.user.info"
     if status >= 500 or status in (408, 429):
         return f"is away: HTTP {status}"
     return f"answers rubbish: HTTP {status}, code {error.error_code}"

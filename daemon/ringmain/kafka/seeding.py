@@ -52,6 +52,8 @@ class Seeder:
                 raise RingmainError(
                     f"topic {self.topic} cannot be created: {refused.args[0].str()}"
                 ) from None
+        except TimeoutError:
+            raise RingmainError(f"topic {self.topic} cannot be created: no answer") from None
 
     def send(self, partition: int, value: bytes, key: bytes | None = None) -> None:
         """Queue one message; waits only while too many are on their way."""

@@ -78,7 +78,7 @@ class Deaths:
         return executing > 0
 
     def _bury_handler(self, child: Child, cause: Cause, detail: str) -> None:
-        if cause not in CALM and cause is not Cause.UNSURE and self._executing(child):
+        if cause not in (*CALM, Cause.TIMEOUT, Cause.UNSURE) and self._executing(child):
             self._gates.blame(child.post.pool)
         overseer = self._memory.overseers[child.post.pool]
         overseer.bury(child.index, _RING_CAUSE.get(cause, rings.CRASH), detail.encode())

@@ -54,7 +54,7 @@ class Gates:
         self._calls.pop(pool, None)
 
     def blame(self, pool: str) -> None:
-        """A handler process died of a call: a failed call that no counter has seen."""
+        """A handler process died of a call: a failed call that no counter sees, unless it was too long."""
         self._killed[pool] += 1
 
     def watch(self, now_s: float) -> bool:

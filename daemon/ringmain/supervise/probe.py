@@ -37,7 +37,7 @@ def _probe(seat: Seat) -> Probed:
     try:
         app = load_app(seat.config)
         formats.check(app, seat.config)
-        registry.check(seat.config.routes.values())
+        registry.check(seat.config)
     except RingmainError as error:
         return Probed(str(error), error.exit_code)
     code = _fingerprint(set(sys.modules) - before)

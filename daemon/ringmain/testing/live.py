@@ -10,8 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ringmain import clock
-from ringmain.config.load import load_for_tests
+from ringmain import asking, clock
+from ringmain.config.load import load_what_is_set
+from ringmain.config.schema import Route
+from ringmain.control import Look, Node, socket_path
 from ringmain.demo.broker import LOOPBACK, EmbeddedBroker, free_port
 from ringmain.demo.hand import Hand, Request
 from ringmain.demo.processes import LOG_NAME, Daemon
@@ -36,7 +38,7 @@ class LiveHarness:
 
     def __init__(self, config: str | Path, *more: str) -> None:
         self._path = Path(config).resolve()
-        self.config = load_for_tests(self._path)
+        self.config = load_what_is_set(self._path, more)
         self._more = more
         self._stack = ExitStack()
         self._sent = 0
@@ -56,8 +58,7 @@ class LiveHarness:
 
     def send(self, route: str, value: Any, key: str | bytes | None = None) -> None:
         """One message into the route's first topic; returns once Kafka has it."""
-        settings = self.config.routes[route]
-        topic = topics(self.config, route)[0]
+        settings, topic = self._place_of(route)
         raw = value if isinstance(value, bytes) else encoded(value, load_app(self.config), settings, topic)
         if raw is None:
             raise RingmainError("a live harness sends no tombstones; Harness does")
@@ -66,9 +67,12 @@ class LiveHarness:
         self._sent += 1
 
     def settle(self, deadline_s: float = SETTLED_S) -> None:
-        """Return once as many messages are done, skipped or dead as were sent."""
+        """Return once as many messages are done, skipped or dead as were sent, and nothing is left to do.
+
+        So what handlers send to routes of the app, and what is tried again, is waited for as well.
+        """
         end_s = clock.monotonic_s() + deadline_s
-        while (settled := self._settled()) < self._sent:
+        while (settled := self._settled()) < self._sent or not self._rests():
             if clock.monotonic_s() > end_s:
                 raise RingmainError(
                     f"{settled} of {self._sent} messages are settled after {deadline_s:g} s; the daemon's "
@@ -102,10 +106,32 @@ class LiveHarness:
         self._queues = SqliteQueues(self.config.name, folder / "state" / "queues.db")
         self._daemon = Daemon(self._path, {}, hurry=lambda: False)
         self._daemon.log = folder / LOG_NAME
+        self._socket = socket_path(str(folder / "run"), self.config.name, self.config.node)
         stead = Stead(broker.address, folder, f"{LOOPBACK}:{free_port()}")
         for setting in (*overrides(self.config, stead), *self._more):
             self._daemon.override(*setting.split("=", 1))
         self._stack.enter_context(self._daemon)
+
+    def _place_of(self, route: str) -> tuple[Route, str]:
+        if (settings := self.config.routes.get(route)) is None:
+            raise RingmainError(
+                f"there is no route {route!r} in {self._path}: {', '.join(self.config.routes)}"
+            )
+        if not (named := topics(self.config, route)):
+            raise RingmainError(
+                f"route {route!r} reads topics by a regular expression only: there is none yet"
+            )
+        return settings, named[0]
+
+    def _rests(self) -> bool:
+        """Nothing in Kafka beyond what is committed, in a ring, or in a queue that comes back."""
+        if any(parse(name).kind != "dead" for name, depth in self._queues.depths().items() if depth.messages):
+            return False
+        answer = asking.ask(self._socket, Look())
+        if not isinstance(answer, Node):
+            raise RingmainError(f"the daemon does not say how it is: {answer}")
+        behind = any(one.lag for one in answer.partitions)
+        return not behind and not any(ring.used for ring in answer.rings)
 
     def _settled(self) -> int:
         self._daemon.check()

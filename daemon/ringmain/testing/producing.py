@@ -14,9 +14,8 @@ from ringmain.app import App
 from ringmain.config.pools import key_of
 from ringmain.config.schema import Config
 from ringmain.errors import DeliveryFailed
-from ringmain.formats import Encode, Sources, encoder
+from ringmain.formats import Encode, Sources, encoder, schema_text
 from ringmain.handle.plan import Plan
-from ringmain.handle.reading import schema_text
 from ringmain.handle.sending import Post, enclose, enclose_async, present_box
 from ringmain.message import Message
 from ringmain.outgoing import settings_of
@@ -71,6 +70,11 @@ class TrayOutlet:
     tray: Tray
     box: Callable[[], Outbox | None]
 
+    @property
+    def name(self) -> str:
+        """The producer's."""
+        return self.producer.name
+
     def send(
         self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
     ) -> Delivery:
@@ -115,7 +119,7 @@ class Workshop:
             return plan
         plan = attributed(plan)
         if plan.spec.is_async:
-            return enclose_async(plan)
+            return enclose_async(plan, set())
         # Of the ring a post only wants what is still on its way, and here nothing ever is.
         post = Post(cast(HandlerSide, None), plan.resolver)
         post.open()

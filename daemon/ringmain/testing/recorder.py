@@ -76,7 +76,7 @@ class Recorder(Resolver):
 
 def _called(error: BaseException | None, stage: int) -> bool:
     """A key, or what was compressed, is read within the call and before the handler."""
-    return stage == CALL and not isinstance(error, Undecodable)
+    return stage == CALL and not issubclass(type(error), Undecodable)
 
 
 def recording(resolver: Resolver) -> Recorder:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ringmain.app import App
-from ringmain.config.load import load_for_tests, tree_for_tests
+from ringmain.config.load import load_what_is_set, tree_for_tests
 from ringmain.config.schema import Config, Route
 
 NAME = "harness"
@@ -24,7 +24,7 @@ def config_for(app: App, given: Given) -> Config:
     if given is None or isinstance(given, Mapping):
         config = tree_for_tests(completed(app, given or {}))
     else:
-        config = load_for_tests(given)
+        config = load_what_is_set(given)
     return replace(config, routes={name: _alone(route) for name, route in config.routes.items()})
 
 

@@ -11,10 +11,12 @@ from typing import Protocol
 
 from ringmain import lifecycle
 from ringmain.errors import RingmainError
+from ringmain.handle import present
 from ringmain.handle.concurrent import GRACE_S, Calls, Terms
 from ringmain.handle.concurrent_batches import BatchCalls
 from ringmain.handle.limits import Limits
 from ringmain.handle.work import Work
+from ringmain.logging import spoken
 from ringmain.seat import Seat
 from ringmain.testing.pool import Pool
 
@@ -36,9 +38,10 @@ class SyncServer:
 
     def serve(self) -> None:
         """Until a claim brings nothing."""
-        executed = True
+        spec, executed = self._pool.plan.spec, True
         while executed and self._pool.ready:
-            executed = self._pool.serve() > 0
+            with spoken(present.of_one(self._pool.handler, spec.name, spec.channel)):
+                executed = self._pool.serve() > 0
             self._settle()
 
 
@@ -85,7 +88,8 @@ class AsyncServer:
                 "the harness runs an event loop of its own: use it in a `def` test, not async"
             )
         self._work.exit_code = self._work.error = None
-        self._calls.run()
+        with spoken(self._calls.present):
+            self._calls.run()
         if self._work.error is not None:
             raise self._work.error
 

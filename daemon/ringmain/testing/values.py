@@ -8,8 +8,7 @@ from typing import Any, TypedDict
 
 from ringmain.app import App
 from ringmain.config.schema import Route
-from ringmain.formats import Sources, encoder
-from ringmain.handle.reading import schema_text
+from ringmain.formats import Sources, encoder, schema_text
 
 Headers = Mapping[str, "str | bytes | None"] | Iterable[tuple[str, "str | bytes | None"]]
 

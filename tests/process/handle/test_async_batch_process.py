@@ -1,9 +1,13 @@
 """What only an async batch route has: batches at once, cancelled batches."""
 
+from typing import Any
+
 import pytest
 
 from ringmain import lifecycle
 from ringmain.config.schema import Batch, Retry
+from ringmain.rings import CRASH
+from support.waiting import eventually
 
 HEAD = """
 @app.batch_route("orders")
@@ -71,3 +75,32 @@ def test_a_batch_that_swallows_its_cancellation_ends_its_process(handler, monkey
     assert process.exit_code() == lifecycle.STUCK
     seen = process.counters()
     assert (seen.done, seen.retry) == (4, 4)
+
+
+STUCK = """
+@app.batch_route("orders")
+async def load(orders: list[Order]) -> None:
+    os.write(2, b"called")
+    while True:
+        try: await asyncio.sleep(60)
+        except asyncio.CancelledError: pass
+"""
+
+
+def test_a_process_with_a_stuck_batch_ends_although_it_holds_more_and_a_suspect_waits(handler: Any) -> None:
+    one = handler(STUCK, batch=Batch(messages=2, wait_s=3600), timeout_s=0.5, concurrency=2)
+    seat = one.overseer.free_seat()
+    victim = one.segment.open_handler(seat, one.overseer.admit(seat))
+    one.place({"id": 9})
+    assert victim.claim(1)
+    one.start()
+    one.place({"id": 0}, {"id": 1})
+    eventually(lambda: "called" in one.said())
+    one.place({"id": 2})
+    eventually(lambda: one.feeder.unclaimed == 0)
+    one.overseer.bury(seat, CRASH)
+    (slot,), _, _, _ = one.feeder.resolve(seat)
+    one.feeder.resolved(seat)
+    one.feeder.isolate(slot)
+    one.feeder.flush()
+    assert one.exit_code(20) == lifecycle.STUCK

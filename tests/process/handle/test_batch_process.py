@@ -142,6 +142,21 @@ def test_whatever_class_a_call_raises_the_process_goes_on(loader):
     assert process.stop() == lifecycle.OK
 
 
+def test_a_result_that_ends_the_process_when_it_is_looked_at_leaves_nothing_undecided(loader):
+    process = loader(
+        """
+    class Evil:
+        @property
+        def __class__(self): raise SystemExit(3)
+    return Evil()
+"""
+    )
+    process.place(*ids(*range(8)))
+    process.start()
+    process.wait(calls=8, dead=8)
+    assert process.stop() == lifecycle.OK
+
+
 @pytest.mark.parametrize(
     ("body", "counted"),
     [

@@ -41,3 +41,19 @@ def test_a_child_that_a_call_forks_never_returns_into_the_loop(handler, loop, ro
     # A child that went on in our loop would execute the other messages, and the counters would look the same.
     assert process.said().count(f"called in {process.pid}\n") == process.said().count("called in") == 5
     assert process.stop() == lifecycle.OK
+
+
+def test_a_result_that_ends_the_process_when_it_is_looked_at_leaves_nothing_undecided(handler, loop, route):
+    body = (
+        route
+        + """
+    class Evil:
+        @property
+        def __class__(self): raise SystemExit(3)
+    return Evil()
+"""
+    )
+    process = handler(body).start()
+    process.place(*({"id": n} for n in range(5)))
+    process.wait(dead=5, calls=5)
+    assert process.stop() == lifecycle.OK

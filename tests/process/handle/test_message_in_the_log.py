@@ -5,6 +5,8 @@ import json
 import pytest
 
 from ringmain import lifecycle
+from ringmain.config.schema import Batch as Batching
+from support.waiting import eventually
 
 SETUP = """
 import logging, structlog
@@ -55,6 +57,7 @@ def lines(said: str) -> dict[str, dict[str, object]]:
 @pytest.mark.parametrize(
     ("body", "kinds"),
     [
+        pytest.param(SYNC, ("stdlib", "structlog"), id="sync"),
         pytest.param(ASYNC, ("stdlib", "structlog", "task", "thread"), id="async"),
     ],
 )
@@ -73,6 +76,60 @@ def test_whatever_a_call_logs_says_its_message(handler, body, kinds):
             number = int(event.split()[1])
             assert about == {"topic": "orders", "partition": 0, "offset": number, "attempt": 1}
             assert line.get("route", "orders") == "orders"
+
+
+BATCH = """
+from ringmain import Batch
+
+@app.batch_route("orders")
+def load(orders: list[Order]):
+    time.sleep(0.01)
+    deep("stdlib %d" % len(orders))
+    structured.info("structlog %d" % len(orders))
+    left = threading.Thread(target=deep, args=("thread",))
+    left.start()
+    left.join()
+    return Batch(dead=[orders[0]])
+@app.on_stop
+def bye(): deep("outside")
+"""
+ASYNC_BATCH = """
+@app.batch_route("orders")
+async def load(orders: list[Order]):
+    await asyncio.gather(later("task %d" % len(orders)), asyncio.to_thread(deep, "thread %d" % len(orders)))
+    app.state.task = asyncio.create_task(left())
+async def later(event):
+    await asyncio.sleep(0)
+    deep(event)
+async def left():
+    await asyncio.sleep(0.1)
+    deep("left")
+"""
+
+
+def test_what_a_batch_logs_says_its_topic_and_how_many_messages_it_has(handler):
+    process = handler(SETUP + "import threading\n" + BATCH, batch=Batching(messages=3, wait_s=5.0)).start()
+    process.place(*({"id": n} for n in range(3)))
+    process.wait(done=2, dead=1)
+    assert process.stop() == lifecycle.OK
+    found = lines(process.said())
+    assert found.keys() == {"stdlib 3", "structlog 3", "thread", "outside"}
+    for event in ("stdlib 3", "structlog 3"):
+        about = {name: found[event].get(name) for name in ("topic", "messages", "offset")}
+        assert about == {"topic": "orders", "messages": 3, "offset": None}
+    assert "topic" not in found["thread"]
+    assert "topic" not in found["outside"]
+
+
+def test_what_an_async_batch_logs_says_the_same_until_its_call_ends(handler):
+    process = handler(SETUP + ASYNC_BATCH, batch=Batching(messages=3, wait_s=5.0)).start()
+    process.place(*({"id": n} for n in range(3)))
+    eventually(lambda: "left" in process.said())
+    assert process.stop() == lifecycle.OK
+    found = lines(process.said())
+    for event in ("task 3", "thread 3"):
+        assert (found[event].get("topic"), found[event].get("messages")) == ("orders", 3)
+    assert "topic" not in found["left"]
 
 
 def test_what_a_call_left_behind_says_no_message_once_the_call_has_ended(handler):

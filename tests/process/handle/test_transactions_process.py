@@ -3,6 +3,7 @@
 Kafka is librdkafka's own mock cluster inside the process; what a real one says is in tests/contract.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from ringmain import lifecycle
 from ringmain.config.schema import Producer, Retry
 from ringmain.rings import tell_member
+from support.waiting import eventually
 
 MOCK = {"bootstrap.servers": "mock", "test.mock.num.brokers": "1"}
 ABSENT = {"bootstrap.servers": "127.0.0.1:1"}
@@ -69,9 +71,26 @@ def test_what_is_not_its_feeders_any_more_is_given_back_uncalled(sender: Make) -
     one = sender(SENDS)
     tell_member(one.feeder, b"a member that never told of a partition")
     one.place({"id": 0})
-    one.wait(done=0)
+    eventually(lambda: one.counters().claimed > 0)
     assert one.stop() == 0
     assert one.counters().done == 0
+
+
+def test_what_a_call_logs_says_its_message(sender: Make) -> None:
+    one = sender("""
+import logging
+@app.route("orders")
+def handle(order: Order) -> None:
+    logging.getLogger("users").info("call %d", order.id)
+@app.on_stop
+def bye(): logging.getLogger("users").info("outside")
+""")
+    one.place({"id": 0}, {"id": 1})
+    one.wait(done=2)
+    assert one.stop() == 0
+    lines = [json.loads(line) for line in one.said().splitlines() if '"users"' in line]
+    about = [(line["event"], line.get("topic"), line.get("offset"), line.get("attempt")) for line in lines]
+    assert about == [("call 0", "orders", 0, 1), ("call 1", "orders", 1, 1), ("outside", None, None, None)]
 
 
 def test_what_is_sent_outside_of_a_call_is_refused(sender: Make) -> None:

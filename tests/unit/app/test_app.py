@@ -3,12 +3,13 @@
 import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, NewType
 
 import msgspec
 import pytest
 
 from ringmain.app import App
+from ringmain.config.schema import Batch
 from ringmain.errors import AppError
 from ringmain.loading import load_app
 from ringmain.message import Message
@@ -33,6 +34,16 @@ def plain(order: Plain, retries: int = 3): ...
 async def later(order: dict): ...
 
 
+Payload = NewType("Payload", bytes)
+Noted = Annotated[Message, "as it came"]
+
+
+def named_raw(data: Payload): ...
+def noted_raw(data: Annotated[bytes | None, "compressed"]): ...
+def noted_value(order: Annotated[Order | None, "a tombstone too"], message: Noted): ...
+def noted_message(message: Noted): ...
+
+
 @pytest.mark.parametrize(
     ("function", "wants", "accepts_none", "is_async"),
     [
@@ -43,6 +54,10 @@ async def later(order: dict): ...
         (only_message, WANTS_ONLY_MESSAGE, True, False),
         (plain, WANTS_VALUE, False, False),
         (later, WANTS_VALUE, False, True),
+        (named_raw, WANTS_RAW, False, False),
+        (noted_raw, WANTS_RAW, True, False),
+        (noted_value, WANTS_VALUE | WANTS_MESSAGE, True, False),
+        (noted_message, WANTS_ONLY_MESSAGE, True, False),
     ],
 )
 def test_a_signature_says_how_a_handler_is_called(
@@ -106,7 +121,10 @@ def test_what_surrounds_a_call_is_checked_when_it_is_registered() -> None:
 
 
 def config(**routes: Any) -> Any:
-    plain = {"concurrency": None, "format": "json", "through": None, "channels": {}, "transactional": False}
+    plain = {
+        "concurrency": None, "format": "json", "through": None, "channels": {}, "batch": Batch(),
+        "transactional": False,
+    }  # fmt: skip
     return SimpleNamespace(routes={name: SimpleNamespace(**plain | given) for name, given in routes.items()})
 
 
@@ -124,6 +142,19 @@ def test_the_app_and_the_config_name_the_same_routes() -> None:
     assert "route 'orders' is not in the config; add [routes.orders]" in str(refused.value)
     with pytest.raises(AppError, match="route 'orders' is not in the config; did you mean 'order'"):
         app.check(config(order={}))
+
+
+def test_a_table_of_batches_without_a_batch_route_is_named_with_the_remedy() -> None:
+    app = App()
+
+    @app.route("orders")
+    def handle(orders: list[dict[str, int]]) -> None: ...
+
+    app.check(config(orders={}))
+    with pytest.raises(
+        AppError, match=r"\[routes.orders.batch\] is for a batch route; write @app.batch_route"
+    ):
+        app.check(config(orders={"batch": Batch(messages=50)}))
 
 
 def test_the_app_and_the_config_name_the_same_channels() -> None:

@@ -3,11 +3,18 @@
 from types import SimpleNamespace
 
 from ringmain import App
+from ringmain.config.schema import Batch
 
 
 def settings(*producers: str, of_route: object = None) -> SimpleNamespace:
     route = SimpleNamespace(
-        concurrency=None, format="json", through=None, channels={}, producer=of_route, transactional=False
+        concurrency=None,
+        format="json",
+        through=None,
+        channels={},
+        producer=of_route,
+        batch=Batch(),
+        transactional=False,
     )
     return SimpleNamespace(routes={"orders": route}, producers=dict.fromkeys(producers))
 

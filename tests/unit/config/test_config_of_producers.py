@@ -57,3 +57,9 @@ def test_a_producer_needs_servers() -> None:
                 "producers": {"bills": {}},
             }
         )
+
+
+def test_a_schema_of_a_format_that_has_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"producers\.bills\.schema: format json has no schema: remove it"):
+        config({"bills": {"schema": "bill.avsc"}})
+    assert producers_of(config({"bills": {"format": "protobuf", "schema": "bill.txt"}}))

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ringmain.config.load import load, load_without_environment
+from ringmain.config.load import load, load_what_is_set
 from ringmain.config.schema import Config
-from ringmain.demo.stead import Stead, overrides, toml, topic_of, topics
+from ringmain.demo.stead import Stead, is_read, overrides, toml, topic_of, topics
 
 FILE = """
 app = "orders:app"
@@ -30,8 +30,13 @@ order = "key"
 handlers = 3
 kafka.group.id = "billing"
 retry.attempts = 4
+[routes.orders.schema_registry]
+ssl.ca.location = "ca.pem"
+[schema_registry]
+url = "https://registry.example"
+basic.auth.user.info = "${REGISTRY_USER_THAT_IS_NOT_SET}"
 [routes.invoices]
-topics = ["^invoices-.*", "paid"]
+topics = ["^invoices-.*", "paid", "${PREFIX:-}late", "${PREFIX_THAT_IS_NOT_SET}-x"]
 order = "none"
 kafka = { "group.id" = "${GROUP_THAT_IS_NOT_SET}", ssl.ca.location = "ca.pem" }
 """
@@ -46,7 +51,8 @@ def path(tmp_path: Path) -> Path:
 
 def developed(path: Path) -> Config:
     stead = Stead("127.0.0.1:19092", path.parent / "dev", "127.0.0.1:18100")
-    return load(path, overrides(load_without_environment(path), stead))
+    also = ['routes.invoices.topics=["^invoices-.*", "paid"]']
+    return load(path, [*overrides(load_what_is_set(path), stead), *also])
 
 
 def test_no_server_user_or_secret_of_the_file_is_left(path: Path) -> None:
@@ -80,14 +86,20 @@ def test_each_route_has_a_group_of_its_own_and_every_mode_runs(path: Path) -> No
 
 
 def test_topics_are_those_that_have_a_name(path: Path) -> None:
-    config = load_without_environment(path)
-    assert topics(config) == ["orders", "old-orders", "paid"]
+    config = load_what_is_set(path)
+    assert topics(config) == ["orders", "old-orders", "paid", "late"]
     assert [topic_of(config, word) for word in ("orders", "invoices", "old-orders", "elsewhere")] == [
         "orders",
         "paid",
         "old-orders",
         "elsewhere",
     ]
+
+
+def test_a_topic_that_no_route_reads_is_known(path: Path) -> None:
+    config = load_what_is_set(path)
+    read = [is_read(config, one) for one in ("orders", "invoices-7", "paid", "ordres", "my-invoices-7")]
+    assert read == [True, True, True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,16 @@ from ringmain.queues import names
 from ringmain.queues.connect import connect
 from ringmain.queues.envelope import Envelope, Packed
 from ringmain.queues.frames import pack, unpack
-from ringmain.rings import Board, FeederTerms, Geometry, HandlerSide, Segment, bell
+from ringmain.rings import (
+    BatchPlan,
+    Board,
+    CallPlan,
+    FeederTerms,
+    Geometry,
+    HandlerSide,
+    Segment,
+    bell,
+)
 from ringmain.seat import Seat
 from ringmain.verdict import CHANNEL, DEAD, DONE, decode
 from support.waiting import eventually
@@ -235,6 +244,28 @@ def test_no_more_is_in_hand_than_handlers_are_known_to_finish_in_a_minute(seat: 
     other.pump()
     assert len(other.take(500)) == 100 - LEAST // 2
     for held in (deliveries, other, publisher):
+        held.close()
+
+
+def test_a_batch_does_not_wait_for_more_than_may_be_in_hand(seat: Seat) -> None:
+    publisher = connect(seat.config).publisher()
+    publisher.publish([(READY, message(offset, b"")) for offset in range(100)])
+    publisher.pump()
+    segment = seat.segments["orders"]
+    side, handler = segment.open_feeder(0, 1, FeederTerms(tagged=True)), serving(segment)
+    calls: list[int] = []
+    one = CallPlan(lambda values: calls.append(len(values)), None, lambda *_: (DONE, b""), 2, True)
+    plan = BatchPlan(one, lambda *_: iter(()), messages=500, size_bytes=1 << 20, wait_s=3600, attempts=12)
+    deliveries = Deliveries(seat, side)
+
+    def called() -> bool:
+        deliveries.take()
+        handler.serve_batch(plan, 500)
+        return bool(calls)
+
+    eventually(called, 10)
+    assert calls == [LEAST // 2]
+    for held in (deliveries, publisher):
         held.close()
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from ringmain import App, Codec, Message, Skip
 from ringmain.errors import AppError
+from ringmain.formats import fitting
 from ringmain.testing import Harness
 from support import order_formats as orders
 
@@ -200,6 +202,7 @@ def foreign(order: Path) -> None: ...
 def foreign_inside(order: list[Path]) -> None: ...
 def plain(order: Order) -> None: ...
 def keyed(order: Order, *, key: Path) -> None: ...
+def placed(order: Order, *, key: Order) -> None: ...
 
 
 @pytest.mark.parametrize(
@@ -211,6 +214,10 @@ def keyed(order: Order, *, key: Path) -> None: ...
         (plain, {"format": "jsn"}, r"routes\.orders\.format: 'jsn' is no format.*did you mean 'json'"),
         (plain, {"format": "protobuf"}, "of a class that protoc made"),
         (plain, {"format": "avro"}, "needs the file of its schema"),
+        (placed, {"format": "avro"}, r"its key: keys are read as avro by a \[schema_registry\]"),
+        (plain, {"format": "avro", "schema": "/nowhere.avsc"}, r"routes\.orders\.schema: .*nowhere\.avsc"),
+        (plain, {"format": "avro", "schema": __file__}, r"routes\.orders\.schema: the schema is not avro"),
+        (plain, {"format": "json-schema", "schema": __file__}, r"routes\.orders\.schema: .* no JSON Schema"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_any_message(
@@ -219,6 +226,47 @@ def test_what_does_not_fit_is_refused_before_any_message(
     with pytest.raises(AppError, match=said) as refused:
         given(handler, **route)
     assert "format" in route or f"{__file__}:{handler.__code__.co_firstlineno}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("producer", "said"),
+    [
+        ({"format": "jsn"}, r"format: 'jsn' is no format.*did you mean 'json'"),
+        ({"format": "avro"}, r"schema: avro needs the file of its schema"),
+        ({"format": "avro", "schema": "/nowhere.avsc"}, r"schema: .*nowhere\.avsc cannot be"),
+        ({"format": "avro", "schema": __file__}, r"schema: the schema is not avro"),
+    ],
+)
+def test_what_a_producer_cannot_encode_is_refused_before_any_message(
+    given: Callable[..., Harness], producer: dict[str, Any], said: str
+) -> None:
+    pytest.importorskip("fastavro")
+    app = App()
+    app.route("bills")(plain)
+    app.producer("bills")
+    trees = {"producers.bills": {"producers": {"bills": producer}}}
+    trees["routes.bills.producer"] = {"routes": {"bills": {"producer": producer}}}
+    for path, tree in trees.items():
+        with pytest.raises(AppError, match=rf"^{re.escape(path)}\.{said}") as refused:
+            Harness(app, tree)
+        assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_library_that_is_not_there_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "find_spec", lambda name: None)
+    app = App()
+    app.route("orders")(plain)
+    app.producer("bills")
+    route = {"format": "protobuf", "key_format": "avro"}
+    with pytest.raises(AppError) as refused:
+        Harness(app, {"routes": {"orders": route}, "producers": {"bills": {"format": "json-schema"}}})
+    for path, name in (
+        ("routes.orders.format", "protobuf"),
+        ("routes.orders.key_format", "avro"),
+        ("producers.bills.format", "json-schema"),
+    ):
+        said = f"{path}: {name} is read with {fitting.LIBRARIES[name]}, which is not there: "
+        assert f"{said}pip install 'ringmain[{name}]'" in str(refused.value)
 
 
 def test_a_key_needs_an_annotation_and_a_codec_a_name_of_its_own() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ringmain import Codec, Pause, formats
 from ringmain.errors import AppError, Undecodable
-from ringmain.formats import Sources
+from ringmain.formats import Schema, Sources
 
 
 class Place(msgspec.Struct):
@@ -60,6 +60,23 @@ def test_what_does_not_fit_is_said_of_the_key(
 ) -> None:
     with pytest.raises(Undecodable, match=said):
         formats.key_decoder(key_format, "json", kind)(key)
+
+
+def test_the_routes_own_schema_is_not_that_of_its_keys() -> None:
+    pytest.importorskip("jsonschema_rs")
+
+    class Known:
+        def by_id(self, schema_id: int, shape: str = "") -> Schema:
+            return Schema(schema_id, "JSON", '{"required":["shop"]}')
+
+        def register(self, subject: str, kind: str, text: str) -> int:
+            raise NotImplementedError
+
+    sources = Sources(schema='{"required":["amount"]}', schemas=Known())
+    decode = formats.key_decoder("json-schema", "json", Place, sources)
+    assert decode(b"\0\0\0\0\1" + b'{"shop":"a","till":1}') == Place("a", 1)
+    with pytest.raises(AppError, match="needs the file of its schema"):
+        formats.key_decoder("json-schema", "json", Place, Sources(schema=sources.schema))
 
 
 def test_a_format_that_never_gives_such_a_key_is_refused() -> None:

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from ringmain import log
-from ringmain.logging import MessageFilter, add_message, current_message, speak_of
+from ringmain.logging import MessageFilter, Several, add_message, current_message, speak_of
 from ringmain.message import Message
 
 MESSAGE = Message(b"secret", topic="orders-v2", partition=3, offset=41, attempt=2, route="orders")
@@ -78,6 +78,16 @@ def test_a_log_handler_of_the_authors_own_says_it_by_a_filter(
     own.handle(record())
     own.handle(record(topic="mine"))
     assert capsys.readouterr().err == "orders-v2/41 charged\nmine/41 charged\n"
+
+
+def test_a_batch_says_its_topic_if_it_is_one_and_how_many_messages_it_has(
+    within: Callable[[Any], None],
+) -> None:
+    within(Several("orders", "", "orders-v2", 500))
+    assert as_json({}) == {"route": "orders", "topic": "orders-v2", "messages": 500}
+    within(Several("orders", "review", "", 2))
+    assert as_json({}) == {"route": "orders", "channel": "review", "messages": 2}
+    assert current_message() is None
 
 
 def test_a_record_outside_of_any_call_passes_unchanged() -> None:

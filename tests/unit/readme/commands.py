@@ -50,7 +50,8 @@ def _option(option: click.Option, context: click.Context) -> str:
     spelled = option.opts[-1] if option.is_flag else f"{option.opts[-1]} {_value(option, context)}"
     help_text = (option.help or "").rstrip(".").replace("|", "\\|")
     said = spelled.replace("|", "\\|")
-    return f"`{said}` {help_text[:1].lower()}{help_text[1:]}".rstrip()
+    begin = help_text if help_text[:2].isupper() else f"{help_text[:1].lower()}{help_text[1:]}"
+    return f"`{said}` {begin}".rstrip()
 
 
 def _value(option: click.Option, context: click.Context) -> str:

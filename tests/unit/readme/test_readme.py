@@ -174,6 +174,9 @@ KNOWN_LINES = {
     "python bench/drain.py": "too long for a test",
     "python bench/queues.py": "too long for a test",
     "python bench/admin.py": "too long for a test",
+    "python bench/reload.py": "too long for a test",
+    "python bench/formats.py": "a measurement",
+    "python bench/ring.py": "a measurement",
 }  # fmt: skip
 
 

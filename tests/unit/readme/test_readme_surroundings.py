@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,18 +37,22 @@ def test_the_app_that_logs_says_its_message_in_both_logs(
     charges.set_up()
     asyncio.run(charges.charge({"amount": 3}))
     logging.getLogger("charges").warning("late")
+    speak_of(lambda: None)
+    logging.getLogger("charges").warning("outside")
     out, err = capsys.readouterr()
     assert json.loads(out) == {
         "amount": 3, "event": "charged", "route": "orders", "topic": "orders", "partition": 3,
         "offset": 7, "attempt": 1,
     }  # fmt: skip
-    assert err == "orders/3/7 late\n"
+    assert err == "orders/3/7 late\n-/-/- outside\n"
 
 
 def test_the_app_that_traces_has_a_span_around_each_call_though_its_exporter_comes_later(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("opentelemetry.sdk", reason="the extra `otel` and the SDK are not installed")
+    # What the SDK does in each forked child as long as a provider lives is not for the tests that fork later.
+    monkeypatch.delattr(os, "register_at_fork")
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
