@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -21,9 +22,18 @@ if TYPE_CHECKING:
 
 HeaderValue = bytes | str | None
 Headers = Mapping[str, HeaderValue] | Iterable[tuple[str, HeaderValue]]
-Carry = Callable[[], Iterable[tuple[str, HeaderValue]]]
-"""Headers that go with whatever is sent at this point of the code: a trace's context."""
 
+
+class Carried(NamedTuple):
+    """What goes along with one message that is sent at this point of the code: a trace's context."""
+
+    headers: Iterable[tuple[str, HeaderValue]]
+    ended: Callable[[Delivery | BaseException], object]
+    """Told when it is delivered or has failed, perhaps twice; or why it could not be sent at all."""
+
+
+Carry = Callable[[str], Carried]
+"""Asked with the topic, right before a message is sent there."""
 
 _noting = threading.Lock()
 
@@ -254,23 +264,26 @@ class Producer:
         Its partition is the given one, else by its key. When the queue to Kafka is full, it waits for room.
         """
         outlet = self._outlet or self._opened()
-        if self._carriers:
-            headers = self._with_carried(headers)
-        if partition is None and headers is None and timestamp_ms is None:
+        if partition is None and headers is None and timestamp_ms is None and not self._carriers:
             return outlet.send(topic, value, key, None)
+        carried = [carry(topic) for carry in self._carriers]
+        headers = _with_carried(headers, carried)
         said = {"partition": partition, "headers": headers, "timestamp_ms": timestamp_ms}
-        return outlet.send(topic, value, key, {name: one for name, one in said.items() if one is not None})
+        try:
+            sent = outlet.send(
+                topic, value, key, {name: one for name, one in said.items() if one is not None} or None
+            )
+        except BaseException as error:
+            for one in carried:
+                one.ended(error)
+            raise
+        for one in carried:
+            sent.wake(partial(one.ended, sent))
+        return sent
 
     def open_by(self, opener: Callable[[Producer], Outlet] | None) -> None:
         """Who makes the outlet when the first message is sent; None = nobody, until it is said again."""
         self._open, self._outlet = opener, None
-
-    def _with_carried(self, headers: Headers | None) -> Headers | None:
-        """What is carried along comes after the message's own headers, which stand."""
-        own = list(headers.items() if isinstance(headers, Mapping) else headers or ())
-        names = {name for name, _ in own}
-        own += [one for carry in self._carriers for one in carry() if one[0] not in names]
-        return own or None
 
     def _opened(self) -> Outlet:
         if self._open is None:
@@ -280,3 +293,13 @@ class Producer:
             )
         self._outlet = self._open(self)
         return self._outlet
+
+
+def _with_carried(headers: Headers | None, carried: Sequence[Carried]) -> Headers | None:
+    """What is carried along comes after the message's own headers, which stand."""
+    if not carried:
+        return headers
+    own = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+    names = {name for name, _ in own}
+    own += [header for one in carried for header in one.headers if header[0] not in names]
+    return own or None

@@ -6,8 +6,9 @@ after the fork. Without an SDK nothing is recorded. Value and key of a message n
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from opentelemetry import context, propagate, trace
@@ -18,6 +19,7 @@ from opentelemetry.trace import Link, Span, SpanKind, StatusCode, Tracer, Tracer
 from ringmain.app import App
 from ringmain.message import Message
 from ringmain.outcome import Batch, Dead, OutcomeValue, Retry
+from ringmain.producer import Carried, Delivery
 
 Headers = Sequence[tuple[str, bytes | None]]
 Attributes = dict[str, str | int | bool]
@@ -28,7 +30,8 @@ def tracing(app: App, tracer_provider: TracerProvider | None = None, *, continue
 
     It is linked to the producer's span, whose context is in the message's headers, and is its child too, in
     the same trace; with `continue_trace=False` it begins a trace of its own. The span of a batch begins one,
-    and is linked to all its producers. What is sent within a call carries its span's context.
+    and is linked to all its producers. What `app.producer` sends has a PRODUCER span, which ends with its
+    delivery and whose context goes along.
     """
     tracer = trace.get_tracer("ringmain", tracer_provider=tracer_provider)
 
@@ -44,14 +47,32 @@ def tracing(app: App, tracer_provider: TracerProvider | None = None, *, continue
         return _end(trace.get_current_span(inside), result)
 
     app.middleware(traced)
-    app.carriers.append(_carried)
+    app.carriers.append(partial(_sending, tracer))
 
 
-def _carried() -> Iterable[tuple[str, str]]:
-    """The present span's context, as headers of what is sent within it."""
+def _sending(tracer: Tracer, topic: str) -> Carried:
+    """The span of one message that is sent here, and its context as headers."""
     headers: dict[str, str] = {}
-    propagate.inject(headers)
-    return headers.items()
+    span = tracer.start_span(
+        f"send {topic}", kind=SpanKind.PRODUCER, attributes=_SEND | {_DESTINATION: topic}
+    )
+    propagate.inject(headers, context=trace.set_span_in_context(span))
+    return Carried(headers.items(), partial(_sent, span))
+
+
+def _sent(span: Span, end: Delivery | BaseException) -> None:
+    if not span.is_recording():
+        return
+    if isinstance(end, BaseException):
+        _raised(span, end)
+    elif end.failure is not None:
+        _raised(span, end.failure)
+    else:
+        lies = end.sent()
+        span.set_attribute("messaging.destination.partition.id", str(lies.partition))
+        if lies.offset >= 0:
+            span.set_attribute("messaging.kafka.offset", lies.offset)
+        span.end()
 
 
 async def _awaited(inside: Context, rest: Awaitable[Any]) -> Any:
@@ -117,7 +138,7 @@ def _fail(span: Span, kind: str, text: str) -> None:
 
 
 def _around_one(tracer: Tracer, message: Message, continue_trace: bool) -> Context:
-    sent = _sent(message)
+    sent = _context_of(message)
     span = tracer.start_span(
         f"process {message.topic}",
         context=sent if continue_trace else Context(),
@@ -130,18 +151,18 @@ def _around_one(tracer: Tracer, message: Message, continue_trace: bool) -> Conte
 
 def _around_many(tracer: Tracer, messages: list[Message]) -> Context:
     topic = _of_topic(messages)
-    name = topic.get("messaging.destination.name", "")
+    name = topic.get(_DESTINATION, "")
     span = tracer.start_span(
         f"process {name}".rstrip(),
         context=Context(),
         kind=SpanKind.CONSUMER,
         attributes=_PROCESS | topic | {"messaging.batch.message_count": len(messages)},
-        links=_links([_sent(one) for one in messages]),
+        links=_links([_context_of(one) for one in messages]),
     )
     return trace.set_span_in_context(span, Context())
 
 
-def _sent(message: Message) -> Context:
+def _context_of(message: Message) -> Context:
     """What the message's producer sent along."""
     return propagate.extract(message.headers, context=Context(), getter=_HEADERS)
 
@@ -157,6 +178,12 @@ _PROCESS: Attributes = {
     "messaging.operation.name": "process",
     "messaging.operation.type": "process",
 }
+_SEND: Attributes = {
+    "messaging.system": "kafka",
+    "messaging.operation.name": "send",
+    "messaging.operation.type": "send",
+}
+_DESTINATION = "messaging.destination.name"
 
 
 def _of_topic(messages: list[Message]) -> Attributes:
@@ -166,7 +193,7 @@ def _of_topic(messages: list[Message]) -> Attributes:
     if first.channel:
         found["ringmain.channel"] = first.channel
     if len(topics) == 1:
-        found["messaging.destination.name"] = first.topic
+        found[_DESTINATION] = first.topic
         if len({one.partition for one in messages}) == 1:
             found["messaging.destination.partition.id"] = str(first.partition)
     return found

@@ -92,7 +92,7 @@ class Calls:
         self._under_way: Message | None = None
 
     def present(self) -> Message | None:
-        """The message whose call is under way, for what it logs; a thread that it left behind says nothing."""
+        """The message whose call is under way, for what it logs; threads of its own say nothing."""
         return self._under_way if threading.get_ident() == self._serves else None
 
     def execute(self, message: Message) -> Verdict:

@@ -19,10 +19,11 @@ from opentelemetry.semconv._incubating.attributes import messaging_attributes as
 from opentelemetry.trace import SpanKind, StatusCode
 
 from ringmain.app import App
+from ringmain.errors import DeliveryFailed
 from ringmain.message import Message
 from ringmain.middleware import compose
 from ringmain.outcome import Batch, Dead, Outcome, OutcomeValue, Pause, Retry, Skip, To
-from ringmain.producer import Delivery
+from ringmain.producer import Delivery, Producer, Sent
 from ringmain.tracing import tracing
 
 Handler = Callable[..., Any]
@@ -231,25 +232,54 @@ def test_spans_and_baggage_within_a_call_are_the_messages_and_nothing_is_left_af
     assert baggage.get_baggage("tenant") is None
 
 
+class Placed(Delivery):
+    """Lies at offset 7 of partition 2, once it is said to have arrived."""
+
+    def sent(self) -> Sent:
+        return Sent("audit", 2, 7)
+
+
 class Post:
     """An outlet that keeps what is sent."""
 
+    name = "audit"
+
     def __init__(self) -> None:
         self.sent: list[list[tuple[str, Any]]] = []
+        self.deliveries: list[Placed] = []
 
     def send(self, topic: str, value: Any, key: Any, more: Any) -> Delivery:
+        if value == b"refused":
+            raise DeliveryFailed("audit", topic, "no room")
         self.sent.append(list((more or {}).get("headers", ())))
-        return Delivery(self, None)
+        self.deliveries.append(Placed(self, None))
+        return self.deliveries[-1]
 
     def wait(self, delivery: Delivery, timeout_s: float | None) -> None: ...
-    def hurry(self) -> None: ...
 
 
-def test_what_is_sent_within_a_call_carries_its_context_unless_the_handler_gives_one(stage: Stage) -> None:
-    app, post = App(), Post()
+@pytest.fixture
+def post() -> Post:
+    return Post()
+
+
+def traceparent(span: ReadableSpan) -> tuple[str, str]:
+    own = span.get_span_context()
+    return "traceparent", f"00-{own.trace_id:032x}-{own.span_id:016x}-{own.trace_flags:02x}"
+
+
+def producing(stage: Stage, post: Post) -> tuple[App, Producer]:
+    app = App()
     audit = app.producer("audit")
     audit.open_by(lambda _: post)
     tracing(app, stage.provider)
+    return app, audit
+
+
+def test_what_is_sent_is_a_producer_span_within_the_calls_and_its_context_goes_along(
+    stage: Stage, post: Post
+) -> None:
+    app, audit = producing(stage, post)
 
     def handle(order: dict[str, Any]) -> None:
         audit.send("audit", b"1")
@@ -258,12 +288,47 @@ def test_what_is_sent_within_a_call_carries_its_context_unless_the_handler_gives
 
     app.route("orders")(handle)
     compose(app.handler_of("orders"), app.middlewares).call({}, arrived())
+    [call] = stage.exporter.get_finished_spans()
+    for delivery in post.deliveries:
+        delivery.arrive()
+    _, first, second, third = stage.exporter.get_finished_spans()
+    assert post.sent == [[traceparent(first)], [("a", b"b"), traceparent(second)], [("traceparent", b"mine")]]
+    for span in (first, second, third):
+        assert (span.name, span.kind) == ("send audit", SpanKind.PRODUCER)
+        assert span.parent is not None
+        assert span.parent.span_id == call.get_span_context().span_id
+        assert dict(span.attributes or {}) == {
+            conventions.MESSAGING_SYSTEM: "kafka",
+            conventions.MESSAGING_OPERATION_NAME: "send",
+            conventions.MESSAGING_OPERATION_TYPE: "send",
+            conventions.MESSAGING_DESTINATION_NAME: "audit",
+            conventions.MESSAGING_DESTINATION_PARTITION_ID: "2",
+            conventions.MESSAGING_KAFKA_OFFSET: 7,
+        }
+
+
+def test_what_is_sent_outside_of_any_call_begins_a_trace(
+    stage: Stage, post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, audit = producing(stage, post)
+    audit.send("audit", b"1")
+    post.deliveries[0].arrive()
+    post.deliveries[0].arrive()  # two threads may each tell
+    assert not caplog.records
     [span] = stage.exporter.get_finished_spans()
-    own = span.get_span_context()
-    carried = ("traceparent", f"00-{own.trace_id:032x}-{own.span_id:016x}-{own.trace_flags:02x}")
-    assert post.sent == [[carried], [("a", b"b"), carried], [("traceparent", b"mine")]]
-    audit.send("audit", b"outside of any call")
-    assert post.sent[3] == []
+    assert span.parent is None
+    assert post.sent == [[traceparent(span)]]
+
+
+def test_what_is_not_delivered_is_an_error_whoever_finds_it_out(stage: Stage, post: Post) -> None:
+    _, audit = producing(stage, post)
+    audit.send("audit", b"lost")
+    post.deliveries[0].fail(DeliveryFailed("audit", "audit", "not in time"))
+    with pytest.raises(DeliveryFailed):
+        audit.send("audit", b"refused")
+    spans = stage.exporter.get_finished_spans()
+    assert [span.status.status_code for span in spans] == [StatusCode.ERROR] * 2
+    assert [(span.attributes or {})["error.type"] for span in spans] == ["ringmain.DeliveryFailed"] * 2
 
 
 def of_one_batch(stage: Stage, messages: list[Message], said: Batch | None) -> ReadableSpan:
