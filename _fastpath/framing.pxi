@@ -6,6 +6,7 @@ cdef enum:
 
 
 @cython.final
+@cython.internal
 cdef class Head:
     """What values begin with that one reader reads."""
     cdef bytes head

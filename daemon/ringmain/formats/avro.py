@@ -29,7 +29,8 @@ def decoder(value_type: Any, sources: Sources) -> Decode:
 
 
 def _reader(writer: Any, own: Any, value_type: Any) -> Decode:
-    read, convert = fastavro.schemaless_reader, typed.converter(value_type)
+    read: Any = fastavro.schemaless_reader  # says that it needs a file, and only calls its read()
+    convert = typed.converter(value_type)
     if own == writer:
         own = None  # PERF: the library would compare them with each value
 
