@@ -55,36 +55,26 @@ class Line(NamedTuple):
     name: str
     values: Sequence[bytes]
     ours: Decode
-    by_hand: "ByHand"
+    by_hand: "Written"
 
 
-class ByHand(NamedTuple):
-    """The reference: to be compared with, and to be timed."""
+class Written(NamedTuple):
+    """How values are decoded: one of them, and all in a loop."""
 
     decode: Decode
     loop: Loop
 
 
-def by_hand(expression: str, **names: Any) -> ByHand:
+def written_out(expression: str, **names: Any) -> Written:
     """The expression of a `value`, in a loop with nothing around it, as timeit would have it."""
     locals_of_loop = "".join(f", {name}={name}" for name in names)
     text = f"def loop(values{locals_of_loop}):\n    for value in values:\n        {expression}\n"
     exec(text, names)
-    return ByHand(eval(f"lambda value: {expression}", names), names["loop"])
-
-
-def looped(decode: Decode) -> Loop:
-    """Our decoder as the dispatch has it: a function."""
-
-    def loop(values: Sequence[bytes]) -> None:
-        for value in values:
-            decode(value)
-
-    return loop
+    return Written(eval(f"lambda value: {expression}", names), names["loop"])
 
 
 class OneSchema:
-    """A registry that has one schema: it is asked once."""
+    """A registry that has one schema, whatever its id, and is asked once for each."""
 
     def __init__(self, kind: str, text: str) -> None:
         self._schema = Schema(SCHEMA_ID, kind, text)
@@ -118,12 +108,12 @@ def avro_lines(many: int) -> Iterator[Line]:
     with_head = [framed(SCHEMA_ID, value) for value in bare]
     own, registry = Sources(schema=text), Sources(schemas=OneSchema("AVRO", text))
     names = {"read": fastavro.schemaless_reader, "BytesIO": BytesIO, "schema": schema}
-    framed_by_hand = by_hand("read(BytesIO(value[5:]), schema, None)", **names)
-    typed_by_hand = by_hand(
+    framed_by_hand = written_out("read(BytesIO(value[5:]), schema, None)", **names)
+    typed_by_hand = written_out(
         "convert(read(BytesIO(value[5:]), schema, None), Order, builtin_types=native)",
         **names, convert=msgspec.convert, Order=work.Order, native=NATIVE,
     )  # fmt: skip
-    bare_by_hand = by_hand("read(BytesIO(value), schema, None)", **names)
+    bare_by_hand = written_out("read(BytesIO(value), schema, None)", **names)
 
     yield Line("avro, bare, dict", bare, decoder("avro", dict, own), bare_by_hand)
     yield Line("avro, framed, dict", with_head, decoder("avro", dict, registry), framed_by_hand)
@@ -132,13 +122,13 @@ def avro_lines(many: int) -> Iterator[Line]:
         yield Line(f"avro, framed, {BESIDE}", with_head, decoder("avro", dict, registry), theirs)
 
 
-def confluents_avro(text: str) -> ByHand | None:
+def confluents_avro(text: str) -> Written | None:
     try:
         from confluent_kafka.schema_registry.avro import AvroDeserializer
     except ImportError:
         return None
     deserialize = AvroDeserializer(confluents_client("AVRO", text))
-    return by_hand("deserialize(value, None)", deserialize=deserialize)
+    return written_out("deserialize(value, None)", deserialize=deserialize)
 
 
 def confluents_client(kind: str, text: str) -> Any:
@@ -159,9 +149,9 @@ def protobuf_lines(many: int) -> Iterator[Line]:
     text = b64encode(file).decode()
     ours = decoder("protobuf", kind, Sources(schemas=OneSchema("PROTOBUF", text)))
     from_string = kind.FromString
-    cut_by_hand = by_hand("from_string(value[6:])", from_string=from_string)
+    cut_by_hand = written_out("from_string(value[6:])", from_string=from_string)
 
-    bare_by_hand = by_hand("from_string(value)", from_string=from_string)
+    bare_by_hand = written_out("from_string(value)", from_string=from_string)
     yield Line("protobuf, bare", bare, decoder("protobuf", kind), bare_by_hand)
     yield Line("protobuf, framed", with_head, ours, cut_by_hand)
     yield Line("protobuf, framed, two schemas in turn", with_heads, ours, cut_by_hand)
@@ -169,13 +159,13 @@ def protobuf_lines(many: int) -> Iterator[Line]:
         yield Line(f"protobuf, framed, {BESIDE}", with_head, ours, theirs)
 
 
-def confluents_protobuf(kind: Any, text: str) -> ByHand | None:
+def confluents_protobuf(kind: Any, text: str) -> Written | None:
     try:
         from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer
     except ImportError:  # it needs more than its client: googleapis-common-protos
         return None
     deserialize = ProtobufDeserializer(kind, {}, confluents_client("PROTOBUF", text))
-    return by_hand("deserialize(value, None)", deserialize=deserialize)
+    return written_out("deserialize(value, None)", deserialize=deserialize)
 
 
 def generated() -> tuple[Any, bytes]:
@@ -206,7 +196,7 @@ def compare(line: Line, rounds: int) -> tuple[float, float]:
     for value in line.values[:100]:
         if line.ours(value) != line.by_hand.decode(value):
             sys.exit(f"{line.name}: the two do not decode the same")
-    ours, theirs = looped(line.ours), line.by_hand.loop
+    ours, theirs = written_out("decode(value)", decode=line.ours).loop, line.by_hand.loop
     taken: list[tuple[float, float]] = [
         (per_value_ns(ours, line.values), per_value_ns(theirs, line.values)) for _ in range(rounds)
     ]

@@ -23,11 +23,11 @@ Find = Callable[[bytes], Place]
 def decoder(schemas: Schemas, kind: str, make: Callable[[Schema], Decode]) -> Decode:
     """The decoder of framed values; `make`: a schema to what reads what is behind the id."""
 
-    def find(schema: Schema) -> Find:
+    def finder(schema: Schema) -> Find:
         place = (HEAD_BYTES, make(schema))
         return lambda value: place
 
-    return HeadReader(Places(schemas, kind, find).find).decode
+    return HeadReader(Places(schemas, kind, finder).find).decode
 
 
 class Places:

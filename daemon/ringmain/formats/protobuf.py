@@ -41,7 +41,7 @@ def _framed(schemas: Schemas, value_type: Any) -> Decode:
     """PERF: behind its head a value goes straight to the class."""
     from_string, wanted = value_type.FromString, value_type.DESCRIPTOR.full_name
 
-    def find(schema: Schema) -> Find:
+    def finder(schema: Schema) -> Find:
         names = _Names(schema)
 
         def place(value: bytes) -> Place:
@@ -57,7 +57,7 @@ def _framed(schemas: Schemas, value_type: Any) -> Decode:
             text = protobuf_faults.explain(value_type.DESCRIPTOR, data, error)
             raise Undecodable(text) from None
 
-    return HeadReader(Places(schemas, PROTOBUF, find, SERIALIZED).find, refuse).decode
+    return HeadReader(Places(schemas, PROTOBUF, finder, SERIALIZED).find, refuse).decode
 
 
 class _Names:
