@@ -11,37 +11,38 @@ from typing import Any
 import fastavro
 import msgspec
 
+from ringmain._fastpath import ByteStream
 from ringmain.errors import AppError, Undecodable
-from ringmain.formats import avro_faults, typed
+from ringmain.formats import avro_faults, framing, typed
 from ringmain.formats.contract import AVRO, Decode, Encode, Schema, Sources
-from ringmain.formats.framing import HEAD_BYTES, Readers, head_of, rubbish
+from ringmain.formats.framing import head_of, rubbish
 
 
 def decoder(value_type: Any, sources: Sources) -> Decode:
     """The decoder into a type; dicts stay as fastavro makes them."""
     own = _own(sources.schema) if sources.schema else None
     if sources.schemas is not None:
-        return Readers(sources.schemas, AVRO, lambda found: _reader(_parsed(found), own, value_type)).decode
+        return framing.decoder(sources.schemas, AVRO, lambda found: _reader(_parsed(found), own, value_type))
     if own is None:
         raise AppError("avro needs the file of its schema (schema = …), or a [schema_registry]")
-    return _reader(own, None, value_type, head_bytes=0)
+    return _reader(own, None, value_type)
 
 
-def _reader(writer: Any, own: Any, value_type: Any, head_bytes: int = HEAD_BYTES) -> Decode:
-    read, convert = fastavro.schemaless_reader, typed.converter(value_type)
+def _reader(writer: Any, own: Any, value_type: Any) -> Decode:
+    read: Any = fastavro.schemaless_reader  # says that it needs a file, and only calls its read()
+    convert = typed.converter(value_type)
     if own == writer:
         own = None  # PERF: the library would compare them with each value
 
     def decode(value: bytes) -> object:
-        stream = BytesIO(value)
-        stream.seek(head_bytes)
+        stream = ByteStream(value)
         try:
             found = read(stream, writer, own)
         except MemoryError:  # of the process, not of the message
             raise
         except Exception as error:
-            raise Undecodable(avro_faults.explain(writer, own, value[head_bytes:], error)) from None
-        if stream.read(1):
+            raise Undecodable(avro_faults.explain(writer, own, value, error)) from None
+        if stream.left:
             raise Undecodable("$: bytes are left behind the value; it was written with another schema")
         return found if convert is None else convert(found)
 

@@ -11,9 +11,9 @@ import jsonschema_rs
 import msgspec
 
 from ringmain.errors import AppError, Undecodable
-from ringmain.formats import typed
+from ringmain.formats import framing, typed
 from ringmain.formats.contract import JSON, Decode, Encode, Schema, Sources
-from ringmain.formats.framing import HEAD_BYTES, Readers, head_of, rubbish
+from ringmain.formats.framing import head_of, rubbish
 
 _parse = msgspec.json.Decoder().decode
 
@@ -22,17 +22,17 @@ def decoder(value_type: Any, sources: Sources) -> Decode:
     """The decoder into a type, after the schema's word on the value."""
     own = _own(sources.schema) if sources.schema else None
     if sources.schemas is not None:
-        return Readers(sources.schemas, JSON, lambda found: _reader(own or _of(found), value_type)).decode
+        return framing.decoder(sources.schemas, JSON, lambda found: _reader(own or _of(found), value_type))
     if own is None:
         raise AppError("json-schema needs the file of its schema (schema = …), or a [schema_registry]")
-    return _reader(own, value_type, head_bytes=0)
+    return _reader(own, value_type)
 
 
-def _reader(validator: Any, value_type: Any, head_bytes: int = HEAD_BYTES) -> Decode:
+def _reader(validator: Any, value_type: Any) -> Decode:
     convert = typed.converter(value_type)
 
     def decode(value: bytes) -> object:
-        found = _parse(value[head_bytes:] if head_bytes else value)
+        found = _parse(value)
         _judge(validator, found)
         # What is in JSON as text (dates, UUIDs, bytes) becomes what the type says, as with format json.
         return found if convert is None else msgspec.convert(found, value_type)
