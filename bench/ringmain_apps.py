@@ -1,6 +1,8 @@
 """The apps that ringmain runs under measurement: one per task, as a user would write them."""
 
 import os
+import sys
+from collections.abc import Callable
 
 import work
 from work import Order
@@ -13,6 +15,7 @@ slow = App()
 delay = App()
 wait = App()
 failing = App()
+unfailing = App()
 batch = App()
 
 for name, app in {"noop": noop, "spin": spin, "slow": slow, "delay": delay}.items():
@@ -21,6 +24,7 @@ for name, app in {"noop": noop, "spin": spin, "slow": slow, "delay": delay}.item
 wait.on_start(work.start)
 wait.route("bench")(work.wait)
 failing.on_start(work.start)
+unfailing.on_start(work.start)
 batch.on_start(work.start)
 
 
@@ -37,13 +41,20 @@ def transform_and_send(order: Order) -> None:
     out.send(OUTPUT, order, order.customer)
 
 
-@failing.route("bench")
-def fail_at_first(order: Order, message: Message) -> None:
-    """As spin(), but one in a hundred does the work for nothing and is tried again."""
-    if message.attempt == 1 and order.id % work.FAILS_ONE_IN == 0:
-        sum(range(work.tally.spins))
-        raise ValueError("not yet")
-    work.spin(order)
+def failing_first(one_in: int) -> Callable[[Order, Message], None]:
+    """As spin(), but one in so many does the work for nothing and is tried again."""
+
+    def handle(order: Order, message: Message) -> None:
+        if message.attempt == 1 and order.id % one_in == one_in - 1:
+            sum(range(work.tally.spins))
+            raise ValueError("not yet")
+        work.spin(order)
+
+    return handle
+
+
+failing.route("bench")(failing_first(work.FAILS_ONE_IN))
+unfailing.route("bench")(failing_first(sys.maxsize))
 
 
 @batch.batch_route("bench")
@@ -56,4 +67,4 @@ def noop_of_many(orders: list[Order]) -> None:
     work.tally.total += total
 
 
-__all__ = ["Order", "batch", "delay", "failing", "noop", "slow", "spin", "transform", "wait"]
+__all__ = ["Order", "batch", "delay", "failing", "noop", "slow", "spin", "transform", "unfailing", "wait"]

@@ -242,9 +242,10 @@ def failing(stage: Stage, scale: Scale) -> Iterator[Line]:
         client = ringmain(RouteSettings(queues=("rabbitmq", rabbit.url)))
 
         def run(variant: Participant) -> Result:
-            task = "failing" if variant.name == "ringmain, 1 % fail" else "spin"
+            fails = variant.name == "ringmain, 1 % fail"
             with stage.backlogs.held(4, scale.spin) as held:
-                return stage.drain(client, held, Task(task, held_up=scale.spin // FAILS_ONE_IN))
+                held_up = scale.spin // FAILS_ONE_IN if fails else 0
+                return stage.drain(client, held, Task("failing" if fails else "unfailing", held_up=held_up))
 
         both = [
             Participant(name, client.commands, client.needs) for name in ("ringmain, 1 % fail", "none fails")
