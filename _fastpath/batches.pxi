@@ -109,7 +109,9 @@ cdef class BatchClaim:
         begin_call(self.side, &self.items[n])
 
     def end_call(self):
-        """No call is under way."""
+        """No call is under way. FORK: not in a child that the call forked, whose parent is still in it."""
+        if self.side.disowned_:
+            _exit(0)
         end_call(self.side)
 
     cdef inline void leave(self, uint32_t n, uint32_t verdict) noexcept nogil:

@@ -1,5 +1,6 @@
 """In whose name offsets are sent, and which call a handler died in: told through shared memory."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from ringmain._fastpath import (
 )
 from ringmain.rings import CRASH
 from ringmain.verdict import DEAD, DONE
+from support.forking import forked
 
 ONLY_MESSAGE = 8
 IN_ORDER: dict[str, Any] = {"order": "partition", "run_limit": 16}
@@ -174,3 +176,18 @@ def test_one_that_is_confirmed_before_its_turn_leaves_no_gap_behind_it(ring: Rig
             break
     assert seen == [0, 2]
     assert feeder.low_water(index) == 3
+
+
+def test_a_child_that_a_call_forked_does_not_end_its_parents_call(ring: Rig) -> None:
+    feeder, handler = ring.feeder(**IN_ORDER), ring.handler()
+    placed(feeder)
+    batch = claimed(feeder, handler)
+    batch.begin_call(0)
+
+    def come_back() -> None:
+        handler.disown()
+        batch.end_call()
+
+    os.waitpid(forked(come_back), 0)
+    assert ring.overseer.handler(handler.seat)[4] > 0, "its time runs"
+    assert called_slot(feeder, handler.seat) >= 0, "and if it dies it is known in which call"

@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import suppress
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from ringmain import control
 from support import signals
@@ -338,3 +339,32 @@ def test_an_operator_may_send_a_partition_back_and_all_behind_is_sent_again_once
 
     eventually(again, message="the last 50 are there twice")
     daemon.stop()
+
+
+def commit_beyond(scenario: Scenario, offset: int) -> None:
+    """As after a restored backup or an unclean election: the group is further than the log."""
+    consumer = Consumer({"bootstrap.servers": scenario.kafka.bootstrap, "group.id": scenario.group})
+    places = [TopicPartition(scenario.topic, number, offset) for number in range(PARTITIONS)]
+    consumer.commit(offsets=places, asynchronous=False)
+    consumer.close()
+
+
+def test_a_handler_that_dies_where_the_group_is_further_than_the_log_loses_nothing(scenario: Scenario) -> None:
+    dies = 'if number in (20, 21) and first_time(f"death{number}"): os.kill(os.getpid(), signal.SIGKILL)'
+    output = set_up(scenario, before="block_for(0.001)", after=dies, max_crashes=10)
+    produce(scenario, 400)
+    commit_beyond(scenario, 5000)
+    daemon = scenario.start()
+    eventually(lambda: sum(map(len, sequences(scenario, output).values())) >= 400)
+    daemon.stop()
+    assert_exactly_once(scenario, output, 400)
+
+
+def test_a_stop_waits_for_the_call_that_is_under_way_and_not_for_all_of_its_claim(scenario: Scenario) -> None:
+    output = set_up(scenario, before="block_for(0.7 if number > 400 else 0)", handlers=2)
+    produce(scenario, 800)
+    daemon = scenario.start()
+    eventually(lambda: sum(map(len, sequences(scenario, output).values())) > 401)
+    daemon.stop()
+    ended = [line for line in daemon.log("child ended") if "handler" in line["child"]]
+    assert [line["cause"] for line in ended] == ["ended"] * len(ended), ended

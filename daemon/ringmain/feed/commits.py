@@ -67,7 +67,8 @@ class Commits:
             owned = partitions.get(pair)
             if owned is None:
                 continue
-            owned.resting = False
+            # LOSS: where nothing is known to stand, what stands may be of before it was sent back.
+            owned.resting = owned.resting and bool(refusal) and owned.committed < 0
             if refusal:
                 owned.asked = owned.committed
             elif offset <= owned.asked:  # not of a log that has gone back since

@@ -236,7 +236,8 @@ class Partitions:
         owned.sought = False
         stands = self._kafka.commit_now({pair: offset}, LAST_S)
         owned.asked = owned.committed = offset if stands else UNKNOWN  # or the next commit says it again
-        owned.resting = owned.resting and not stands
+        # ORDER: on its way still, it could come behind a transaction's.
+        owned.resting = self._transacting is not None and not stands
         self._hold(owned, self._is_paused(*pair))
         self._tell_facts()
         said = {"topic": pair[0], "partition": pair[1], "before": before, "offset": offset, "late": late}

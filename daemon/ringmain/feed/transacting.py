@@ -8,12 +8,13 @@ then the group is asked. Until both have happened the handler stays unresolved, 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ringmain import clock, outgoing
 from ringmain.feed.owned import Owned
-from ringmain.kafka.assignment import Partition
+from ringmain.kafka.assignment import UNKNOWN, Partition
 from ringmain.kafka.source import KafkaSource
 from ringmain.rings import FeederSide, called_slot, origin_of, tell_member
 from ringmain.seat import Seat
@@ -39,6 +40,7 @@ class Transacting:
         self._look_s = self._again_s = 0.0
         self._fences: dict[int, Transaction] = {}
         self._floors: dict[Partition, int] = {}
+        self._beyond: dict[Partition, int] = {}
         self._begun: dict[Partition, Owned] = {}
         self.going: Mapping[Partition, Owned] = {}
         """What is being given away: no longer owned, and still executing."""
@@ -69,8 +71,9 @@ class Transacting:
         if not starts or self._kafka.standing(list(starts), ASK_S) == starts:
             return
         if not self._kafka.commit_now(starts, ASK_S):
-            for pair in starts:
-                fresh[pair].resting = True  # until its answer comes
+            for pair in starts:  # until a commit of it is answered
+                fresh[pair].resting, fresh[pair].asked = True, UNKNOWN
+                fresh[pair].committed = UNKNOWN
 
     # -- the dead ----------------------------------------------------------------------------------------
 
@@ -100,13 +103,19 @@ class Transacting:
         return True
 
     def stands(self, slot: int) -> bool:
-        """Whether the slot's message is done: after known(), of the same handler."""
+        """Whether the slot's message is done: after known() and last_first(), of the same handler.
+
+        LOSS: what it has committed is no further than what it was executing. A commit beyond that speaks of
+        other messages: of the log before it went back, or of before an operator sent the partition back.
+        """
         pair, offset = self._place(slot)
-        return offset < self._floors.get(pair, -1)
+        return offset < self._floors.get(pair, -1) <= self._beyond.get(pair, math.inf)
 
     def last_first(self, slots: list[int]) -> list[int]:
         """ORDER: the first of a partition is published with what hangs behind it: it is decided last."""
-        return sorted(slots, key=lambda slot: self._place(slot)[1], reverse=True)
+        places = {slot: self._place(slot) for slot in slots}
+        self._beyond = {pair: offset + 1 for pair, offset in sorted(places.values())}
+        return sorted(slots, key=lambda slot: places[slot][1], reverse=True)
 
     def _place(self, slot: int) -> tuple[Partition, int]:
         message_id, _ = origin_of(self._side, slot)

@@ -66,6 +66,7 @@ class Transactions:
         self._plan = gathering(plan)
         self._most = plan.settings.batch.messages
         self._call_s = 0.001
+        self._beat_s = 0.0
         self._ready = False
 
     # -- claims ------------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ class Transactions:
 
     def serve(self) -> int:
         """One claim; how many messages it had."""
-        limit = max(1, min(self._most, int(LONG_S / self._call_s), self._work.room))
+        limit = max(1, min(self._most, self._fitting, self._work.room))
         batch = self._side.batch(self._plan, limit)
         if batch is None:
             return 0
@@ -89,8 +90,16 @@ class Transactions:
                 give_back(batch, at)
                 break
             at = self._transact(batch, at, member)
+            if len(batch) - at > 2 * self._fitting:
+                give_back(batch, at)  # calls have become slow: a stop or a revocation would wait for all of them
+                break
         self._side.flush()
         return batch.executed
+
+    @property
+    def _fitting(self) -> int:
+        """How many calls take no longer than a transaction should."""
+        return max(1, int(LONG_S / self._call_s))
 
     def _transact(self, batch: BatchClaim, at: int, member: bytes) -> int:
         """One transaction, from the `at`th message on; where the next one begins."""
@@ -139,7 +148,8 @@ class Transactions:
         lost = [box.lost for box in run.boxes if box is not None and box.lost is not None]
         transaction = self._kafka.transaction
         found = next((one for one in lost if not one.away), None)
-        if found is None and transaction.refused_topic:
+        # LOSS: where all was delivered it is the offsets that were refused: the topic is the one that is read.
+        if found is None and lost and transaction.refused_topic:
             found = DeliveryFailed(transaction.id, "?", transaction.refused_topic)
         return found
 
@@ -153,14 +163,20 @@ class Transactions:
             return run
         began_s, messages = clock.monotonic_s(), batch.values
         for n in range(at, at + most):
-            if not self._call(batch, n, messages[n], run):
-                break
-            if clock.monotonic_s() - began_s > LONG_S:
+            goes_on = self._call(batch, n, messages[n], run)
+            self._live()
+            if not goes_on or clock.monotonic_s() - began_s > LONG_S:
                 break
         took_s = (clock.monotonic_s() - began_s) / (run.length + 1)
         self._call_s = max(1e-6, (self._call_s * 3 + took_s) / 4)
         self._deliver(run, messages[at : at + most])
         return run
+
+    def _live(self) -> None:
+        """Show life between calls, however long those last: a stop is heard here, and what is silent is killed."""
+        if (now_s := clock.monotonic_s()) >= self._beat_s:
+            self._beat_s = now_s + BEAT_S
+            self._work.beat()
 
     def _call(self, batch: BatchClaim, n: int, message: Message, run: Run) -> bool:
         self._boxes.begin()
@@ -188,6 +204,8 @@ class Transactions:
                 return  # the commit waits for the rest, or knows why there is no use
         for n, box in enumerate(run.boxes):
             if box is not None and box.lost is not None:
+                if self._kafka.transaction.refuses_all(box.lost):
+                    return  # nor does it show whose doing it is: the commit says
                 run.fail_at(n, self._calls.resolver.resolve(messages[n], None, box.lost, CALL))
                 return
 

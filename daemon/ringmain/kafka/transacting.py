@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Producer as Client
 
 from ringmain.clock import monotonic_s
-from ringmain.errors import AppError
+from ringmain.errors import AppError, DeliveryFailed
 from ringmain.kafka.producer_properties import producer_properties
 from ringmain.kafka.producing import NAG_S, KafkaOutlet, Offer
 from ringmain.kafka.properties import Properties
@@ -96,6 +96,11 @@ class Transaction:
         """Nothing of it."""
         return self._take(self.client.abort_transaction)
 
+    @staticmethod
+    def refuses_all(failure: DeliveryFailed) -> bool:
+        """It was not sent because the transaction has failed before; its commit will say why."""
+        return failure.code == KafkaError._STATE
+
     def close(self) -> None:
         """Give up what has no report yet."""
         with contextlib.suppress(KafkaException):  # a client that was fenced says so once more
@@ -137,7 +142,7 @@ class TransactionOutlet(KafkaOutlet):
     def __init__(
         self, name: str, offer: Offer, outbox: Callable[[], Outbox | None], transaction: Transaction
     ) -> None:
-        self._shared = transaction.client
+        self._transaction = transaction
         super().__init__(name, offer, outbox)
 
     def send(
@@ -149,13 +154,22 @@ class TransactionOutlet(KafkaOutlet):
                 f"producer {self.name!r} sends within calls only on a transactional route: what is sent "
                 "elsewhere would be part of no transaction"
             )
+        if self._client is not self._transaction.client and not self.orphaned:
+            self._client = self._made()  # what was refused before its first transaction was made anew
+            self._produce = self._client.produce
         return super().send(topic, value, key, more)
+
+    def explained(self, error: KafkaError, topic: str, body: bytes | None) -> DeliveryFailed:
+        """The same. LOSS: a transaction that has failed takes nothing more, whoever sends: no fault of his."""
+        failure = super().explained(error, topic, body)
+        failure.away = failure.away or error.code() in (KafkaError._STATE, KafkaError._FATAL)
+        return failure
 
     def close(self) -> None:
         """The transaction closes its client."""
 
     def _made(self) -> Client:
-        return self._shared
+        return self._transaction.client
 
     def _renew(self) -> None:
         raise AppError(f"producer {self.name!r}: its transaction is lost, the call comes again")
