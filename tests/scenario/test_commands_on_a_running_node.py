@@ -7,7 +7,7 @@ import pytest
 
 from ringmain.control import Node
 from support.environment import child_environment
-from support.kafka_server import free_ports
+from support.ports import free_ports
 from support.scenario import RINGMAIN, Daemon, Scenario
 from support.waiting import eventually, never
 
