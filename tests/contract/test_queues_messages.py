@@ -174,7 +174,7 @@ def test_a_sleeping_taker_is_woken_by_a_publish(queues: Queues) -> None:
         publish(publisher, READY, [message(1)])
         descriptor = taker.fileno()
         assert descriptor is not None
-        assert select.select([descriptor], [], [], 2.0)[0]
+        assert select.select([descriptor], [], [], 15.0)[0]
         assert offsets(take(taker, 1)) == [1]
 
 

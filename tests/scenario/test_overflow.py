@@ -263,9 +263,8 @@ def test_queues_that_are_away_when_it_begins_lose_nothing_and_handlers_go_on(
         assert all("confirmed nothing" in line["reason"] for line in daemon.log("overflow ends"))
         so_far = len(scenario.events("done"))
         scenario.wait_for("done", so_far + 600)
-        committed = scenario.kafka.committed(
-            scenario.group, scenario.topic
-        )  # before what is done is looked at
+        # First what is committed, then what is done: the other way round both go on between the looks.
+        committed = scenario.kafka.committed(scenario.group, scenario.topic)
         done = {(event.partition, event.offset) for event in scenario.events("done")}
         for partition, end in committed.items():
             assert {(partition, offset) for offset in range(end or 0)} <= done

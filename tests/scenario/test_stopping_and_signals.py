@@ -24,7 +24,7 @@ BUSY_ASYNC = """
         tell("done", message)
 """
 SLOWER_AND_SLOWER = {
-    "sync": BUSY.replace("block_for(0.001)", "block_for(0.001 if number < 100 else 0.02)"),
+    "sync": BUSY.replace("block_for(0.001)", "block_for(0.001 if number < 100 else 0.005)"),
     "async": BUSY_ASYNC.replace("sleep(0.05)", "sleep(0.05 if number < 100 else 0.5)"),
 }
 """However late a stop comes, it comes in the middle of the work."""

@@ -113,7 +113,7 @@ def test_a_call_that_another_one_cancels_before_it_began_has_failed(handler):
     for task in asyncio.all_tasks() - {asyncio.current_task()}: task.cancel()
 """
     )
-    process = handler(body, timeout_s=30)
+    process = handler(body, timeout_s=1.5)
     process.place(*({"id": n} for n in range(4)))
     process.start()
     process.wait(calls=4, done=1, retry=3)
