@@ -11,11 +11,11 @@ from ringmain.config.load import load
 from ringmain.queues import names
 from ringmain.queues.connect import connect
 from ringmain.queues.envelope import Envelope
-from support.admin_stage import free_port
 from support.chromium import Browser
 from support.dead_messages import died
 from support.kafka_client import KafkaClient
 from support.kafka_server import KafkaServer
+from support.ports import free_port
 from support.queue_backends import publish
 from support.scenario import Daemon
 

@@ -7,7 +7,8 @@ from ringmain.kafka.lookup import GroupFacts, Lookup, Start, foreigners, live_no
 from ringmain.kafka.properties import Member, consumer_properties
 from ringmain.kafka.source import KafkaSource
 from support.kafka_reader import Reader
-from support.kafka_server import KafkaServer, free_ports
+from support.kafka_server import KafkaServer
+from support.ports import free_ports
 from support.waiting import eventually
 
 DEADLINE_S = 20.0

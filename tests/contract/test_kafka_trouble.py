@@ -9,7 +9,8 @@ from ringmain.errors import FatalKafkaError
 from ringmain.kafka.properties import Member
 from ringmain.kafka.source import KafkaSource
 from support.kafka_reader import Reader
-from support.kafka_server import KafkaServer, free_ports
+from support.kafka_server import KafkaServer
+from support.ports import free_ports
 from support.waiting import eventually
 
 DEADLINE_S = 40.0

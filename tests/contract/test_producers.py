@@ -11,7 +11,8 @@ from ringmain import DeliveryFailed, Producer
 from ringmain.kafka.producing import KafkaOutlet, Offer, Outlets
 from ringmain.kafka.producing_elsewhere import LoopOutlet, ThreadsOutlet
 from ringmain.producer import Outbox
-from support.kafka_server import KafkaServer, free_ports
+from support.kafka_server import KafkaServer
+from support.ports import free_ports
 from support.topic_contents import contents, values
 from support.waiting import eventually
 

@@ -15,7 +15,7 @@ from support.queue_backends import APP, DEAD, HOMES, RABBIT, READY, message, pub
 from support.rabbit_server import RabbitServer
 from support.waiting import eventually, never
 
-SOON_S = 15.0
+SOON_S = 60.0
 
 
 def listening(control: Control) -> Control:

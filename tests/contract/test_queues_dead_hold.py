@@ -152,7 +152,7 @@ def test_what_dies_while_a_job_works_is_said_once_and_not_picked(
             hold.replay(batch)
             if len(picked) == 2:
                 publish(publisher, DEAD, [replace(died(0), replayed=True)])
-                heard += eventually(hold.arrivals, 10)
+                heard += eventually(hold.arrivals)
         assert [dead.envelope.offset for dead in heard] == [0]
         assert hold.arrivals() == []
     assert picked == [0, 1, 2, 3, 4, 5]
@@ -195,7 +195,7 @@ def test_a_holder_that_is_killed_leaves_each_message_dead_or_ready_or_both(
         pytest.skip("a point of another backend")
     publish(publisher, DEAD, map(died, range(MESSAGES)))
     killed_at(point, backend, address)
-    with closing(eventually(lambda: _held(dead_set), 10)) as hold:
+    with closing(eventually(lambda: _held(dead_set))) as hold:
         dead = {one.envelope.offset for batch in hold.pick(Filter()) for one in batch}
     with closing(queues.taker([READY])) as taker:
         ready = set(offsets(take_all(taker)))

@@ -174,7 +174,7 @@ def test_a_sleeping_taker_is_woken_by_a_publish(queues: Queues) -> None:
         publish(publisher, READY, [message(1)])
         descriptor = taker.fileno()
         assert descriptor is not None
-        assert select.select([descriptor], [], [], 2.0)[0]
+        assert select.select([descriptor], [], [], 15.0)[0]
         assert offsets(take(taker, 1)) == [1]
 
 
@@ -245,7 +245,7 @@ def test_a_taker_that_starts_after_the_crash_gets_them_too(queues: Queues, kille
         publish(publisher, READY, map(message, range(MESSAGES)))
     killed("take", "taken")
     with closing(queues.taker([READY])) as late:
-        assert len(take(late, MESSAGES, deadline_s=1.0)) == MESSAGES
+        assert len(take(late, MESSAGES, deadline_s=15.0)) == MESSAGES
 
 
 @pytest.mark.parametrize("statement", SQLITE_PUBLISHER_POINTS)
@@ -272,7 +272,7 @@ def test_sqlite_a_taker_killed_inside_its_transaction_loses_nothing(
         publish(publisher, READY, map(message, range(MESSAGES)))
     killed("take", f"sql:{statement}")
     with closing(queues.taker([READY])) as taker:
-        assert offsets(take(taker, MESSAGES, deadline_s=1.0)) == list(range(MESSAGES))
+        assert offsets(take(taker, MESSAGES, deadline_s=15.0)) == list(range(MESSAGES))
 
 
 def _sleep(taker: object) -> None:

@@ -12,7 +12,7 @@ from ringmain.queues.contract import Publisher, Pumped, Taker
 from ringmain.queues.filters import Filter
 from ringmain.queues.rabbit import Access, RabbitQueues, TlsFiles, Topology, address
 from support.dead_messages import died
-from support.kafka_server import free_ports
+from support.ports import free_ports
 from support.queue_backends import (
     APP,
     DEAD,

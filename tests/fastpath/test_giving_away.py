@@ -11,7 +11,6 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from forked import forked
 from rig import Rig
 
 from ringmain import clock
@@ -19,6 +18,7 @@ from ringmain._fastpath import CallPlan, HandlerSide
 from ringmain.rings import CRASH, Geometry
 from ringmain.verdict import RETRY
 from support import signals
+from support.forking import forked
 
 MESSAGES = 1 << 17
 KEYS = 6

@@ -6,13 +6,13 @@ import select
 from collections.abc import Iterator
 
 import pytest
-from forked import forked
 from rig import Rig, opened, rig
 from test_batches import LIMIT, Seen, batches, place, serve
 
 from ringmain._fastpath import BatchPlan, CallPlan, FeederSide, HandlerSide, Message
 from ringmain.rings import CRASH, GATE_FLOOD, SLEEP_EAGER, SLEEP_ROOMY, Geometry
 from ringmain.verdict import DONE, RETRY, SKIP
+from support.forking import forked
 
 FOR_EVER_S = 3600
 ORDER_NUMBERS = {"none": 0, "key": 1, "partition": 2}

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from forked import forked
 from rig import Rig, plan_of
 
 from ringmain import clock
@@ -19,6 +18,7 @@ from ringmain.queues.frames import FRAME_BYTES, unpack
 from ringmain.rings import CRASH, FeederTerms, Geometry
 from ringmain.verdict import CHANNEL, DEAD, OVERFLOW, RETRY
 from support import signals
+from support.forking import forked
 
 _NAMES = ("feeder", "first", "second", "courier")
 _PADS = [bytes(range(n % 256)) * (1 + n % 3) for n in range(512)]

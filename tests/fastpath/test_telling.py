@@ -11,6 +11,7 @@ from rig import Rig, opened, rig, serve_all
 from ringmain._fastpath import Drain, Intake, PartitionQueue
 from ringmain.rings import REVOKED
 from support import signals
+from support.forking import fork
 
 _PARTITIONS_AT = 13
 _ROW_BYTES = 320
@@ -86,7 +87,7 @@ def test_who_looks_while_it_is_written_sees_one_telling_or_the_next_never_half_o
     feeder = ring.feeder()
     index = opened(feeder)
     feeder.tell_partition(index, 1, 1, True)
-    writer = os.fork()
+    writer = fork()
     if writer == 0:
         n = 1
         while True:

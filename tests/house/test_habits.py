@@ -169,6 +169,18 @@ def test_a_signal_of_a_test_never_goes_to_a_process_group_by_mistake() -> None:
     assert not wrong, wrong
 
 
+def test_a_test_forks_so_that_the_child_destroys_nothing_of_its_parents() -> None:
+    def forks(node: ast.AST) -> bool:
+        return isinstance(node, ast.Call) and dotted(node.func) == "os.fork"
+
+    of_a_clean_process = ("forking.py", "toys.py", "crashes.py")
+    paths = [
+        path for path in sorted((CHECKOUT / "tests").rglob("*.py")) if path.name not in of_a_clean_process
+    ]
+    wrong = _lines(paths, forks, "its garbage may be a Kafka client (support.forking)")
+    assert not wrong, wrong
+
+
 def test_the_folder_above_the_package_is_not_importable() -> None:
     assert not (CHECKOUT / "daemon" / "__init__.py").exists(), "it would collide with python-daemon"
 

@@ -73,7 +73,7 @@ def assert_each_once_in_the_end(scenario: Scenario) -> None:
     assert not scenario.repeats()
     daemon = scenario.start("--set", "routes.r.batch.wait_s=0.05")
     daemon.wait_until_at_work(2)
-    scenario.wait_for_settled(60)
+    scenario.wait_for_settled()
     daemon.stop()
     scenario.assert_each_once()
 

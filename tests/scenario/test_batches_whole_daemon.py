@@ -26,7 +26,7 @@ def test_a_backlog_is_loaded_in_full_batches_and_committed(scenario: Scenario, p
     """)
     scenario.config({"handlers": 2, "batch": {"messages": 200}})
     daemon = scenario.start()
-    scenario.wait_for_settled(30)
+    scenario.wait_for_settled()
     scenario.assert_each_once()
     sizes = [one.note for one in scenario.events("batch")]
     assert max(sizes) == 200
@@ -52,8 +52,8 @@ def test_a_message_that_always_fails_is_dead_alone_and_its_batch_is_done(
     batch = {"messages": 512, "wait_s": 0.5}
     scenario.config({"handlers": 1, "flood": False, "batch": batch, "retry": retry})
     daemon = scenario.start()
-    [entry] = scenario.wait_for_dead(1, 40)
-    scenario.wait_for_settled(40)
+    [entry] = scenario.wait_for_dead(1)
+    scenario.wait_for_settled()
     assert (entry["offset"], entry["error_class"], entry["attempt"]) == (BAD, "ValueError", 4)
     assert sorted(scenario.offsets()) == ALL_BUT_BAD
     by_attempt: dict[int, set[int]] = defaultdict(set)
@@ -79,8 +79,8 @@ def test_in_a_batch_only_the_one_that_kills_is_counted(scenario: Scenario, prefi
     """)
     scenario.config({"handlers": 2, "batch": {"messages": 100, "wait_s": 0.5}})
     daemon = scenario.start()
-    [entry] = scenario.wait_for_dead(1, 30)
-    scenario.wait_for_settled(30)
+    [entry] = scenario.wait_for_dead(1)
+    scenario.wait_for_settled()
     assert (entry["offset"], entry["error_class"], entry["crashes"]) == (BAD, "HandlerCrash", 2)
     assert sorted(set(scenario.offsets())) == ALL_BUT_BAD
     assert not scenario.repeats()
@@ -102,8 +102,8 @@ def test_a_batch_that_hangs_is_killed_and_each_message_failed_once(scenario: Sce
     retry = {"attempts": 1}
     scenario.config({"handlers": 2, "timeout_s": 1, "batch": {"messages": 100}, "retry": retry})
     daemon = scenario.start()
-    [entry] = scenario.wait_for_dead(1, 30)
-    scenario.wait_for_settled(30)
+    [entry] = scenario.wait_for_dead(1)
+    scenario.wait_for_settled()
     assert (entry["offset"], entry["error_class"]) == (BAD, "TimeoutError")
     assert sorted(scenario.offsets()) == ALL_BUT_BAD
     daemon.stop()
@@ -127,7 +127,7 @@ def test_each_message_goes_where_the_batch_says(scenario: Scenario, prefix: str)
     scenario.config({"handlers": 2, "batch": {"messages": 100, "wait_s": 0.2}})
     daemon = scenario.start()
     dead = scenario.wait_for_dead(5)
-    scenario.wait_for_settled(30)
+    scenario.wait_for_settled()
     assert {entry["offset"] for entry in dead} == {7, 77, 147, 217, 287}
     assert {entry["error_message"] for entry in dead} == {"of seven"}
     eventually(lambda: sorted(scenario.offsets()) == [*range(COUNT)], 20, "what is tried again is done")
@@ -192,7 +192,7 @@ def test_batches_keep_the_order_while_they_fail_and_handlers_die(
         log={"exceptions": "class"},
     )
     daemon = scenario.start()
-    scenario.wait_for_settled(60)
+    scenario.wait_for_settled()
     scenario.assert_all()
     for line, offsets in lines_of(scenario.events("done"), order).items():
         firsts = list(dict.fromkeys(offsets))

@@ -172,7 +172,7 @@ def test_a_channel_that_fails_does_not_stop_its_route(scenario: Scenario, queues
     scenario.assert_each_once("call")
     assert {line["of_route"] for line in daemon.log("flood: route paused")} == {EXPRESS}
     scenario.open_gate("express line")
-    scenario.wait_for("done", count // 2, 60)
+    scenario.wait_for("done", count // 2)
     assert scenario.dead() == []
     daemon.stop()
 

@@ -7,7 +7,7 @@ import pytest
 
 from ringmain.control import Node
 from support.environment import child_environment
-from support.kafka_server import free_ports
+from support.ports import free_ports
 from support.scenario import RINGMAIN, Daemon, Scenario
 from support.waiting import eventually, never
 
@@ -74,6 +74,11 @@ def ready(shell: Shell) -> bool:
     return True
 
 
+def staff(daemon: Daemon) -> set[int]:
+    """Who is there to stay: a scout comes and goes."""
+    return {pid for title, pid in daemon.children().items() if title != "scout"}
+
+
 def _replace(scenario: Scenario, old: str, new: str) -> None:
     """In its config file."""
     path = scenario.folder / "ringmain.toml"
@@ -89,21 +94,21 @@ def test_a_node_is_looked_at_paused_sent_back_scaled_recycled_reloaded_and_stopp
     eventually(lambda: ready(shell), PATIENCE_S)
     assert ": ready" in shell.said("status").splitlines()[0]
     scenario.produce_numbers(20)
-    scenario.wait_for("done", 20, PATIENCE_S)
+    scenario.wait_for("done", 20)
 
     assert "is paused" in shell.said("pause", "r", "--reason", "a test")
     assert ": a test" in shell.said("status")
     scenario.produce_numbers(5)
     never(lambda: len(scenario.events("done")) > 20, 1.0)
     assert "goes on" in shell.said("resume", "r")
-    scenario.wait_for("done", 25, PATIENCE_S)
+    scenario.wait_for("done", 25)
     scenario.wait_for_settled(PATIENCE_S)
 
     refused = shell.run("seek", "r", "--partition", "0", "--to", "5")
     assert (refused.returncode, len(scenario.events("done"))) == (1, 25)
     assert "at most 20 messages that were taken are handled once more" in refused.stderr
     assert "goes on at offset 5" in shell.said("seek", "r", "--partition", "0", "--to", "5", "--yes")
-    scenario.wait_for("done", 45, PATIENCE_S)
+    scenario.wait_for("done", 45)
     assert sum(scenario.repeats().values()) == 20
 
     shell.said("scale", "r", "3")
@@ -154,9 +159,9 @@ def test_a_picture_over_http_is_that_of_the_socket(at_work: tuple[Scenario, Daem
 def test_a_bad_file_changes_nothing_and_is_said(at_work: tuple[Scenario, Daemon, Shell]) -> None:
     scenario, daemon, shell = at_work
     eventually(lambda: ready(shell), PATIENCE_S)
-    pids = set(daemon.children().values())
+    pids = staff(daemon)
     _replace(scenario, '"order" = "none"', '"order" = "nonne"')
     done = shell.run("reload")
     assert done.returncode == 1
     assert "routes.r.order" in done.stderr
-    assert pids <= set(daemon.children().values())
+    assert pids <= staff(daemon)

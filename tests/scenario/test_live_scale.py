@@ -144,7 +144,7 @@ def test_in_the_middle_of_a_backlog_handlers_and_feeders_are_replaced_and_nothin
         eventually(partial(all_are_new, daemon, before), PATIENCE_S)
     left = PARTITIONS * BACKLOG - len(scenario.events("done"))
     print(f"{left} messages were left when all had been replaced twice")
-    scenario.wait_for("done", PARTITIONS * BACKLOG, PATIENCE_S)
+    scenario.wait_for("done", PARTITIONS * BACKLOG)
     finish(scenario, daemon)
 
 

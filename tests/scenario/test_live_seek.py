@@ -75,6 +75,7 @@ def test_what_was_sent_back_is_committed_there_before_anything_is_handled(scenar
 def test_sent_forward_it_leaves_out_exactly_that(scenario: Scenario) -> None:
     operator = given(scenario)
     operator.done(Pause("r", partition=0))
+    eventually(lambda: operator.partition(0).state == "paused", PATIENCE_S)
     scenario.produce_numbers(EACH, partition=0)
     operator.done(Seek("r", 0, "250"))
     operator.done(Resume("r", partition=0))

@@ -63,7 +63,7 @@ def test_order_holds_while_calls_fail_and_handlers_die(scenario: Scenario, order
     parts = range(PARTITIONS)
     eventually(lambda: len({daemon.feeder_of(scenario.topic, one) for one in parts}) == PARTITIONS, 60)
     scenario.produce((str(number * 7919 % KEYS), str(number)) for number in range(count))
-    scenario.wait_for_settled(60)
+    scenario.wait_for_settled()
     scenario.assert_each_once()
     assert_order_holds(scenario, order)
     assert len(daemon.log("child ended")) >= 3

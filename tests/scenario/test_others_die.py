@@ -168,7 +168,7 @@ def test_a_killed_supervisor_takes_its_children_along_and_the_next_start_goes_on
     children = descendants(daemon.pid)
     assert len(children) >= 5
     daemon.kill()
-    eventually(children_are_gone(children), 5.0, "children end with their supervisor")
+    eventually(children_are_gone(children), message="children end with their supervisor")
     scenario.open_gate("second half")
     again = scenario.start()
     scenario.wait_for_settled()

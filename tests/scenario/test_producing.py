@@ -43,7 +43,7 @@ def test_every_message_has_its_output_once(scenario: Scenario, app: str, order: 
     scenario.create_topic(2)
     scenario.produce({"value": str(n), "key": f"k{n % 50}", "partition": n % 2} for n in range(count))
     daemon = scenario.start()
-    scenario.wait_for_settled(60.0)
+    scenario.wait_for_settled()
     assert numbers(scenario, output) == Counter({number * 2: 1 for number in range(count)})
     daemon.stop()
 
@@ -53,7 +53,7 @@ def test_with_order_key_the_output_of_a_key_is_in_its_order(scenario: Scenario) 
     scenario.create_topic(2)
     scenario.produce({"value": str(n), "key": f"k{n % 20}", "partition": n % 2} for n in range(COUNT))
     daemon = scenario.start()
-    scenario.wait_for_settled(60.0)
+    scenario.wait_for_settled()
     by_key: dict[object, list[int]] = {}
     for one in contents(scenario.kafka, output):
         by_key.setdefault(one.key(), []).append(int(one.value() or b""))
@@ -72,7 +72,7 @@ def test_handlers_that_are_killed_lose_nothing_that_they_sent_or_should_have(
     for done in (300, 900, 1500):
         scenario.wait_for("done", done)
         signals.send(next(iter(daemon.children("handler").values())), signal.SIGKILL)
-    scenario.wait_for_settled(60.0)
+    scenario.wait_for_settled()
     assert set(numbers(scenario, output)) == {number * 2 for number in range(COUNT)}
     assert scenario.dead() == []
     daemon.stop()
@@ -85,7 +85,7 @@ def test_a_daemon_that_is_killed_comes_back_and_nothing_is_missing(scenario: Sce
     scenario.wait_for("done", 500)
     first.kill()
     second = scenario.start()
-    scenario.wait_for_settled(60.0)
+    scenario.wait_for_settled()
     assert set(numbers(scenario, output)) == {number * 2 for number in range(COUNT)}
     second.stop()
 
@@ -116,7 +116,7 @@ def test_while_the_output_is_away_nothing_is_committed_and_it_goes_on_by_itself(
     eventually(lambda: daemon.log("producer has trouble with Kafka"), 30.0, "the trouble is said")
     assert scenario.kafka.committed(scenario.group, scenario.topic) == {0: 100}
     own_kafka.start()
-    scenario.wait_for_settled(60.0)
+    scenario.wait_for_settled()
     assert Counter(int(value or b"") for value in values(own_kafka, output)) == Counter(
         {number * 2: 2 for number in range(100)}
     )
@@ -147,6 +147,6 @@ def test_a_rebalance_in_the_middle_leaves_no_gap_in_the_output(scenario: Scenari
     scenario.wait_for("done", 300)
     scenario.config({"consumers": 2}, producers={"out": {}})
     daemon.signal(signal.SIGHUP)
-    scenario.wait_for_settled(90.0)
+    scenario.wait_for_settled()
     assert set(numbers(scenario, output)) == {number * 2 for number in range(COUNT)}
     daemon.stop()

@@ -84,7 +84,7 @@ def test_handlers_from_two_to_four_to_one_under_load(scenario: Scenario) -> None
     assert reload(scenario).returncode == 0
     eventually(lambda: len(daemon.children("handler")) == 1, 60)
     assert daemon.children("feeder") == feeders
-    scenario.wait_for_settled(60)
+    scenario.wait_for_settled()
     scenario.assert_each_once()
     daemon.stop()
 
@@ -106,7 +106,7 @@ def test_a_route_that_is_added_drains_its_backlog_and_one_that_is_removed_leaves
     said = reload(scenario)
     assert said.returncode == 0, said.stderr
     assert "routes.second is added" in said.stdout
-    scenario.wait_for("done", 800, 60)
+    scenario.wait_for("done", 800)
     done(daemon)
     assert set(daemon.children("feeder").items()) == {
         (title, pid) for title, pid in others.items() if title.startswith("feeder")
@@ -124,7 +124,7 @@ def test_a_route_that_is_added_drains_its_backlog_and_one_that_is_removed_leaves
     for failed in ("died of an exception", "replacing given up"):
         assert failed not in daemon.log_text()
     scenario.produce_numbers(300)
-    scenario.wait_for("done", 1100, 60)
+    scenario.wait_for("done", 1100)
     assert {title: pid for title, pid in others.items() if title.startswith("feeder")} == daemon.children(
         "feeder"
     )
@@ -148,7 +148,7 @@ def test_a_retry_policy_changes_while_messages_wait(scenario: Scenario) -> None:
     scenario.wait_for("call", 2)
     scenario.config({"retry": {"attempts": 2, "first_s": 1, "max_s": 1}})
     assert reload(scenario).returncode == 0
-    [dead] = scenario.wait_for_dead(1, 60)
+    [dead] = scenario.wait_for_dead(1)
     assert dead["attempt"] >= 2
     daemon.stop()
 
@@ -163,7 +163,7 @@ def test_a_reload_under_load_that_replaces_everything_neither_loses_nor_repeats(
     assert reload(scenario).returncode == 0
     done(daemon)
     assert not before & set(daemon.children().values())
-    scenario.wait_for_settled(60)
+    scenario.wait_for_settled()
     scenario.assert_each_once()
     daemon.stop()
 
@@ -178,8 +178,8 @@ def test_another_topic_is_read_after_the_feeders_have_joined_again(scenario: Sce
     scenario.config({"topics": [scenario.topic, more]})
     said = reload(scenario)
     assert "its feeders leave the group and rejoin" in said.stdout
-    scenario.wait_for("done", 100, 60)
-    scenario.wait_for_settled(40, more)
+    scenario.wait_for("done", 100)
+    scenario.wait_for_settled(topic=more)
     scenario.assert_each_once()
     daemon.stop()
 
@@ -246,6 +246,6 @@ def test_secrets_of_a_reload_are_in_no_line(scenario: Scenario) -> None:
     assert "ssl.key.password: *** -> ***" in said.stdout
     done(daemon)
     scenario.produce_numbers(10)
-    scenario.wait_for_settled(40)
+    scenario.wait_for_settled()
     assert "hunter" not in daemon.log_text() + said.stdout + said.stderr
     daemon.stop()

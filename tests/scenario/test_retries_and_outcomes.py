@@ -66,6 +66,7 @@ def test_the_last_attempt_of_a_failing_message_ends_in_the_dead_set_with_its_his
     assert "in handle" in entry["traceback"]
     failed_for = datetime.fromisoformat(entry["dead_at"]) - datetime.fromisoformat(entry["first_failed_at"])
     assert failed_for.total_seconds() >= 2  # two waits of a second, in a queue or in place
+    scenario.wait_for_settled()
     assert len(scenario.offsets()) == COUNT - 1
     daemon.stop()
 
@@ -83,6 +84,7 @@ def test_a_retry_in_order_of_keys_holds_back_only_its_key(scenario: Scenario) ->
     daemon = scenario.start()
     scenario.wait_for("done", COUNT - 5)
     assert {place[2] for place in scenario.missing()} == {50, 60, 70, 80, 90}
+    eventually(lambda: daemon.log("retry waits in place"), message="its feeder says so")
     assert {line["message_id"] for line in daemon.log("retry waits in place")} == {f"{scenario.topic}:0:50"}
     scenario.open_gate("key 0")
     scenario.wait_for_settled()
@@ -242,7 +244,7 @@ def test_processes_replaced_after_so_many_messages_lose_and_repeat_nothing(
     """)
     scenario.config({"max_messages": 200, "order": order})
     daemon = scenario.start()
-    scenario.wait_for_settled(40)
+    scenario.wait_for_settled()
     scenario.assert_each_once()
     assert len({one.pid for one in scenario.events("done")}) >= 8
     assert {line["cause"] for line in daemon.log("child ended")} == {"recycled"}

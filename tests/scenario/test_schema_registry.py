@@ -104,7 +104,7 @@ def test_while_the_registry_is_away_messages_wait_and_then_all_are_handled(
     assert "is away" in reasons[0]
     assert scenario.events("done") == []
     registry.start()
-    scenario.wait_for_settled(40)
+    scenario.wait_for_settled()
     scenario.assert_each_once()
     assert sorted(one.note for one in scenario.events("done")) == [[n, n] for n in range(MESSAGES)]
     assert scenario.dead() == []
@@ -120,7 +120,7 @@ def test_a_registry_that_answers_rubbish_is_waited_for_and_named(
     reasons = eventually(lambda: [line["reason"] for line in daemon.log(AWAY)])
     assert "answers rubbish" in reasons[0]
     registry.says = None
-    scenario.wait_for_settled(40)
+    scenario.wait_for_settled()
     scenario.assert_each_once()
     assert scenario.dead() == []
     daemon.stop()
@@ -137,7 +137,7 @@ def test_a_stop_while_the_registry_is_away_is_soon_over_and_the_next_start_handl
     assert scenario.events("done") == []
     registry.start()
     daemon = scenario.start()
-    scenario.wait_for_settled(40)
+    scenario.wait_for_settled()
     scenario.assert_each_once()
     assert {one.attempt for one in scenario.events("done")} == {1}
     assert scenario.dead() == []
@@ -174,7 +174,7 @@ def test_while_the_registry_is_away_what_sends_waits_and_then_all_is_sent(
     assert "is away" in reasons[0]
     assert scenario.events("done") == []
     registry.start()
-    scenario.wait_for_settled(40)
+    scenario.wait_for_settled()
     scenario.assert_each_once()
     assert {one.attempt for one in scenario.events("done")} == {1}
     assert sent(scenario, output) == list(range(MESSAGES))

@@ -93,7 +93,7 @@ def test_a_stop_while_the_queues_are_away_ends_at_its_deadline_and_loses_nothing
     daemon = scenario.start()
     scenario.wait_for("called", 100)
     eventually(lambda: not scenario.missing("called"))
-    file = next((scenario.folder / "state").rglob("queues.db"))
+    file = eventually(lambda: next((scenario.folder / "state").rglob("queues.db"), None))
     with closing(sqlite3.connect(file, isolation_level=None)) as queue:
         queue.execute("BEGIN IMMEDIATE")
         scenario.produce_numbers(100)

@@ -30,6 +30,7 @@ from ringmain.queues.filters import Filter
 from ringmain.rings import Board
 from ringmain.seat import Seat
 from support.environment import child_environment
+from support.ports import free_port
 from support.queue_backends import publish
 from support.sources import CHECKOUT
 from support.waiting import eventually
@@ -151,14 +152,6 @@ def staged(folder: Path, picture: Node, more: str = "") -> Iterator[Stage]:
 
 def _paths() -> str:
     return os.pathsep.join([str(CHECKOUT / "daemon"), str(CHECKOUT / "tests")])
-
-
-def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def _answers(config: Config, log: Path) -> bool:

@@ -17,7 +17,7 @@ from ringmain.kafka.source import KafkaSource
 Taken = tuple[int, int, int, bytes | None, bytes | None, bytes]
 """What a queue gives: error, offset, timestamp_ms, key, value, packed headers."""
 END_EVENT = -191
-COMMIT_DEADLINE_S = 5.0
+COMMIT_DEADLINE_S = 30.0
 
 
 class Got(NamedTuple):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from support.kafka_client import KafkaClient
 from support.kafka_jars import ServerUnavailable, kafka_classpath
+from support.ports import free_ports
 from support.waiting import eventually
 
 START_DEADLINE_S = 60.0
@@ -50,15 +51,6 @@ PROPERTIES: Mapping[str, object] = {
     "log.cleaner.dedupe.buffer.size": 8388608,
     "log.initial.task.delay.ms": 500,
 }
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 class KafkaServer(KafkaClient):

@@ -9,7 +9,7 @@ from ringmain.errors import NoAnswer
 from support.scenario import Daemon, Scenario
 from support.waiting import eventually
 
-PATIENCE_S = 40.0
+PATIENCE_S = 60.0
 
 
 class Operator:

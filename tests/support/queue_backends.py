@@ -14,6 +14,7 @@ from ringmain.queues.contract import Delivery, Publisher, Queues, Settled, Taker
 from ringmain.queues.envelope import Envelope
 from ringmain.queues.rabbit import Access, RabbitQueues, Topology
 from ringmain.queues.rabbit import address as rabbit_address
+from ringmain.queues.rabbit.taker import RabbitTaker
 from ringmain.queues.sqlite import SqliteQueues
 from ringmain.queues.sqlite.taker import SqliteTaker
 from ringmain.types import QueueType
@@ -105,10 +106,20 @@ def take_all(taker: Taker) -> list[Delivery]:
         while batch := taker.take(1000):
             held.extend(batch)
             taken_s = monotonic_s()
+        if not _is_served(taker):
+            taken_s = monotonic_s()
         return monotonic_s() - taken_s >= quiet_s
 
-    eventually(exhausted, 60.0)
+    eventually(exhausted)
     return held
+
+
+def _is_served(taker: Taker) -> bool:
+    """Does the server push to it what there is? Before that its silence says nothing."""
+    if not isinstance(taker, RabbitTaker):
+        return True
+    asked = [taker._prefetch_now(queue) == taker._prefetch(queue) for queue in taker._queues]
+    return all(asked) and not taker._channel.busy
 
 
 def settle(taker: Taker, deliveries: Iterable[Delivery]) -> None:

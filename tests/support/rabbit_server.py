@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import uuid
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from support import signals
 from support.kafka_jars import ServerUnavailable
-from support.kafka_server import free_ports
+from support.ports import free_ports
 from support.waiting import eventually
 
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
@@ -34,6 +35,8 @@ CONFIG: Mapping[str, object] = {
     "log.file.level": "info",
     "collect_statistics_interval": 60000,
     "heartbeat": 60,
+    # Its modules are loaded from disk with the first connection.
+    "handshake_timeout": 60000,
 }
 
 
@@ -54,7 +57,9 @@ class RabbitServer:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "home").mkdir(exist_ok=True)
         (directory / "enabled_plugins").write_text("[].\n")
-        lines = [f"{key} = {value}\n" for key, value in {**CONFIG, **(config or {})}.items()]
+        settings = {**CONFIG, **(config or {})}
+        self._guarded = [str(settings[key]) for key in settings if key.startswith("listeners.ssl.")]
+        lines = [f"{key} = {value}\n" for key, value in settings.items()]
         own = f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
         (directory / "rabbitmq.conf").write_text(own + "".join(lines))
         self._environment = self._made_environment(dist_port, erlang)
@@ -196,18 +201,13 @@ class RabbitServer:
             )  # fmt: skip
 
     def _answers(self) -> bool:
-        """Does it greet who says that it speaks AMQP? It listens as the last thing of its start."""
+        """Do all its listeners? They are begun one after another, as the last thing of its start."""
         assert self._process is not None
         if self._process.poll() is not None:
             raise ServerUnavailable(
                 f"RabbitMQ ended at start: {self._log.read_text(errors='replace')[-1500:]}"
             )
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 2.0) as stream:
-                stream.sendall(b"AMQP\x00\x00\x09\x01")
-                return bool(stream.recv(1))
-        except OSError:
-            return False
+        return _greets(self.port) and all(map(_serves_tls, self._guarded))
 
     def _made_environment(self, dist_port: int, erlang: str) -> dict[str, str]:
         known = {
@@ -234,6 +234,31 @@ class RabbitServer:
             "RABBITMQ_ALLOW_INPUT": "true",
             "RABBITMQ_SERVER_START_ARGS": "-noinput",
         }
+
+
+def _greets(port: int) -> bool:
+    """Who says that it speaks AMQP."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 2.0) as stream:
+            stream.sendall(b"AMQP\x00\x00\x09\x01")
+            return bool(stream.recv(1))
+    except OSError:
+        return False
+
+
+def _serves_tls(address: str) -> bool:
+    """Does a handshake end as TLS says, be it in an alert? One that has just begun to listen may hang up."""
+    host, _, port = address.rpartition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, int(port)), 10.0) as stream, context.wrap_socket(stream):
+            return True
+    except ssl.SSLError as refused:
+        return "ALERT" in (refused.reason or "")
+    except OSError:
+        return False
 
 
 def _text(text: str) -> str:

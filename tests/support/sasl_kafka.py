@@ -6,7 +6,8 @@ test_broker_*.py enter. Only the listener for the code under test asks for one; 
 from collections.abc import Mapping
 from pathlib import Path
 
-from support.kafka_server import KafkaServer, free_ports
+from support.kafka_server import KafkaServer
+from support.ports import free_ports
 
 USER = "ringmain"
 _MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"

@@ -27,8 +27,8 @@ from support.waiting import eventually
 
 RINGMAIN = [sys.executable, "-c", "import sys; from ringmain.cli import main; sys.exit(main())"]
 ROUTE = "r"
-STOP_DEADLINE_S = 20.0
-PATIENCE_S = 60.0
+STOP_DEADLINE_S = 40.0
+PATIENCE_S = 120.0
 """For what a daemon does: it starts half a dozen processes and joins a group."""
 PREAMBLE = """\
 import asyncio, os, signal, sys, threading, time

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """A condition that comes true costs no more for it; a machine at its limit may need it."""
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.05

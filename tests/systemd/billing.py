@@ -9,8 +9,9 @@ from collections import Counter
 
 import guide
 
-from support.kafka_server import KafkaServer, free_ports
+from support.kafka_server import KafkaServer
 from support.machine import Machine
+from support.ports import free_ports
 from support.rabbit_server import RabbitServer
 from support.sources import CHECKOUT, tracked_files
 from support.waiting import eventually

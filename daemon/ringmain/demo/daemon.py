@@ -5,6 +5,7 @@ own, read from its shared memory by its supervisor; nothing here touches a messa
 """
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -51,9 +52,11 @@ def main(argv: list[str]) -> int:
 
 
 def own_stdout() -> int:
-    """Keep stdout for the counters: what a handler prints goes to the log from here on."""
+    """Keep stdout for the counters: what a handler prints goes to the log from here on, line by line."""
     ours = os.dup(1)
     os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     return ours
 
 

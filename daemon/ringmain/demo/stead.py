@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ringmain.config.schema import Config
+from ringmain.config.schema import Config, Route
 
 GROUP_MS = {"session.timeout.ms": "2000", "heartbeat.interval.ms": "500"}
 """The embedded broker answers who joins a group after half the session timeout."""
@@ -66,8 +66,12 @@ def topic_of(config: Config, word: str) -> str:
 
 def is_read(config: Config, topic: str) -> bool:
     """Whether some route reads this topic."""
-    patterns = [one for route in config.routes.values() for one in route.topics if one.startswith("^")]
-    return topic in topics(config) or any(re.search(one, topic) for one in patterns)
+    return any(reads(route, topic) for route in config.routes.values())
+
+
+def reads(route: Route, topic: str) -> bool:
+    """Whether it names this topic, or means it by a regular expression."""
+    return any(re.search(one, topic) if one.startswith("^") else one == topic for one in route.topics)
 
 
 def toml(value: object) -> str:

@@ -5,7 +5,9 @@ their time, a handler that dies is replaced, a stop is a stop. It needs the extr
 """
 
 import tempfile
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,8 +20,8 @@ from ringmain.demo.broker import LOOPBACK, EmbeddedBroker, free_port
 from ringmain.demo.hand import Hand, Request
 from ringmain.demo.processes import LOG_NAME, Daemon
 from ringmain.demo.snapshot import Counted
-from ringmain.demo.stead import Stead, overrides, topics
-from ringmain.errors import RingmainError
+from ringmain.demo.stead import Stead, overrides, reads, topics
+from ringmain.errors import NoAnswer, RingmainError
 from ringmain.loading import load_app
 from ringmain.queues.entry import Entry
 from ringmain.queues.filters import Filter
@@ -72,13 +74,9 @@ class LiveHarness:
         So what handlers send to routes of the app, and what is tried again, is waited for as well.
         """
         end_s = clock.monotonic_s() + deadline_s
-        while (settled := self._settled()) < self._sent or not self._rests():
-            if clock.monotonic_s() > end_s:
-                raise RingmainError(
-                    f"{settled} of {self._sent} messages are settled after {deadline_s:g} s; the daemon's "
-                    f"last words:\n{self._daemon.last_words()}"
-                )
-            clock.sleep_s(_PAUSE_S)
+        self._wait_while(self._left, end_s)
+        rests_s = clock.monotonic_s()
+        self._wait_while(lambda: self._uncounted(rests_s), end_s)
 
     def counted(self) -> Counted:
         """What the daemon has counted: done, skipped, to be tried again."""
@@ -123,15 +121,52 @@ class LiveHarness:
             )
         return settings, named[0]
 
-    def _rests(self) -> bool:
-        """Nothing in Kafka beyond what is committed, in a ring, or in a queue that comes back."""
-        if any(parse(name).kind != "dead" for name, depth in self._queues.depths().items() if depth.messages):
-            return False
-        answer = asking.ask(self._socket, Look())
-        if not isinstance(answer, Node):
-            raise RingmainError(f"the daemon does not say how it is: {answer}")
-        behind = any(one.lag for one in answer.partitions)
-        return not behind and not any(ring.used for ring in answer.rings)
+    def _wait_while(self, left: Callable[[], str], end_s: float) -> None:
+        while what := left():
+            if clock.monotonic_s() > end_s:
+                raise RingmainError(
+                    f"not settled in time: {what}; the daemon's last words:\n{self._daemon.last_words()}"
+                )
+            clock.sleep_s(_PAUSE_S)
+
+    def _uncounted(self, since_s: float) -> str:
+        """The daemon tells what it has counted a few times a second."""
+        return "" if self._daemon.counted().at_s >= since_s else "the daemon has told no counts"
+
+    def _left(self) -> str:
+        """What there is still to do, "" = nothing.
+
+        ORDER: first the node, then the queues, then the broker. What is committed has ended or is in a queue,
+        and what a call sends is in Kafka before its message has ended. So if the last look finds nothing in
+        Kafka beyond what the first one found committed, nothing came out of Kafka meanwhile; then queues that
+        the second one found empty stay so, and all calls had ended by then: the last look misses none of what
+        they sent. A feeder's own ends would: they are seconds old.
+        """
+        if (settled := self._settled()) < self._sent:
+            return f"{settled} of {self._sent} messages are settled"
+        try:
+            node = asking.ask(self._socket, Look())
+        except NoAnswer as silence:
+            return str(silence)
+        if not isinstance(node, Node):
+            raise RingmainError(f"the daemon does not say how it is: {node}")
+        if held := sum(ring.used for ring in node.rings):
+            return f"rings hold {held} messages"
+        for name, depth in self._queues.depths().items():
+            if depth.messages and parse(name).kind != "dead":
+                return f"{name} holds {depth.messages} messages"
+        return self._beyond({(one.route, one.topic, one.partition): one.committed for one in node.partitions})
+
+    def _beyond(self, committed: Mapping[tuple[str, str, int], int]) -> str:
+        """What is in Kafka beyond it; of a partition that nobody owns yet, nothing is committed."""
+        ends = self._hand.ends()
+        for route, settings in self.config.routes.items():
+            for topic in filter(partial(reads, settings), ends):
+                for number, end in enumerate(ends[topic]):
+                    done = max(0, committed.get((route, topic, number), 0))
+                    if done < end:
+                        return f"route {route} has committed {done} of {end} in {topic}/{number}"
+        return ""
 
     def _settled(self) -> int:
         self._daemon.check()

@@ -14,6 +14,7 @@ import psutil  # type: ignore[import-untyped]
 
 from support import signals
 from support.environment import child_environment
+from support.ports import free_port
 from support.waiting import eventually
 
 ENTRY = "import sys; from ringmain.cli import main; sys.exit(main())"
@@ -47,14 +48,6 @@ class Said(NamedTuple):
     def json(self) -> Any:
         """Its body."""
         return json.loads(self.body)
-
-
-def free_port() -> int:
-    """One that nobody listens at just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class AdminNode:

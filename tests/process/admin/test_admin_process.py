@@ -13,6 +13,7 @@ from ringmain.queues.sqlite import SqliteQueues
 from support import signals
 from support.dead_messages import died
 from support.leftovers import alive
+from support.ports import free_port
 from support.queue_backends import publish
 from support.waiting import eventually
 
@@ -101,8 +102,6 @@ def test_a_pause_over_http_is_seen_over_http(start: Start) -> None:
 
 
 def test_the_apps_routes_have_a_server_of_their_own_where_the_config_says_so(start: Start) -> None:
-    from node_with_admin import free_port
-
     port = free_port()
     node = start(http={"bind": f"127.0.0.1:{port}", "workers": 2}).until_up()
 

@@ -40,6 +40,7 @@ class Terminal:
         )  # fmt: skip
         self.theirs = theirs
         self._read = ""
+        self._pressed_at = 0
 
     def said(self) -> str:
         """All that was written so far."""
@@ -48,12 +49,14 @@ class Terminal:
         return self._read
 
     def shows(self, text: str) -> None:
-        """Wait for it to be written from now on."""
-        seen = len(self.said())
-        eventually(lambda: text in ESCAPES.sub("", self.said()[seen:]), 30, f"top shows {text!r}")
+        """Wait for it to be written since a key was pressed last."""
+        eventually(
+            lambda: text in ESCAPES.sub("", self.said()[self._pressed_at :]), message=f"top shows {text!r}"
+        )
 
     def press(self, keys: str) -> None:
         """Type."""
+        self._pressed_at = len(self.said())
         os.write(self._ours, keys.encode())
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """A courier that is killed between the queues' confirm and the ring: all is carried, some of it twice."""
 
 import multiprocessing
+import os
 import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,6 +15,8 @@ from ringmain.lifecycle import pair
 from ringmain.queues import names
 from ringmain.queues.sqlite import schema
 from ringmain.seat import Seat
+from support import signals
+from support.forking import forked
 from support.waiting import eventually
 
 __all__ = ["node"]
@@ -64,12 +67,13 @@ def test_what_a_killed_courier_had_is_carried_by_the_next(point: str, left: int,
         incarnation=2,
     )
     heard, said = multiprocessing.Pipe(duplex=False)
-    victim = multiprocessing.get_context("fork").Process(target=live_until, args=(point, seat, said))
     orders.fail(range(1, MESSAGES + 1))
-    victim.start()
-    eventually(lambda: orders.settle() and heard.poll(0))
-    victim.kill()
-    victim.join()
+    victim = forked(lambda: live_until(point, seat, said))
+    try:
+        eventually(lambda: orders.settle() and heard.poll(0))
+    finally:
+        signals.send(victim, signal.SIGKILL)
+        os.waitpid(victim, 0)
     assert orders.settle() == 1
     last = node.start(3)
     eventually(lambda: orders.settle() == MESSAGES + 1)
@@ -77,4 +81,3 @@ def test_what_a_killed_courier_had_is_carried_by_the_next(point: str, left: int,
     assert depth(node, names.delay("shop", "orders", 5)) - 1 == left
     for end in (leash, link, heard, said):
         end.close()
-    victim.close()

@@ -1,6 +1,7 @@
 """A route's real ring with a feeder's side in the test, and the handler role in a child process."""
 
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from ringmain.lifecycle import Booted, Leash, Stop
 from ringmain.rings import Board, FeederTerms, Geometry, Segment, bell
 from ringmain.seat import Seat
 from support import signals
+from support.forking import fork
 from support.waiting import PATIENCE_S, eventually
 
 APP = """
@@ -62,14 +64,17 @@ class Handler:
     def start(self) -> Self:
         """Fork the process and wait until it is at work."""
         self.boot()
+        leash = self.leash
+        assert leash is not None
         reports: list[object] = []
 
-        def booted() -> bool:
-            assert self.leash is not None
-            reports.extend(self.leash.receive())
-            return Booted() in reports
+        def booted_or_gone() -> bool:
+            reports.extend(leash.receive())
+            return Booted() in reports or leash.closed
 
-        eventually(booted, PATIENCE_S, "the handler is at work")
+        eventually(booted_or_gone, PATIENCE_S, "the handler is at work")
+        if Booted() not in reports:
+            pytest.fail(f"the handler ended with {self.exit_code()} before it was at work:\n{self.said()}")
         return self
 
     def boot(self) -> None:
@@ -89,7 +94,7 @@ class Handler:
             incarnation=incarnation,
         )
         self.index = index
-        self.pid = os.fork()
+        self.pid = fork()
         if self.pid == 0:
             self._live(seat)
         link.close()
@@ -98,6 +103,7 @@ class Handler:
         code = 99
         try:
             os.dup2(os.open(self.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND), 2)
+            faulthandler.enable(2)  # pytest's own writes to the terminal
             assert self.leash is not None
             self.leash.close()
             from ringmain import log

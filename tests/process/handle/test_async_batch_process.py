@@ -42,8 +42,8 @@ async def bye(): os.write(2, b"most %d." % app.state.most)
 
 
 def test_a_batch_past_its_time_is_cancelled_alone_and_each_message_tried_again(handler):
-    body = HEAD + "    await asyncio.sleep(30 if orders[0].id == 0 else 0.3)"
-    process = handler(body, timeout_s=0.6, order="none", batch=Batch(messages=4, wait_s=0.01))
+    body = HEAD + "    await asyncio.sleep(30 if orders[0].id == 0 else 0.05)"
+    process = handler(body, timeout_s=1.0, order="none", batch=Batch(messages=4, wait_s=0.01))
     process.place(*ids(8))
     process.start()
     process.wait(done=4, retry=4)
@@ -52,7 +52,7 @@ def test_a_batch_past_its_time_is_cancelled_alone_and_each_message_tried_again(h
 
 def test_at_its_last_attempt_each_message_of_a_batch_past_its_time_is_called_alone(handler):
     body = HEAD + "    await asyncio.sleep(30 if 2 in [order.id for order in orders] else 0)"
-    process = handler(body, timeout_s=0.3, order="none", retry=Retry(attempts=1), batch=Batch(messages=4))
+    process = handler(body, timeout_s=1.0, order="none", retry=Retry(attempts=1), batch=Batch(messages=4))
     process.place(*ids(4))
     process.start()
     process.wait(done=3, dead=1)
@@ -69,7 +69,7 @@ def test_a_batch_that_swallows_its_cancellation_ends_its_process(handler, monkey
         except asyncio.CancelledError: pass
 """
     )
-    process = handler(body, timeout_s=0.4, order="none", batch=Batch(messages=4, wait_s=0.01))
+    process = handler(body, timeout_s=1.0, order="none", batch=Batch(messages=4, wait_s=0.01))
     process.place(*ids(8))
     process.start()
     assert process.exit_code() == lifecycle.STUCK

@@ -61,7 +61,7 @@ def test_bad_messages_and_tombstones_never_reach_the_handler(handler):
 
 
 def test_a_call_past_its_time_is_cancelled_alone(handler):
-    body = ASYNC + "    await asyncio.sleep(30 if order.id == 0 else 0.5)"
+    body = ASYNC + "    await asyncio.sleep(30 if order.id == 0 else 0.1)"
     process = handler(body, timeout_s=1).start()
     process.place(*({"id": n} for n in range(3)))
     process.wait(done=2, retry=1)
@@ -96,7 +96,7 @@ def test_a_call_that_swallows_cancellation_ends_its_process_once_the_others_are_
     while order.id == 0:
         try: await asyncio.sleep(30)
         except asyncio.CancelledError: pass
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(0.1)
 """
     )
     process = handler(body, timeout_s=0.8).start()
@@ -113,7 +113,7 @@ def test_a_call_that_another_one_cancels_before_it_began_has_failed(handler):
     for task in asyncio.all_tasks() - {asyncio.current_task()}: task.cancel()
 """
     )
-    process = handler(body, timeout_s=0.5)
+    process = handler(body, timeout_s=1.5)
     process.place(*({"id": n} for n in range(4)))
     process.start()
     process.wait(calls=4, done=1, retry=3)

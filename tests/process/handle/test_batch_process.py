@@ -49,7 +49,7 @@ def waiting(process, count: int) -> list[tuple[int, int, int, bytes]]:
         found.extend(process.feeder.take_events())
         return len(found) == count
 
-    eventually(told, 10, f"{count} wait in place")
+    eventually(told, message=f"{count} wait in place")
     return found
 
 
@@ -74,7 +74,7 @@ def test_few_messages_wait_for_company_and_are_called_when_their_time_is_over(lo
 def test_a_stop_does_not_wait_for_a_batch_to_fill(loader):
     process = loader(batch=Batch(messages=1000, wait_s=3600)).start()
     process.place(*ids(0, 1, 2))
-    eventually(lambda: process.feeder.unclaimed == 0, 10, "they are held")
+    eventually(lambda: process.feeder.unclaimed == 0, message="they are held")
     assert process.counters().calls == 0
     assert process.stop() == lifecycle.OK
     assert process.counters().done == 3

@@ -77,7 +77,7 @@ def test_signals_of_the_terminal_do_not_end_it_but_end_what_it_starts(handler):
     import subprocess
     child = subprocess.Popen(["sleep", "60"])
     child.terminate()
-    assert child.wait(5) == -signal.SIGTERM
+    assert child.wait(25) == -signal.SIGTERM
 """
     )
     process = handler(body).start()

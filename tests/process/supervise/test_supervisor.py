@@ -11,7 +11,7 @@ from support import signals
 from support.leftovers import alive
 from support.waiting import eventually
 
-CHILDREN_END_S = 5.0
+CHILDREN_END_S = 20.0
 """The kernel ends them at once; a machine at its limit takes longer to show it."""
 Start = Callable[..., Daemon]
 CALLS = {"feed": "toys:placing", "handle": "toys:handling"}
@@ -103,7 +103,7 @@ def test_a_feeder_that_dies_or_hangs_in_a_stop_is_not_waited_for_beyond_its_dead
     assert daemon.stop() == 0
     assert [line["child"] for line in daemon.log("deadline passed: killing child")] == ["feeder orders/1"]
     assert [entry.index for entry in daemon.journal("feed", "Stop", "kafka")] == [2], "it had its turn"
-    assert daemon.log("stopped")[0]["seconds"] < 5.3
+    assert daemon.log("stopped")[0]["seconds"] < 5.0 + 10.0, "it would stay for a minute"
 
 
 def test_a_child_that_never_leaves_is_killed_at_the_deadline(start: Start) -> None:
@@ -112,7 +112,7 @@ def test_a_child_that_never_leaves_is_killed_at_the_deadline(start: Start) -> No
     assert daemon.stop() == 0
     assert len(daemon.log("deadline passed: killing child")) == 2
     assert daemon.journal("feed", "Stop"), "feeders had their turn"
-    assert daemon.log("stopped")[0]["seconds"] < 5.0, "they would stay for a minute"
+    assert daemon.log("stopped")[0]["seconds"] < 15.0, "they would stay for a minute"
 
 
 def test_a_second_signal_means_now(start: Start) -> None:

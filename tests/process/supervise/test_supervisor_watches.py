@@ -31,7 +31,7 @@ def test_a_call_past_timeout_s_is_ended_with_its_stack_logged(start: Start) -> N
     assert "_hang" in stacks["stacks"]
     daemon.until(lambda: len(daemon.journal("handle", "born")) == 2, "a follower")
     called_s = daemon.journal("handle", "call")[0].at_s
-    assert 0.3 <= daemon.journal("feed", "buried")[0].at_s - called_s < 5.0
+    assert 0.3 <= daemon.journal("feed", "buried")[0].at_s - called_s < 20.0
     assert daemon.stop() == 0
 
 

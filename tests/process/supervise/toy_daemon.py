@@ -47,7 +47,7 @@ class Daemon:
     def journal(self, role: str = "", event: str = "", source: str = "") -> list[Entry]:
         """What the toys have written, narrowed."""
         path = self.directory / "journal"
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = _whole_lines(path) if path.exists() else []
         return [
             e
             for e in map(_entry, lines)
@@ -56,7 +56,7 @@ class Daemon:
 
     def log(self, event: str = "") -> list[dict[str, Any]]:
         """The lines of the log, narrowed to an event."""
-        lines = (self.directory / "log").read_text().splitlines()
+        lines = _whole_lines(self.directory / "log")
         entries = [json.loads(line) for line in lines if line.startswith("{")]
         return [entry for entry in entries if event in ("", entry["event"])]
 
@@ -125,6 +125,11 @@ class Daemon:
             return condition()
 
         eventually(seen, message=message)
+
+
+def _whole_lines(path: Path) -> list[str]:
+    text = path.read_text()
+    return text[: text.rfind("\n") + 1].splitlines()
 
 
 def _entry(line: str) -> Entry:
