@@ -349,7 +349,9 @@ def commit_beyond(scenario: Scenario, offset: int) -> None:
     consumer.close()
 
 
-def test_a_handler_that_dies_where_the_group_is_further_than_the_log_loses_nothing(scenario: Scenario) -> None:
+def test_a_handler_that_dies_where_the_group_is_further_than_the_log_loses_nothing(
+    scenario: Scenario,
+) -> None:
     dies = 'if number in (20, 21) and first_time(f"death{number}"): os.kill(os.getpid(), signal.SIGKILL)'
     output = set_up(scenario, before="block_for(0.001)", after=dies, max_crashes=10)
     produce(scenario, 400)

@@ -15,7 +15,7 @@ COST_S: Mapping[str, float] = {
     "process": 1, "contract": 1, "fastpath": 0.3, "house": 0.1,
     "test_alerts.py": 0.1, "test_kubernetes.py": 0.1,
     "test_tools.py": 5, "test_model.py": 5, "test_crashes.py": 5,
-    "test_group_takeover.py": 30, "test_group_nodes.py": 25,
+    "test_group_takeover.py": 30, "test_group_nodes.py": 25, "test_transactions.py": 6,
     "test_broker_away.py": 20, "test_rabbit_away.py": 15,
     "test_overflow.py": 20, "test_random_faults.py": 60, "test_soak.py": 20, "test_group_idle.py": 12,
     "test_stopping_while_waiting.py": 6, "test_unwell_in_time.py": 10, "test_neighbours_of_a_node.py": 12,

@@ -91,7 +91,9 @@ class Transactions:
                 break
             at = self._transact(batch, at, member)
             if len(batch) - at > 2 * self._fitting:
-                give_back(batch, at)  # calls have become slow: a stop or a revocation would wait for all of them
+                give_back(
+                    batch, at
+                )  # calls have become slow: a stop or a revocation would wait for all of them
                 break
         self._side.flush()
         return batch.executed
@@ -148,7 +150,7 @@ class Transactions:
         lost = [box.lost for box in run.boxes if box is not None and box.lost is not None]
         transaction = self._kafka.transaction
         found = next((one for one in lost if not one.away), None)
-        # LOSS: where all was delivered it is the offsets that were refused: the topic is the one that is read.
+        # LOSS: where all was delivered the offsets were refused: the topic is the one that is read.
         if found is None and lost and transaction.refused_topic:
             found = DeliveryFailed(transaction.id, "?", transaction.refused_topic)
         return found
@@ -173,7 +175,7 @@ class Transactions:
         return run
 
     def _live(self) -> None:
-        """Show life between calls, however long those last: a stop is heard here, and what is silent is killed."""
+        """Between calls, however long they last: a stop is heard here, and who is silent is killed."""
         if (now_s := clock.monotonic_s()) >= self._beat_s:
             self._beat_s = now_s + BEAT_S
             self._work.beat()

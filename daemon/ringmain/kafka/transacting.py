@@ -160,7 +160,7 @@ class TransactionOutlet(KafkaOutlet):
         return super().send(topic, value, key, more)
 
     def explained(self, error: KafkaError, topic: str, body: bytes | None) -> DeliveryFailed:
-        """The same. LOSS: a transaction that has failed takes nothing more, whoever sends: no fault of his."""
+        """LOSS: a transaction that has failed takes nothing more, whoever sends: no fault of his."""
         failure = super().explained(error, topic, body)
         failure.away = failure.away or error.code() in (KafkaError._STATE, KafkaError._FATAL)
         return failure

@@ -1,4 +1,4 @@
-"""Partitions of a transactional route over the real ring: what is placed before Kafka's answer, and who is believed.
+"""Partitions of a transactional route over the real ring: what waits for Kafka's answer, who is believed.
 
 Kafka is left out; `floor` is what it says is committed.
 """
@@ -60,7 +60,7 @@ def claim(rig: Any, handler: HandlerSide) -> BatchClaim:
 
 
 def sent_back(rig: Any) -> HandlerSide:
-    """Ten are done, then an operator sends the partition back to 2, and the commit of that is not seen to stand."""
+    """Ten are done; then an operator sends the partition back to 2, whose commit is not seen to stand."""
     rig.push(10)
     rig.partitions.take()
     handler: HandlerSide = rig.handler()

@@ -122,7 +122,9 @@ def test_a_start_that_is_not_committed_is_so_before_anything_is_placed(rig: Rig)
     assert rig.owned[PAIR].resting
 
 
-@pytest.mark.parametrize(("floor", "standing"), [(105, 5), (110, 10), (100, 0), (-1001, 0), (111, 0), (1000, 0)])
+@pytest.mark.parametrize(
+    ("floor", "standing"), [(105, 5), (110, 10), (100, 0), (-1001, 0), (111, 0), (1000, 0)]
+)
 def test_what_is_committed_further_than_the_dead_one_could_speaks_of_other_messages(
     rig: Rig, floor: int, standing: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""The loop of a transactional route over a scripted transaction: who is to blame, and who is heard meanwhile."""
+"""The loop of a transactional route over a scripted transaction: who is to blame, who is heard meanwhile."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -83,7 +83,7 @@ class Batch:
 
 
 class Scripted:
-    """A transaction that goes well; `offsets`: what sending an offset ends with, and the topic that it names."""
+    """A transaction that goes well; `offsets`: what sending an offset ends with, `topic`: which it names."""
 
     id = "t"
 
@@ -108,12 +108,16 @@ class Stage:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, call: Callable[[Boxes], object], count: int) -> None:
         self.now_s, self.beats_s, self.batch = 100.0, [100.0], Batch(count)
         monkeypatch.setattr(clock, "monotonic_s", lambda: self.now_s)
+        monkeypatch.setattr(clock, "sleep_s", self.pass_s)
         side = SimpleNamespace(batch=lambda *_: self.batch, flush=lambda: None)
         self.work = SimpleNamespace(
             side=side, over=False, exit_code=None, room=500, end_by_s=1e9, beat=self.beat,
             leave_if_forked=lambda: None,
         )  # fmt: skip
         self.boxes, self.call = Boxes(), call
+
+    def pass_s(self, seconds: float) -> None:
+        self.now_s += seconds
 
     def beat(self) -> None:
         self.beats_s.append(self.now_s)
@@ -149,7 +153,7 @@ def test_between_slow_calls_of_one_claim_the_process_shows_life_and_hears_a_stop
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def slow(_boxes: Boxes) -> None:
-        stage.now_s += CALL_S
+        stage.pass_s(CALL_S)
 
     stage = Stage(monkeypatch, slow, 40)
     stage.serve(monkeypatch, Scripted())
