@@ -259,6 +259,7 @@ def failing(stage: Stage, scale: Scale) -> Iterator[Line]:
     for line in row.lines(series, both):
         line.goal = ">= 0.9, aim 0.95" if line.client != "none fails" else ""
         yield line
+    yield from Compared("the same, CPU", "cpu_us", "us/msg", "none fails", "").lines(series, both)
 
 
 def latency(stage: Stage, scale: Scale) -> Iterator[Line]:

@@ -68,6 +68,8 @@ class Post:
         self._held = {pool: Held() for pool in self._sides}
         self._step = 16
         self.published_again = 0
+        self.taken_from: set[str] = set()
+        """The pools of which the last collect() took anything."""
 
     @property
     def held(self) -> int:
@@ -85,11 +87,14 @@ class Post:
     def collect(self, now_ms: int) -> int:
         """Take parcels while there is room, from the pools in turn; how many."""
         collected, empty = 0, 0
+        self.taken_from.clear()
         while empty < len(self._turn):
             pool = self._turn[0]
             room = self._room_of(pool)
             taken = self._collect_from(pool, room, now_ms) if room else 0
             self._turn.rotate(-1)
+            if taken:
+                self.taken_from.add(pool)
             collected += taken
             empty = 0 if taken else empty + 1
         return collected

@@ -16,6 +16,7 @@ from ringmain import courier, lifecycle
 from ringmain.clock import monotonic_s
 from ringmain.config.load import loads
 from ringmain.config.schema import Config
+from ringmain.courier.loop import Courier
 from ringmain.lifecycle import Leash, Stop
 from ringmain.queues import names
 from ringmain.queues.filters import Filter
@@ -179,6 +180,24 @@ def test_failed_messages_of_every_route_are_carried_and_then_settled(
         assert depth(node, names.delay("shop", name, 5)) == 100
     assert running.stop() == lifecycle.OK
     assert node.board.age_s(0) < 10
+
+
+@pytest.mark.parametrize(("order", "rests"), [("none", True), ("partition", False), ("key", False)])
+def test_it_rests_behind_a_few_unless_an_order_waits_for_their_confirm(
+    node: Node, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch, order: str, rests: bool
+) -> None:
+    turns: list[str] = []
+    linger = Courier._linger
+    monkeypatch.setattr(Courier, "_linger", lambda self: (turns.append("rests"), linger(self)))
+    node.config = replace(
+        node.config,
+        routes={name: replace(route, order=order) for name, route in node.config.routes.items()},
+    )
+    running = start()
+    node.routes["orders"].fail(range(5), DEAD)
+    eventually(lambda: node.routes["orders"].settle() == 5)
+    assert running.stop() == lifecycle.OK
+    assert bool(turns) is rests
 
 
 def test_each_verdict_goes_to_its_queue(node: Node, start: Callable[..., Running]) -> None:
