@@ -276,7 +276,7 @@ class App:
                 f"{spec.place}: routes.{spec.name}.transactional: the handler is {kind}; a process has one "
                 "transaction at a time, made of plain calls that follow one another"
             )
-        if not spec.batch and _is_set(settings.batch):
+        if not (spec.batch or settings.transactional) and _is_set(settings.batch):
             found.append(
                 f"{spec.place}: [routes.{spec.name}.batch] is for a batch route; "
                 f"write @app.batch_route({spec.name!r})"

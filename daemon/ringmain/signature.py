@@ -27,7 +27,10 @@ WANTS_ONLY_MESSAGE = 8
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-_SHAPES = "(value: TYPE), (value: TYPE, message: Message), (value: bytes) or (message: Message)"
+_SHAPES = (
+    "(value: TYPE), (value: TYPE, message: Message), (value: bytes) or (message: Message); "
+    "`*, key: TYPE` may follow"
+)
 _BATCH_SHAPES = (
     "(values: list[TYPE]), (values: list[TYPE], messages: list[Message]), (values: list[bytes]) or "
     "(messages: list[Message])"

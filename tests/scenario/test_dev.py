@@ -121,6 +121,8 @@ def test_a_line_for_no_route_is_sent_and_said(session: Session) -> None:
     session.wait_for("dev: type", READY_S)
     session.type('ordres {"id": 1}')
     session.wait_for("dev: sent    to ordres, which no route reads")
+    session.type('{"id": 2}')
+    session.wait_for("dev: type    ROUTE VALUE or ROUTE[KEY] VALUE")
 
 
 def test_a_broker_that_ends_is_said_and_ends_all(session: Session) -> None:

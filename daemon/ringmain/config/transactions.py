@@ -79,6 +79,11 @@ def _producers(config: Config, route: Route, report: Report) -> None:
             )
         if other.kafka.get("acks", other.kafka.get("request.required.acks", "all")) not in ("all", "-1"):
             report.clash([f"{path}.kafka.acks", transactional], 'a transaction needs acks = "all"')
+        if float(other.kafka.get("transaction.timeout.ms", "inf")) <= route.timeout_s * 1000:
+            report.clash(
+                [f"{path}.kafka.transaction.timeout.ms", f"routes.{route.name}.timeout_s"],
+                f"Kafka would abort the transaction of a call that takes its {route.timeout_s:g} s",
+            )
         if other.kafka.get("enable.idempotence", "true") != "true":
             report.clash([f"{path}.kafka.enable.idempotence", transactional], "a transaction needs it")
 

@@ -32,6 +32,8 @@ class EmbeddedBroker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        if answers(self.port):  # another broker, which would answer for ours
+            raise RingmainError(f"the embedded broker cannot be started: one is at {self.address} already")
         self._process = tether.start(tether.Command(broker_argv(broker_binary(), self.address)))
         try:
             self._wait_until_it_answers()

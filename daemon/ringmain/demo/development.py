@@ -26,7 +26,7 @@ from ringmain.demo.stead import STOP_S, Stead, is_read, overrides, topic_of, top
 from ringmain.errors import ConfigError, RingmainError
 
 PREFIX = "ringmain-dev-"
-_TYPED = re.compile(r"(?P<to>[^\s\[\]]+)(\[(?P<key>[^\]]*)\])?\s+(?P<value>.+)")
+_TYPED = re.compile(r"(?P<to>[\w.-]+)(\[(?P<key>[^\]]*)\])?\s+(?P<value>.+)")
 
 
 @dataclass(frozen=True)

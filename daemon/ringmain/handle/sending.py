@@ -225,10 +225,10 @@ def enclose(plan: Plan, post: Post, *, in_place: bool) -> Plan:
             _end(post, result, in_place)
         return result
 
-    return _with_call(plan, enclosed)
+    return with_call(plan, enclosed)
 
 
-def _with_call(plan: Plan, call: Callable[..., Any]) -> Plan:
+def with_call(plan: Plan, call: Callable[..., Any]) -> Plan:
     spec = replace(plan.spec, call=call)
     return replace(plan, spec=spec, resolver=replace(plan.resolver, spec=spec))
 
@@ -238,13 +238,14 @@ def _nothing() -> None:
 
 
 def _end(post: Post, result: object, in_place: bool) -> None:
-    if _is_good(result):
+    if is_good(result):
         post.end_call(in_place)
     else:
         post.drop()
 
 
-def _is_good(result: object) -> bool:
+def is_good(result: object) -> bool:
+    """Whether what a call sent stands with this end of it."""
     """An outcome may be raised as well as returned; one that is no good end stands as it is."""
     kind = type(result)  # of an author's class that raises when it is asked, nothing is asked
     return not issubclass(kind, BaseException) or issubclass(kind, Skip | To)
@@ -303,11 +304,11 @@ def enclose_async(plan: Plan, delivering: set[asyncio.Task[Any]]) -> Plan:
             raise
         finally:
             box.over = True
-        if (box.waiting or box.failed) and _is_good(result):
+        if (box.waiting or box.failed) and is_good(result):
             await _emptied(box, delivering)
         return result
 
-    return _with_call(plan, enclosed)
+    return with_call(plan, enclosed)
 
 
 async def _emptied(box: Outbox, delivering: set[asyncio.Task[Any]]) -> None:

@@ -16,7 +16,7 @@ from ringmain.config.schema import Config
 from ringmain.errors import DeliveryFailed
 from ringmain.formats import Encode, Sources, encoder, schema_text
 from ringmain.handle.plan import Plan
-from ringmain.handle.sending import Post, enclose, enclose_async, present_box
+from ringmain.handle.sending import Post, enclose, enclose_async, is_good, present_box, with_call
 from ringmain.message import Message
 from ringmain.outgoing import settings_of
 from ringmain.producer import Delivery, Outbox, Producer, Sent
@@ -39,13 +39,31 @@ class Tray:
     produced: list[Produced] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     """By topic: why nothing is delivered there."""
+    _open: list[tuple[Produced, tuple[str, ...]]] | None = None
 
     def put(self, produced: Produced) -> int:
         """One more; its offset."""
+        before = [each.topic for each in self.produced] + [each.topic for each, _ in self._open or ()]
+        if self._open is None:
+            self._keep(produced, _handled.get())
+        else:
+            self._open.append((produced, _handled.get()))
+        return before.count(produced.topic)
+
+    def begin(self) -> None:
+        """From now on what is sent stands or falls with its call."""
+        self._open = []
+
+    def end(self, stands: bool) -> None:
+        """The call has ended."""
+        sent, self._open = self._open or [], None
+        for produced, handled in sent if stands else ():
+            self._keep(produced, handled)
+
+    def _keep(self, produced: Produced, handled: tuple[str, ...]) -> None:
         self.produced.append(produced)
-        for message_id in _handled.get():
+        for message_id in handled:
             self.note(message_id, produced)
-        return sum(each.topic == produced.topic for each in self.produced) - 1
 
 
 class _Delivered(Delivery):
@@ -124,7 +142,8 @@ class Workshop:
         post = Post(cast(HandlerSide, None), plan.resolver)
         post.open()
         self._posts[key_of(plan.spec.name, plan.spec.channel)] = post
-        return enclose(plan, post, in_place=False)
+        plan = enclose(plan, post, in_place=False)
+        return in_transactions(plan, self.tray) if plan.settings.transactional else plan
 
     def close(self) -> None:
         """The app's producers send nothing any more."""
@@ -140,6 +159,26 @@ class Workshop:
     def _box(self) -> Outbox | None:
         post = self._posts.get(self.serving)
         return post.present_box() if post else present_box()
+
+
+def in_transactions(plan: Plan, tray: Tray) -> Plan:
+    """The plan of which only those calls have sent anything that have ended well."""
+    call = plan.spec.call
+
+    def whole(*arguments: Any) -> Any:
+        stands = False
+        tray.begin()
+        try:
+            result = call(*arguments)
+            stands = is_good(result)
+            return result
+        except BaseException as error:
+            stands = is_good(error)
+            raise
+        finally:
+            tray.end(stands)
+
+    return with_call(plan, whole)
 
 
 def attributed(plan: Plan) -> Plan:

@@ -34,7 +34,9 @@ def encoded(value: Any, app: App, settings: Route, topic: str) -> bytes | None:
 
 
 def key_bytes(key: str | bytes | None) -> bytes | None:
-    """A key as Kafka has it."""
+    """A key, or the content of a header, as Kafka has it."""
+    if key is not None and not isinstance(key, str | bytes):
+        raise TypeError(f"a key or a header's content is str, bytes or None, found {type(key).__name__}")
     return key.encode() if isinstance(key, str) else key
 
 

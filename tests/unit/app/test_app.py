@@ -155,6 +155,8 @@ def test_a_table_of_batches_without_a_batch_route_is_named_with_the_remedy() -> 
         AppError, match=r"\[routes.orders.batch\] is for a batch route; write @app.batch_route"
     ):
         app.check(config(orders={"batch": Batch(messages=50)}))
+    # Of a transactional route it says how much a transaction holds.
+    app.check(config(orders={"batch": Batch(messages=50), "transactional": True}))
 
 
 def test_the_app_and_the_config_name_the_same_channels() -> None:

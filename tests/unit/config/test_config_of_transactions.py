@@ -68,6 +68,10 @@ def test_what_a_transaction_cannot_have_is_refused(route: dict[str, Any], said: 
         ),
         ({"bills": {"kafka": {"acks": "1"}}}, r"producers\.bills\.kafka\.acks: a transaction needs acks"),
         ({"bills": {"kafka": {"enable.idempotence": "false"}}}, r"idempotence: a transaction needs it"),
+        (
+            {"bills": {"kafka": {"transaction.timeout.ms": "30000"}}},
+            r"timeout\.ms: Kafka would abort the transaction of a call that takes its 30 s",
+        ),
     ],
 )
 def test_a_producer_that_has_no_part_in_it_is_refused(producers: dict[str, Any], said: str) -> None:

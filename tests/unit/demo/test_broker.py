@@ -61,3 +61,9 @@ def test_a_broker_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("CALF_TANSU_BIN", "/bin/false")
     with pytest.raises(RingmainError, match="ended at once"), EmbeddedBroker():
         pass
+
+
+def test_where_another_broker_answers_none_is_started() -> None:
+    with EmbeddedBroker() as first, pytest.raises(RingmainError, match=f"one is at {first.address} already"):
+        with EmbeddedBroker(first.port):
+            pass

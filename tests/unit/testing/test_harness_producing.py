@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ringmain import App, Dead, Message
+from ringmain import App, Dead, Message, Outcome, Skip
 from ringmain.errors import AppError, DeliveryFailed
 from ringmain.testing import Produced
 from ringmain.testing.plugin import MakeHarness
@@ -100,3 +100,33 @@ def test_of_two_apps_each_sends_to_its_own_harness_and_none_after_the_end(harnes
 def test_a_transactional_route_is_called_and_sends_as_any(harness: MakeHarness) -> None:
     result = harness(app_of(sync), {"routes": {"orders": {"transactional": True}}}).send("orders", {"id": 1})
     assert [each.value for each in result.produced] == [b'{"order":1}']
+
+
+def test_of_a_transactional_route_only_what_calls_sent_that_ended_well_is_produced(
+    harness: MakeHarness,
+) -> None:
+    app = App()
+    out = app.producer("out")
+
+    @app.route("orders")
+    def handle(order: Order, message: Message) -> Outcome:
+        out.send("bills", {"order": order.id, "attempt": message.attempt})
+        if order.id == 2:
+            return Dead("no")
+        if order.id == 3:
+            return Skip("seen")
+        if message.attempt == 1:
+            raise ValueError("not yet")
+        return None
+
+    one = harness(app, {"routes": {"orders": {"transactional": True}}})
+    results = [one.send("orders", {"id": number}) for number in (1, 2, 3)]
+    sent = [[each.value for each in result.produced] for result in results]
+    assert sent == [[b'{"order":1,"attempt":2}'], [], [b'{"order":3,"attempt":1}']]
+    assert [each.value for each in one.produced] == [b'{"order":1,"attempt":2}', b'{"order":3,"attempt":1}']
+
+
+@pytest.mark.parametrize("about", [{"key": 5}, {"headers": {"tries": 1}}])
+def test_a_key_or_a_header_that_kafka_cannot_have_is_said(harness: MakeHarness, about: Any) -> None:
+    with pytest.raises(TypeError, match=r"a key or a header's content is str, bytes or None, found int"):
+        harness(app_of(sync)).send("orders", {"id": 1}, **about)
