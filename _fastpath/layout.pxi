@@ -111,6 +111,7 @@ ctypedef struct HandlerSeat:
     uint32_t kept               # of what is executing: calls that have ended, see keeping.pxi
     char pad0[LINE_BYTES]
     uint64_t calls, done, skip, retry, dead, channel, bad, busy_ns, claims, claimed, waiting_ns, decoding_ns
+    uint64_t committed, aborted, transacting_ns     # transactions
     uint64_t histogram[BUCKETS]
     uint32_t detail_bytes
     char detail[VERDICT_ROOM]

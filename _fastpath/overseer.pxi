@@ -89,6 +89,7 @@ cdef class Overseer:
         return {"calls": hs.calls, "done": hs.done, "skip": hs.skip, "retry": hs.retry, "dead": hs.dead,
                 "channel": hs.channel, "busy_ns": hs.busy_ns, "claims": hs.claims, "claimed": hs.claimed,
                 "waiting_ns": hs.waiting_ns, "decoding_ns": hs.decoding_ns,
+                "committed": hs.committed, "aborted": hs.aborted, "transacting_ns": hs.transacting_ns,
                 "histogram": [hs.histogram[i] for i in range(BUCKETS)]}
 
     def totals(self):

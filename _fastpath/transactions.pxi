@@ -82,3 +82,9 @@ def called_slot(FeederSide side, uint32_t n):
     if called == 0 or called > side.count or seat.called_feeder != <uint32_t>side.seat:
         return -1
     return called - 1
+
+
+def count_transaction(HandlerSide side, bint stands, double took_s):
+    """One has ended: whether it stands, and how long it was open."""
+    add(&side.hs.committed if stands else &side.hs.aborted, 1)
+    add(&side.hs.transacting_ns, <uint64_t>(took_s * 1e9))

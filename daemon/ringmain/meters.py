@@ -52,6 +52,12 @@ TIME = Meter(
 )  # fmt: skip
 PUBLISHED = Meter("ringmain_published_total", "counter", POOL, "messages that the queues have confirmed")
 DURATION = Meter("ringmain_handler_duration_seconds", "histogram", POOL, "how long calls took")
+TRANSACTIONS = Meter(
+    "ringmain_transactions_total", "counter", (*POOL, "outcome"), "transactions of Kafka: committed, aborted"
+)
+TRANSACTION_SECONDS = Meter(
+    "ringmain_transaction_seconds_total", "counter", POOL, "how long transactions were open, summed up"
+)
 CLAIMS = Meter("ringmain_claims_total", "counter", POOL, "times that handlers took messages from rings")
 CLAIMED = Meter(
     "ringmain_claimed_messages_total", "counter", POOL, "messages so taken: by claims, the size of a claim"

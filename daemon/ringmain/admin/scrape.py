@@ -23,7 +23,9 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 CAUSES = ("operator", "flood", "pause", "quiet", "stop")
 """Each has a series, so that an alert sees it end."""
 _SIDES = (meters.TAKEN, meters.SETTLED, meters.LATE, meters.OVERSIZE)
-_SUMS = ("claims", "claimed", "busy_ns", "waiting_ns", "decoding_ns")
+_SUMS = (
+    "claims", "claimed", "busy_ns", "waiting_ns", "decoding_ns", "committed", "aborted", "transacting_ns",
+)  # fmt: skip
 _NS = 1e9
 
 Labels = tuple[str, ...]
@@ -84,6 +86,7 @@ class Counters:
         of_couriers = {key: overseer.courier_counters() for key, (_, overseer) in self._pools.items()}
         yield _family(meters.PUBLISHED, _picked(of_couriers, "carried"))
         yield _family(meters.TIME, _parts(of_handlers, of_couriers))
+        yield from _transactions(of_handlers)
         yield self._durations(of_handlers)
 
     def _of_handlers(self, key: str) -> dict[str, Any]:
@@ -238,6 +241,21 @@ def _parts(of_handlers: Mapping[str, Any], of_couriers: Mapping[str, Any]) -> It
             "publishing": of_couriers[key]["carrying_ns"],
         }
         yield from (((*place_of(key), part), ns / _NS) for part, ns in parts.items())
+
+
+def _transactions(of_handlers: Mapping[str, Any]) -> Iterator[Family]:
+    """Series of those pools alone that have any."""
+    having = {key: each for key, each in of_handlers.items() if each["committed"] + each["aborted"]}
+    ends = [
+        ((*place_of(key), end), float(each[end]))
+        for key, each in having.items()
+        for end in ("committed", "aborted")
+    ]
+    yield _family(meters.TRANSACTIONS, ends)
+    yield _family(
+        meters.TRANSACTION_SECONDS,
+        [(place_of(key), each["transacting_ns"] / _NS) for key, each in having.items()],
+    )
 
 
 def _picked(of: Mapping[str, Mapping[str, Any]], name: str) -> Samples:

@@ -24,7 +24,7 @@ from ringmain.handle.transacted import Boxes, Calls, Run, Verdict, gathering, gi
 from ringmain.handle.work import BEAT_S, Work
 from ringmain.logging import speak_of
 from ringmain.message import Message
-from ringmain.rings import BatchClaim
+from ringmain.rings import BatchClaim, count_transaction
 from ringmain.seat import Seat
 from ringmain.verdict import DONE, SKIP
 
@@ -66,7 +66,7 @@ class Transactions:
         self._plan = gathering(plan)
         self._most = plan.settings.batch.messages
         self._call_s = 0.001
-        self._beat_s = 0.0
+        self._beat_s = self._began_s = 0.0
         self._ready = False
 
     # -- claims ------------------------------------------------------------------------------------------
@@ -109,13 +109,13 @@ class Transactions:
         most, stop = run.length, run.stop
         while run.dirty and most and not self._work.over:
             # What one call sent cannot be taken out of it alone: those before it are called once more.
-            if not self._insist(self._kafka.transaction.abort):
+            if not self._abort():
                 return self._leave(batch, at)
             run = self._attempt(batch, at, most)
             if run.length < most:
                 most, stop = run.length, run.stop
         if run.dirty or most == 0:
-            if not self._insist(self._kafka.transaction.abort) or most:
+            if not self._abort() or most:
                 return self._leave(batch, at)
         elif not self._commit(batch, at, run, member):
             return self._leave(batch, at, run)
@@ -163,7 +163,8 @@ class Transactions:
         if not self._insist(self._kafka.transaction.begin):
             run.dirty = True
             return run
-        began_s, messages = clock.monotonic_s(), batch.values
+        self._began_s = began_s = clock.monotonic_s()
+        messages = batch.values
         for n in range(at, at + most):
             goes_on = self._call(batch, n, messages[n], run)
             self._live()
@@ -220,11 +221,21 @@ class Transactions:
             place = last.topic, last.partition, last.offset + 1
             if not self._insist(partial(transaction.send_offset, place, member)):
                 return self._refused(batch, member)
-        return self._insist(transaction.commit) or self._refused(batch, b"")
+        if self._insist(transaction.commit):
+            count_transaction(self._side, stands=True, took_s=clock.monotonic_s() - self._began_s)
+            return True
+        return self._refused(batch, b"")
+
+    def _abort(self) -> bool:
+        """Whether it is known to be."""
+        if not self._insist(self._kafka.transaction.abort):
+            return False
+        count_transaction(self._side, stands=False, took_s=clock.monotonic_s() - self._began_s)
+        return True
 
     def _refused(self, batch: BatchClaim, member: bytes) -> bool:
         """It is aborted. Where the group has moved, its feeder will say what is different: soon, or now."""
-        if self._is_lost or not self._insist(self._kafka.transaction.abort):
+        if self._is_lost or not self._abort():
             return False
         until_s = clock.monotonic_s() + REFUSED_S
         while member and batch.member() == member and clock.monotonic_s() < until_s:

@@ -12,7 +12,7 @@ from ringmain import meters
 from ringmain._fastpath import CallPlan
 from ringmain.clock import monotonic_s
 from ringmain.control import Client as ClientFigures
-from ringmain.rings import FeederTerms
+from ringmain.rings import FeederTerms, count_transaction
 from ringmain.seat import Seat
 from ringmain.verdict import DEAD
 from support.pictures import node, unwell
@@ -111,6 +111,23 @@ def test_time_is_split_into_its_parts(seat: Seat, client: Client) -> None:
     assert 0 < decoding < handling + decoding
     published = value(scraped(client), "ringmain_published_total", route="orders", channel="")
     assert published == segment.overseer().totals()[3]
+
+
+def test_transactions_have_series_once_there_are_any(seat: Seat, client: Client) -> None:
+    assert not [name for name, _ in scraped(client) if name.startswith("ringmain_transaction")]
+    segment = seat.segments["orders"]
+    feeder, handler = segment.open_feeder(0, 1), segment.open_handler(0, segment.overseer().admit(0))
+    index = feeder.partition_index("orders", 0)
+    feeder.open_partition(index, 0)
+    feeder.place(index, 0, b"x")
+    feeder.flush()
+    assert handler.serve(CallPlan(lambda value: None, None, lambda *_: (DEAD, b""), 2, False)) == 1
+    for stands in (True, True, False):
+        count_transaction(handler, stands, 0.5)
+    samples, pool = scraped(client), {"route": "orders", "channel": ""}
+    assert value(samples, "ringmain_transactions_total", **pool, outcome="committed") == 2
+    assert value(samples, "ringmain_transactions_total", **pool, outcome="aborted") == 1
+    assert value(samples, "ringmain_transaction_seconds_total", **pool) == 1.5
 
 
 def test_a_feeders_kafka_client_has_series_once_it_has_spoken(client: Client, supervisor: Answering) -> None:

@@ -64,6 +64,9 @@ def test_a_broker_that_cannot_start_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_where_another_broker_answers_none_is_started() -> None:
-    with EmbeddedBroker() as first, pytest.raises(RingmainError, match=f"one is at {first.address} already"):
-        with EmbeddedBroker(first.port):
-            pass
+    with (
+        EmbeddedBroker() as first,
+        pytest.raises(RingmainError, match=f"one is at {first.address} already"),
+        EmbeddedBroker(first.port),
+    ):
+        pass

@@ -115,6 +115,7 @@ class Stage:
             leave_if_forked=lambda: None,
         )  # fmt: skip
         self.boxes, self.call = Boxes(), call
+        self.ended: list[tuple[bool, float]] = []
 
     def pass_s(self, seconds: float) -> None:
         self.now_s += seconds
@@ -126,11 +127,15 @@ class Stage:
     def serve(self, monkeypatch: pytest.MonkeyPatch, transaction: Scripted) -> None:
         monkeypatch.setattr("ringmain.handle.transactions.Calls", lambda _plan: self)
         monkeypatch.setattr("ringmain.handle.transactions.gathering", lambda _plan: None)
+        monkeypatch.setattr("ringmain.handle.transactions.count_transaction", self.count)
         settings = SimpleNamespace(batch=SimpleNamespace(messages=500))
         kafka = Kafka(transaction, None, Step)  # type: ignore[arg-type]
         plan: Any = SimpleNamespace(settings=settings)
         transacting: Any = SimpleNamespace(plan=plan, kafka=kafka, boxes=self.boxes)
         Transactions(self.work, transacting).serve()  # type: ignore[arg-type]
+
+    def count(self, _side: object, stands: bool, took_s: float) -> None:
+        self.ended.append((stands, took_s))
 
     # -- as its Calls
 
@@ -147,6 +152,7 @@ def test_offsets_that_are_refused_for_want_of_a_right_are_no_fault_of_the_messag
     stage = Stage(monkeypatch, Boxes.of_call, 1)
     stage.serve(monkeypatch, Scripted(Step.REFUSED, "Broker: Topic authorization failed"))
     assert stage.batch.verdicts == {0: RETURNED}
+    assert stage.ended == [(False, 0.0)]
 
 
 def test_between_slow_calls_of_one_claim_the_process_shows_life_and_hears_a_stop(
@@ -162,3 +168,4 @@ def test_between_slow_calls_of_one_claim_the_process_shows_life_and_hears_a_stop
     assert max(gaps) <= HANDLER_BEAT_S, "silent between calls: killed as stuck, within its commit"
     assert last_s < 100.0 + STOP_S + 3 * CALL_S, "a stop is heard after the present transaction"
     assert stage.batch.verdicts[39] == RETURNED
+    assert set(stage.ended) == {(True, CALL_S)}
