@@ -5,6 +5,7 @@ here: that is what the code under test does.
 """
 
 import random
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -43,6 +44,7 @@ class KafkaClient:
         self._producer_client: Producer | None = None
         self._asker: Consumer | None = None
         self._asked_of = ""
+        self._asking = threading.Lock()
 
     def ready(self) -> bool:
         """Does the server answer and know itself as a broker?"""
@@ -106,11 +108,12 @@ class KafkaClient:
 
     def _committed(self, group: str, wanted: list[TopicPartition]) -> list[TopicPartition]:
         # The AdminClient's way dies of SIGSEGV in librdkafka 2.16 while the group has no coordinator.
-        if self._asker is None or self._asked_of != group:
-            self._forget_group()
-            self._asker = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
-            self._asked_of = group
-        return self._asker.committed(wanted, timeout=ANSWER_DEADLINE_S)
+        with self._asking:  # scenarios of one test run side by side
+            if self._asker is None or self._asked_of != group:
+                self._forget_group()
+                self._asker = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group})
+                self._asked_of = group
+            return self._asker.committed(wanted, timeout=ANSWER_DEADLINE_S)
 
     def _forget_group(self) -> None:
         if self._asker is not None:
@@ -146,7 +149,8 @@ class KafkaClient:
 
     def forget_clients(self) -> None:
         """Drop all clients (their threads end); the next question makes new ones."""
-        self._forget_group()
+        with self._asking:
+            self._forget_group()
         self._admin_client = None
         self._producer_client = None
 
