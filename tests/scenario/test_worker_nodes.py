@@ -193,7 +193,8 @@ def test_the_second_signal_ends_a_worker_node_at_once_and_what_it_held_comes_aga
     worker.signal(signal.SIGTERM)
     assert worker.ended(15) == 0
     causes = {line["cause"]: line["level"] for line in worker.log("child ended")}
-    assert causes == {"stopped": "info"}
+    assert causes["stopped"] == "info"
+    assert causes.keys() <= {"stopped", "ended"}, "who had ended before the second signal was not killed"
     scenario.open_gate("gate")
     again = worker_node(scenario)
     eventually(lambda: not scenario.missing())
