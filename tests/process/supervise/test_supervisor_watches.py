@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -15,6 +14,8 @@ from support.waiting import eventually, never
 
 Start = Callable[..., Daemon]
 CALLS: dict[str, Any] = {"feed": "toys:placing", "handle": "toys:handling"}
+IDLE_S = 4.0
+WAKES_PER_S = 12
 
 
 def _buried(daemon: Daemon) -> tuple[str, ...]:
@@ -187,18 +188,19 @@ def _zombies(pid: int) -> list[int]:
     return [child.pid for child in below if child.status() == psutil.STATUS_ZOMBIE]
 
 
-def test_an_idle_supervisor_costs_less_than_a_two_thousandth_of_a_core(start: Start) -> None:
+def test_an_idle_supervisor_wakes_a_few_times_a_second(start: Start) -> None:
+    """Wakes, and not their time: what one costs is the machine's own, and its neighbours'."""
     daemon = start()
     daemon.at_work(5)
-    eventually(lambda: _cost_ns(daemon, 4.0) < 0.0005 * 4e9, 30.0, "idle once the start is over")
+    eventually(lambda: _wakes(daemon, IDLE_S) <= WAKES_PER_S * IDLE_S, message="idle once the start is over")
     assert daemon.stop() == 0
 
 
-def _cost_ns(daemon: Daemon, during_s: float) -> int:
-    before_ns = _on_cpu_ns(daemon.pid)
+def _wakes(daemon: Daemon, during_s: float) -> int:
+    before = _slept(daemon.pid)
     never(lambda: daemon.process.poll() is not None, during_s=during_s)
-    return _on_cpu_ns(daemon.pid) - before_ns
+    return _slept(daemon.pid) - before
 
 
-def _on_cpu_ns(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+def _slept(pid: int) -> int:
+    return psutil.Process(pid).num_ctx_switches().voluntary
