@@ -9,8 +9,6 @@ from rig import Rig, opened, rig
 
 from ringmain._fastpath import (
     BatchClaim,
-    BatchPlan,
-    CallPlan,
     FeederSide,
     HandlerSide,
     called_slot,
@@ -19,8 +17,8 @@ from ringmain._fastpath import (
 from ringmain.rings import CRASH
 from ringmain.verdict import DEAD, DONE
 from support.forking import forked
+from support.transactional import PLAN
 
-ONLY_MESSAGE = 8
 IN_ORDER: dict[str, Any] = {"order": "partition", "run_limit": 16}
 
 
@@ -28,21 +26,6 @@ IN_ORDER: dict[str, Any] = {"order": "partition", "run_limit": 16}
 def ring() -> Iterator[Rig]:
     with rig(slots=64, feeders=2) as made:
         yield made
-
-
-def never(*_: object) -> tuple[int, bytes]:
-    raise AssertionError("nothing is called here")
-
-
-PLAN = BatchPlan(
-    CallPlan(never, None, never, ONLY_MESSAGE, True, "orders"),
-    lambda *_: (),
-    messages=16,
-    size_bytes=1 << 20,
-    wait_s=0.0,
-    attempts=12,
-    order=2,
-)
 
 
 def placed(feeder: FeederSide, count: int = 3) -> int:

@@ -12,7 +12,7 @@ import pytest
 from support import order_formats as orders
 from support.environment import child_environment
 from support.registry_server import RegistryServer, framed, running
-from support.scenario import RINGMAIN, Scenario
+from support.scenario import RINGMAIN, Daemon, Scenario
 from support.topic_contents import values
 from support.waiting import eventually
 
@@ -82,6 +82,18 @@ def given(
     return schema
 
 
+def started_before_the_registry(scenario: Scenario, registry: RegistryServer) -> Daemon:
+    """A daemon that waited for the stopped registry, and has handled each message since it is back."""
+    daemon = scenario.start()
+    reasons = eventually(lambda: [line["reason"] for line in daemon.log(AWAY)])
+    assert "is away" in reasons[0]
+    assert scenario.events("done") == []
+    registry.start()
+    scenario.wait_for_settled()
+    scenario.assert_each_once()
+    return daemon
+
+
 @pytest.mark.parametrize(
     ("kind", "app", "order"),
     [
@@ -99,13 +111,7 @@ def test_while_the_registry_is_away_messages_wait_and_then_all_are_handled(
 ) -> None:
     given(scenario, registry, kind, app, handlers=2, order=order)
     registry.stop()
-    daemon = scenario.start()
-    reasons = eventually(lambda: [line["reason"] for line in daemon.log(AWAY)])
-    assert "is away" in reasons[0]
-    assert scenario.events("done") == []
-    registry.start()
-    scenario.wait_for_settled()
-    scenario.assert_each_once()
+    daemon = started_before_the_registry(scenario, registry)
     assert sorted(one.note for one in scenario.events("done")) == [[n, n] for n in range(MESSAGES)]
     assert scenario.dead() == []
     daemon.stop()
@@ -169,13 +175,7 @@ def test_while_the_registry_is_away_what_sends_waits_and_then_all_is_sent(
 ) -> None:
     registry.stop()
     output = sending(scenario, registry, kind, tmp_path)
-    daemon = scenario.start()
-    reasons = eventually(lambda: [line["reason"] for line in daemon.log(AWAY)])
-    assert "is away" in reasons[0]
-    assert scenario.events("done") == []
-    registry.start()
-    scenario.wait_for_settled()
-    scenario.assert_each_once()
+    daemon = started_before_the_registry(scenario, registry)
     assert {one.attempt for one in scenario.events("done")} == {1}
     assert sent(scenario, output) == list(range(MESSAGES))
     assert scenario.dead() == []

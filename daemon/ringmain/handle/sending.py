@@ -245,8 +245,7 @@ def _end(post: Post, result: object, in_place: bool) -> None:
 
 
 def is_good(result: object) -> bool:
-    """Whether what a call sent stands with this end of it."""
-    """An outcome may be raised as well as returned; one that is no good end stands as it is."""
+    """Whether what a call sent stands with this end of it, be it returned or raised."""
     kind = type(result)  # of an author's class that raises when it is asked, nothing is asked
     return not issubclass(kind, BaseException) or issubclass(kind, Skip | To)
 

@@ -91,9 +91,8 @@ class Transactions:
                 break
             at = self._transact(batch, at, member)
             if len(batch) - at > 2 * self._fitting:
-                give_back(
-                    batch, at
-                )  # calls have become slow: a stop or a revocation would wait for all of them
+                # Calls have become slow: a stop or a revocation would wait for all of them.
+                give_back(batch, at)
                 break
         self._side.flush()
         return batch.executed
@@ -159,15 +158,14 @@ class Transactions:
 
     def _attempt(self, batch: BatchClaim, at: int, most: int) -> Run:
         """Call up to `most`, in a transaction that begins here, and see what they sent delivered."""
-        run = Run()
+        run, self._began_s = Run(), clock.monotonic_s()
         if not self._insist(self._kafka.transaction.begin):
             run.dirty = True
             return run
-        self._began_s = began_s = clock.monotonic_s()
-        messages = batch.values
+        began_s, messages = clock.monotonic_s(), batch.values
         for n in range(at, at + most):
             goes_on = self._call(batch, n, messages[n], run)
-            self._live()
+            self.live()
             if not goes_on or clock.monotonic_s() - began_s > LONG_S:
                 break
         took_s = (clock.monotonic_s() - began_s) / (run.length + 1)
@@ -175,7 +173,7 @@ class Transactions:
         self._deliver(run, messages[at : at + most])
         return run
 
-    def _live(self) -> None:
+    def live(self) -> None:
         """Between calls, however long they last: a stop is heard here, and who is silent is killed."""
         if (now_s := clock.monotonic_s()) >= self._beat_s:
             self._beat_s = now_s + BEAT_S
@@ -293,7 +291,7 @@ class Transacting:
 def loop(work: Work, transacting: Transacting) -> None:
     """Serve until an order or a limit ends it."""
     transactions = Transactions(work, transacting)
-    rest, next_beat_s = Rest(work), 0.0
+    rest = Rest(work)
     while not work.over:
         if not transactions.ready:
             clock.sleep_s(AGAIN_S)
@@ -301,9 +299,6 @@ def loop(work: Work, transacting: Transacting) -> None:
             work.count(executed)
         else:
             rest.take()
-        now_s = clock.monotonic_s()
-        if now_s >= next_beat_s:
-            work.beat()
-            next_beat_s = now_s + BEAT_S
+        transactions.live()
     work.side.return_held()
     work.finish()

@@ -13,8 +13,9 @@ from test_partitions import PAIR, NoKafka, Rig
 from ringmain import outgoing
 from ringmain.feed import partitions as module
 from ringmain.lifecycle import Seek
-from ringmain.rings import CRASH, BatchClaim, BatchPlan, CallPlan, HandlerSide
+from ringmain.rings import CRASH, BatchClaim, HandlerSide
 from ringmain.verdict import DONE
+from support.transactional import PLAN
 
 
 class Kafka(NoKafka):
@@ -25,21 +26,6 @@ class Kafka(NoKafka):
 
     def standing(self, pairs: list[Any], _timeout_s: float) -> dict[Any, int]:
         return dict.fromkeys(pairs, self.floor)
-
-
-def never(*_: object) -> Any:
-    raise AssertionError("nothing is called here")
-
-
-PLAN = BatchPlan(
-    CallPlan(never, None, never, 8, True, "orders"),
-    lambda *_: (),
-    messages=16,
-    size_bytes=1 << 20,
-    wait_s=0.0,
-    attempts=12,
-    order=2,
-)
 
 
 @pytest.fixture
