@@ -78,6 +78,7 @@ cdef uint32_t execute(HandlerSide side, CallPlan plan, uint32_t f, uint32_t slot
     """Decode and call; the verdict's code. Its failure, if any, is in the slot's verdict page."""
     cdef int stage = STAGE_TOMBSTONE
     cdef Message message = None
+    cdef Outboxes boxes = side.outboxes
     value = value_of(side, f, s) if not s.flags & FLAG_ANNEX else None
     result = error = None
     try:
@@ -91,6 +92,8 @@ cdef uint32_t execute(HandlerSide side, CallPlan plan, uint32_t f, uint32_t slot
         else:
             argument = value
         stage = STAGE_CALL
+        if boxes is not None:
+            boxes.begin()
         if plan.wants & ONLY_MESSAGE:
             result = PyObject_CallOneArg(plan.call, message)
         elif plan.wants & WANTS_MESSAGE:
@@ -101,6 +104,11 @@ cdef uint32_t execute(HandlerSide side, CallPlan plan, uint32_t f, uint32_t slot
         error = e
     if side.disowned_:
         _exit(0)
+    if boxes is not None and stage == STAGE_CALL:
+        failed = boxes.judge(result, error, side.run_follows)
+        if failed is not error:
+            result, error = None, failed
+        side.sent = boxes.left
     if result is None and error is None:
         return V_DONE
     return consult(side, plan, f, slot, value, message, result, error, stage)

@@ -10,6 +10,7 @@ cdef enum:
 
 
 @cython.final
+@cython.no_gc
 @cython.freelist(256)
 cdef class Claim:
     """A slot that this process executes: what an async handler holds until `finish()`."""
@@ -18,8 +19,8 @@ cdef class Claim:
     cdef readonly bint suspect
     cdef readonly long long begun_ns
     cdef readonly int stands_for    # its decoding is to be counted for so many, see count_decoding()
-    cdef readonly object sent       # what its call sent, if the verdict was kept back for that
-    cdef uint32_t code              # ... and that verdict
+    cdef bint kept                  # its verdict is kept back, see keeping.pxi: this one
+    cdef uint32_t code
     cdef HandlerSide side
     cdef uint32_t feeder, slot
     cdef uint64_t word

@@ -57,6 +57,7 @@ typedef struct rd_kafka_topic_partition_list_s {
 
 typedef int (*drain_on_new_t)(rd_kafka_t *, const rd_kafka_conf_t *, void *, char *, size_t);
 typedef int (*drain_on_destroy_t)(rd_kafka_t *, void *);
+typedef int (*drain_on_ack_t)(rd_kafka_t *, rd_kafka_message_t *, void *);
 
 /* ---- the functions ------------------------------------------------------------------------------------------- */
 
@@ -80,6 +81,9 @@ static struct {
     int (*offsets_for_times)(rd_kafka_t *, rd_kafka_topic_partition_list_t *, int);
     int (*conf_interceptor_add_on_new)(rd_kafka_conf_t *, const char *, drain_on_new_t, void *);
     int (*interceptor_add_on_destroy)(rd_kafka_t *, const char *, drain_on_destroy_t, void *);
+    int (*interceptor_add_on_acknowledgement)(rd_kafka_t *, const char *, drain_on_ack_t, void *);
+    int (*type)(const rd_kafka_t *);
+    int (*producev)(rd_kafka_t *, ...);
 } drain_rk;
 
 /* The name of the first symbol that is missing, "" when all are there, NULL when the library is not loaded. */
@@ -111,6 +115,9 @@ static const char *drain_bind_functions(const char *path) {
     DRAIN_BIND(offsets_for_times, "rd_kafka_offsets_for_times");
     DRAIN_BIND(conf_interceptor_add_on_new, "rd_kafka_conf_interceptor_add_on_new");
     DRAIN_BIND(interceptor_add_on_destroy, "rd_kafka_interceptor_add_on_destroy");
+    DRAIN_BIND(interceptor_add_on_acknowledgement, "rd_kafka_interceptor_add_on_acknowledgement");
+    DRAIN_BIND(type, "rd_kafka_type");
+    DRAIN_BIND(producev, "rd_kafka_producev");
 #undef DRAIN_BIND
     drain_rk.bound = 1;
     return "";
@@ -132,20 +139,26 @@ static void drain_keep_freed_memory(void) {
 static _Atomic(rd_kafka_t *) drain_clients[DRAIN_CLIENTS];
 
 static int drain_on_destroy(rd_kafka_t *rk, void *opaque) {
-    (void)rk;
     /* ORDER: release: a reader that still sees the handle sees it before the client's memory goes. */
-    atomic_store_explicit((_Atomic(rd_kafka_t *) *)opaque, NULL, memory_order_release);
+    atomic_compare_exchange_strong_explicit((_Atomic(rd_kafka_t *) *)opaque, &rk, NULL, memory_order_release,
+                                            memory_order_relaxed);
     return 0;
 }
 
+static int letter_on_ack(rd_kafka_t *, rd_kafka_message_t *, void *); /* letters.h */
+
 static int drain_on_new(rd_kafka_t *rk, const rd_kafka_conf_t *conf, void *opaque, char *errstr, size_t size) {
+    enum { PRODUCER };
     (void)conf, (void)opaque, (void)errstr, (void)size;
     for (int place = 0; place < DRAIN_CLIENTS; place++) {
         rd_kafka_t *none = NULL;
         if (!atomic_compare_exchange_strong(&drain_clients[place], &none, rk))
             continue;
-        if (drain_rk.interceptor_add_on_destroy(rk, "ringmain", drain_on_destroy, &drain_clients[place]))
-            /* Unwatched, it could be used after its end: better not known at all (the caller falls back). */
+        if (drain_rk.interceptor_add_on_destroy(rk, "ringmain", drain_on_destroy, &drain_clients[place])
+            || (drain_rk.type(rk) == PRODUCER
+                && drain_rk.interceptor_add_on_acknowledgement(rk, "ringmain", letter_on_ack, NULL)))
+            /* Unwatched, it could be used after its end, or would never tell what became of a message: better not
+             * known at all (the caller falls back). */
             atomic_store(&drain_clients[place], NULL);
         return 0;
     }

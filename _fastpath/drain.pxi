@@ -220,6 +220,16 @@ cdef object taken_from(rd_kafka_message_t *message):
     )
 
 
+cdef str why_unbound(str path):
+    """Find the functions; why that is not possible, "" when it was."""
+    cdef const char *missing
+    encoded = path.encode()
+    missing = drain_bind_functions(encoded)
+    if missing is NULL:
+        return f"{path} is not loaded in this process"
+    return f"{path} does not offer {(<bytes>missing).decode()}" if missing[0] else ""
+
+
 @cython.final
 cdef class Drain:
     """One consumer's way around its own Python: bind(), make the Consumer with the plugin, capture() it.
@@ -251,16 +261,8 @@ cdef class Drain:
 
         True = the plugin may be named in the consumer's properties.
         """
-        cdef const char *missing
-        encoded = path.encode()
-        missing = drain_bind_functions(encoded)
-        if missing is NULL:
-            self.reason = f"{path} is not loaded in this process"
-        elif missing[0]:
-            self.reason = f"{path} does not offer {(<bytes>missing).decode()}"
-        else:
-            return True
-        return False
+        self.reason = why_unbound(path)
+        return not self.reason
 
     def capture(self, consumer):
         """Takes up the handle of this consumer, made after bind() with the plugin named. True = available."""

@@ -29,8 +29,9 @@ cdef class HandlerSide:
     cdef int64_t woke_ns            # when feeders were last woken
     cdef dict topics
     cdef uint32_t at_feeder, at_slot    # what serve() executes at present: its slot + 1, 0 = no call is under way
-    cdef object sent                # verdicts that are kept back, see keeping.pxi
-    cdef list kept_claims
+    cdef public Outboxes outboxes   # of its calls, where they may send
+    cdef Outbox sent                # verdicts that are kept back, see keeping.pxi
+    cdef list emptied
     cdef uint32_t kept_count
     cdef readonly bint run_follows  # within a call: the next of its key begins right behind it
     cdef uint32_t *run              # of return_run()
@@ -60,7 +61,7 @@ cdef class HandlerSide:
         self.next_feeder = seat % self.h.feeders
         self.average_ns = 10000
         self.topics = {}
-        self.kept_claims = []
+        self.emptied = []
         self.hs.pid = getpid()
         self.hs.executing = self.hs.kept = 0
         self.hs.claim_count = 0
@@ -197,18 +198,29 @@ cdef class HandlerSide:
         """How many of one key one claim may take; 0 = as the feeder wants."""
         store_relaxed_32(&self.h.run_limit, messages)
 
-    def keep(self, sent):
-        """Within a call: its verdict is left by `settle()`, once what it sent is delivered."""
+    def keep(self, Outbox sent):
+        """Within a call: its verdict is left by `settle_delivered()`, once nothing of this is on its way."""
         self.sent = sent
 
+    @property
     def kept(self):
-        """The claims whose verdicts were kept back since the last look; `sent` is what keep() was given."""
-        found, self.kept_claims = self.kept_claims, []
-        return found
+        """Verdicts that are kept back."""
+        return self.kept_count
+
+    def settle_delivered(self):
+        """Leave the verdicts of calls of which nothing is on its way any more.
+
+        Returns (claim, failure) of each that something failed of, for settle().
+        """
+        return settle_delivered(self)
 
     def settle(self, Claim claim, int verdict=0, bytes detail=b""):
         """Leave a verdict that was kept back, or another one. Exactly once a claim: ValueError otherwise."""
         let_go(self, claim, verdict, detail)
+
+    def return_kept(self):
+        """All that is kept back comes again, as nobody waits for it here any more. Returns how many."""
+        return return_kept(self)
 
     def present(self, str route, str channel=""):
         """The message whose call is under way in serve(), a copy; None between calls, and in a forked child.

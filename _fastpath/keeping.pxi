@@ -8,38 +8,83 @@
 cdef bint is_kept(HandlerSide side, uint32_t f, uint32_t slot, Slot *s, uint32_t code):
     """Keep back the verdict of a call that sent something; one that failed anyway need not wait."""
     cdef Claim c
-    sent, side.sent = side.sent, None
+    cdef Outbox sent = side.sent
+    side.sent = None
     if code != V_DONE and code != V_SKIP and code != V_CHANNEL:
         return False
     c = Claim.__new__(Claim)
     c.side, c.feeder, c.slot, c.word = side, f, slot, load_relaxed_64(&s.word)
-    c.attempt, c.suspect, c.sent, c.code = s.attempt, side.alone, sent, code
+    c.attempt, c.suspect, c.kept, c.code = s.attempt, side.alone, True, code
     side.suspect_inside = side.suspect_inside or side.alone
     s.flags |= FLAG_KEPT
     side.kept_count += 1
     side.hs.kept = side.kept_count
-    side.kept_claims.append(c)
+    sent.claim = c
+    if sent.waiting == 0:       # another thread has served the last report meanwhile
+        side.emptied.append(sent)
     return True
+
+
+cdef list settle_delivered(HandlerSide side):
+    """Leave the verdicts of which nothing is on its way any more, but for those where something failed."""
+    cdef Outbox sent
+    failed = []
+    if not side.emptied:
+        return failed
+    emptied, side.emptied = side.emptied, []
+    for sent in emptied:
+        claim, sent.claim = sent.claim, None
+        if claim is None:
+            continue
+        if sent.failures:
+            failed.append((claim, sent.failure))
+        else:
+            let_go(side, claim, 0, b"")
+    return failed
 
 
 cdef int let_go(HandlerSide side, Claim claim, int verdict, bytes detail) except -1:
     """Leave the verdict that was kept back, or another one."""
     if side.disowned_:
         _exit(0)
-    if claim.side is not side or claim.sent is None:
+    if claim.side is not side or not claim.kept:
         raise ValueError("the verdict of this claim is not kept back here")
-    if verdict:
-        check_verdict(verdict)
-        claim.code = verdict
-        side.write_detail(claim.feeder, claim.slot, detail)
+    check_verdict(verdict or claim.code)
     claim.side = None
-    side.ring.slots(claim.feeder)[claim.slot].flags &= ~<uint16_t>FLAG_KEPT
-    side.leave_verdict(claim.feeder, claim.slot, word_seq(claim.word), claim.code)
-    side.kept_count -= 1
-    side.hs.kept = side.kept_count
-    side.hs.executing = side.kept_count
     if claim.suspect:
         side.suspect_inside = False
+    if load_relaxed_64(&side.ring.slots(claim.feeder)[claim.slot].word) != claim.word:
+        return 0                # given back by return_kept()
+    if verdict:
+        claim.code = verdict
+        side.write_detail(claim.feeder, claim.slot, detail)
+    release_kept(side, claim.feeder, claim.slot, claim.code)
     count_verdict(side.hs, claim.code)
     side.nudge(claim.feeder)
     return 0
+
+
+cdef void release_kept(HandlerSide side, uint32_t f, uint32_t slot, uint32_t code) noexcept nogil:
+    cdef Slot *s = &side.ring.slots(f)[slot]
+    s.flags &= ~<uint16_t>FLAG_KEPT
+    side.leave_verdict(f, slot, word_seq(load_relaxed_64(&s.word)), code)
+    side.kept_count -= 1
+    side.hs.kept = side.kept_count
+    side.hs.executing = side.kept_count
+
+
+cdef uint32_t return_kept(HandlerSide side) noexcept nogil:
+    """All that is kept back comes again: nothing is left to wait for here. How many."""
+    cdef uint32_t f, slot, returned = 0
+    cdef uint64_t word
+    cdef Slot *s
+    for f in range(side.h.feeders):
+        for slot in range(side.h.slots):
+            s = &side.ring.slots(f)[slot]
+            word = load_relaxed_64(&s.word)
+            if (word_state(word) == EXECUTING and word_seat(word) == <uint32_t>side.seat
+                    and word_incarnation(word) == side.incarnation and s.flags & FLAG_KEPT):
+                s.detail_bytes = 0
+                release_kept(side, f, slot, V_RETURNED)
+                returned += 1
+    return returned

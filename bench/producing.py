@@ -16,7 +16,11 @@ from stage import LOOK_S, SETTLE_S, STALL_S, Client, Result, RunFailed, Stage, T
 LOOP = script("transform loop", "confluent_kafka", "transform_loop.py")
 CLIENTS = [ringmain(RouteSettings(tables=("[producers.out]",))), LOOP]
 PARTITIONS = 4
-NOT_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.FENCED_LEADER_EPOCH)
+NOT_YET = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+)
 
 
 def transformed(stage: Stage, client_of: Participant, held: Held) -> Result:

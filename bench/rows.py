@@ -210,6 +210,7 @@ def produce(stage: Stage, scale: Scale) -> Iterator[Line]:
         with stage.backlogs.held(producing.PARTITIONS, scale.produce) as held:
             return producing.transformed(stage, client, held)
 
+    run(producing.LOOP)  # a broker's way of writing is compiled as it is used: nobody is measured meanwhile
     series = alternate(scale, producing.CLIENTS, run)
     loop = producing.LOOP.name
     yield from Compared(

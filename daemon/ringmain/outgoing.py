@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ringmain.app import App
@@ -16,19 +16,16 @@ from ringmain.config.producers import shared_by_transactions
 from ringmain.config.schema import Config, Producer
 from ringmain.errors import AppError
 from ringmain.formats import Encode, Sources, encoder, schema_text
-from ringmain.producer import Outbox
 from ringmain.schemas import WITH_SCHEMAS
 
 if TYPE_CHECKING:
-    from ringmain.kafka.producing import Offer, Outlets
+    from ringmain.kafka.producing import Boxes, Offer, Outlets
     from ringmain.kafka.transacting import Transaction
 
 ANSWER_S = 30.0
 """The longest answer of a schema registry."""
 REQUEST_S = 10.0
 """How long a mounted route waits for room in a client's queue: its worker has few threads."""
-Boxes = Callable[[], Outbox | None]
-"""The outbox of the call that sends; None = of no call."""
 
 
 def for_calls_in_turn(app: App, config: Config, who: str, boxes: Boxes, patience_s: float) -> Outlets:

@@ -1,8 +1,9 @@
 """What a handler's author sends with: a Producer by its name, a Delivery for each message that was sent.
 
 Authors enter by `app.producer(name)`. Whoever runs their code opens each Producer with an Outlet after the
-fork: kafka/producing.py's, or the Harness's own. Nothing here encodes or connects. LOSS: an Outbox knows
-what one call sent; the call's message is settled only once it is empty, whether or not anybody looked.
+fork: kafka/producing.py's, or the Harness's own. Nothing here encodes or connects. LOSS: an Outbox of the
+fast path knows what one call sent; the call's message is settled only once it is empty, whether or not
+anybody looked.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from ringmain._fastpath import Posted
 from ringmain.errors import AppError, DeliveryFailed
 
 if TYPE_CHECKING:
@@ -46,47 +48,8 @@ class Sent(msgspec.Struct, frozen=True):
     offset: int
 
 
-class Outbox:
-    """What one call sent: what is still on its way, and what failed without the call having been told."""
-
-    __slots__ = ("failed", "on_empty", "over", "waiting")
-
-    def __init__(self) -> None:
-        # ORDER: added and removed in one step each, so that a thread of the user's may send and wait too.
-        # PERF: reports of several partitions come in any order, and a call may send very many messages.
-        self.waiting: set[Delivery] = set()
-        self.failed: dict[Delivery, DeliveryFailed] = {}
-        self.on_empty: Callable[[Outbox], None] | None = None
-        self.over = False
-        """The call has ended: what is sent now is nobody's."""
-
-    @property
-    def failure(self) -> DeliveryFailed | None:
-        """The first failure that the call does not know of."""
-        return next(iter(self.failed.values()), None)
-
-    def arrived(self, delivery: Delivery) -> None:
-        """One more is where it should be, or never will be."""
-        if delivery.failure is not None:
-            self.failed[delivery] = delivery.failure
-        self.waiting.discard(delivery)
-        if not self.waiting and self.on_empty is not None:
-            self.call_when_empty(self.on_empty)
-
-    def forgotten(self, delivery: Delivery, failure: DeliveryFailed | None) -> None:
-        """One was never sent. LOSS: a thread may hear of that when its call has ended, and only waits."""
-        if self.over and failure is not None:
-            self.failed[delivery] = failure
-        self.waiting.discard(delivery)
-        if not self.waiting and self.on_empty is not None:
-            self.call_when_empty(self.on_empty)
-
-    def call_when_empty(self, callback: Callable[[Outbox], None]) -> None:
-        """At once if it is."""
-        self.on_empty = callback
-        if not self.waiting and self.on_empty is not None:
-            self.on_empty = None
-            callback(self)
+Plain = Callable[[str, Any, bytes | str | None], "Delivery"]
+"""Puts on its way what is nothing but topic, value and key."""
 
 
 class Outlet(Protocol):
@@ -95,6 +58,11 @@ class Outlet(Protocol):
     @property
     def name(self) -> str:
         """The producer's."""
+        ...
+
+    @property
+    def plain(self) -> Plain:
+        """send() without `more`, the quickest way there is."""
         ...
 
     def send(
@@ -108,30 +76,19 @@ class Outlet(Protocol):
         ...
 
 
-class Delivery:
+class Delivery(Posted):
     """A message that was sent. `await` it, or ask for its `result()`; nobody has to.
 
     A handler's message is settled only when all that its call sent is delivered. A failure fails that
     message, unless the handler was told of it by `await` or `result()` and went on: then it has judged.
     """
 
-    __slots__ = ("_outbox", "_outlet", "_unheard", "_waiters", "done", "failure")
-
-    def __init__(self, outlet: Outlet, outbox: Outbox | None) -> None:
-        self.done = False
-        """Whether it is delivered, or has failed."""
-        self.failure: DeliveryFailed | None = None
-        """Why it was not delivered."""
-        self._outlet, self._outbox = outlet, outbox
-        self._waiters: tuple[Callable[[], object], ...] = ()
-        self._unheard: Unheard | None = None
-        if outbox is not None:
-            outbox.waiting.add(self)
+    __slots__ = ()
 
     def result(self, timeout_s: float | None = None) -> Sent:
         """Where it lies, once delivered; DeliveryFailed if it never will be, TimeoutError if not yet."""
         if not self.done:
-            self._outlet.wait(self, timeout_s)
+            self.outlet.wait(self, timeout_s)
         return self._told()
 
     def __await__(self) -> Generator[Any, None, Sent]:
@@ -143,49 +100,43 @@ class Delivery:
     @property
     def producer(self) -> str:
         """The name of what sent it."""
-        return self._outlet.name
+        name: str = self.outlet.name
+        return name
 
     def sent(self) -> Sent:
-        """Where it lies; only a delivered one is asked. An outlet's own deliveries say."""
-        raise NotImplementedError
+        """Where it lies; only a delivered one is asked."""
+        return Sent(self.topic, self.partition, self.offset)
 
     def arrive(self) -> None:
         """It is delivered. Called by its outlet."""
-        self._end()
+        self.end()
 
     def fail(self, failure: DeliveryFailed, say: Callable[[DeliveryFailed], None] | None = None) -> None:
         """It never will be. `say`: for a failure that no call hears of and nobody asks for."""
         self.failure = failure
-        if self._outbox is None and say is not None:
-            self._unheard = Unheard(failure, say)
-        self._end()
+        if self.outbox is None and say is not None:
+            self.unheard = Unheard(failure, say)
+        self.end()
 
     def forget(self, failure: DeliveryFailed | None = None) -> None:
         """It was never sent, and the call knows: its exception says so. Called by its outlet."""
-        if self._outbox is not None:
-            self._outbox.forgotten(self, failure)
+        if self.outbox is not None:
+            self.outbox.forgotten(self, failure)
 
     def wake(self, waiter: Callable[[], object]) -> None:
         """Call this when it is done, or now."""
         # ORDER: noted before the look: who ends it sees the waiter, or is seen here. Twice does no harm.
         with _noting:
-            self._waiters = (*self._waiters, waiter)
+            self.waiters = (*self.waiters, waiter)
         if self.done:
-            waiter()
-
-    def _end(self) -> None:
-        self.done = True
-        if self._outbox is not None:
-            self._outbox.arrived(self)
-        for waiter in self._waiters:
             waiter()
 
     def _told(self) -> Sent:
         if self.failure is not None:
-            if self._outbox is not None:
-                self._outbox.failed.pop(self, None)
-            if self._unheard is not None:
-                self._unheard.hear()
+            if self.outbox is not None:
+                self.outbox.heard(self)
+            if self.unheard is not None:
+                self.unheard.hear()
             raise self.failure
         return self.sent()
 
@@ -248,6 +199,8 @@ class Producer:
         self._carriers = carriers
         self._open: Callable[[Producer], Outlet] | None = None
         self._outlet: Outlet | None = None
+        self._plain: Plain | None = None
+        """Its way for what carries nothing along."""
 
     def send(
         self,
@@ -263,9 +216,9 @@ class Producer:
 
         Its partition is the given one, else by its key. When the queue to Kafka is full, it waits for room.
         """
+        if headers is None and partition is None and timestamp_ms is None and self._plain is not None:
+            return self._plain(topic, value, key)
         outlet = self._outlet or self._opened()
-        if partition is None and headers is None and timestamp_ms is None and not self._carriers:
-            return outlet.send(topic, value, key, None)
         carried = [carry(topic) for carry in self._carriers]
         headers = _with_carried(headers, carried)
         said = {"partition": partition, "headers": headers, "timestamp_ms": timestamp_ms}
@@ -283,7 +236,7 @@ class Producer:
 
     def open_by(self, opener: Callable[[Producer], Outlet] | None) -> None:
         """Who makes the outlet when the first message is sent; None = nobody, until it is said again."""
-        self._open, self._outlet = opener, None
+        self._open, self._outlet, self._plain = opener, None, None
 
     def _opened(self) -> Outlet:
         if self._open is None:
@@ -292,6 +245,7 @@ class Producer:
                 "in a test use ringmain.testing.Harness"
             )
         self._outlet = self._open(self)
+        self._plain = None if self._carriers else self._outlet.plain
         return self._outlet
 
 

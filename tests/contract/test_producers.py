@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from ringmain import DeliveryFailed, Producer
+from ringmain._fastpath import Outbox
 from ringmain.kafka.producing import KafkaOutlet, Offer, Outlets
 from ringmain.kafka.producing_elsewhere import LoopOutlet, ThreadsOutlet
-from ringmain.producer import Outbox
 from support.kafka_server import KafkaServer
 from support.ports import free_ports
 from support.topic_contents import contents, values
@@ -19,27 +19,33 @@ from support.waiting import eventually
 DEADLINE_S = 30.0
 
 
+def encoded(value: object, _topic: str) -> bytes:
+    return msgspec.json.encode(value)
+
+
 class Sender:
     """A producer as a process has it, and the outbox of its one call."""
 
-    def __init__(self, properties: dict[str, str], make: Callable[..., KafkaOutlet] = KafkaOutlet) -> None:
+    def __init__(self, properties: dict[str, str], make: Callable[..., KafkaOutlet], direct: bool) -> None:
         self.box = Outbox()
-        offer = Offer("test.out", properties, lambda value, _topic: msgspec.json.encode(value))
+        offer = Offer("test.out", properties, encoded, direct=direct)
         self.outlets = Outlets({"out": offer}, lambda name, one: make(name, one, lambda: self.box))
         self.producer = Producer("out", "app.py:1")
         self.producer.open_by(self.outlets.open)
         self.send = self.producer.send
 
 
-@pytest.fixture
-def sender(kafka: KafkaServer) -> Iterator[Callable[..., Sender]]:
+@pytest.fixture(params=[True, False], ids=["letters", "client"])
+def sender(kafka: KafkaServer, request: pytest.FixtureRequest) -> Iterator[Callable[..., Sender]]:
+    """Both ways into librdkafka keep the same promises."""
     made: list[Sender] = []
 
     def make(
         bootstrap: str = "", make: Callable[..., KafkaOutlet] = KafkaOutlet, **properties: str
     ) -> Sender:
         named = {name.replace("__", "."): value for name, value in properties.items()}
-        made.append(Sender({"bootstrap.servers": bootstrap or kafka.bootstrap, **named}, make))
+        servers = {"bootstrap.servers": bootstrap or kafka.bootstrap}
+        made.append(Sender({**servers, **named}, make, request.param))
         return made[-1]
 
     yield make

@@ -15,9 +15,9 @@ from confluent_kafka.admin import (
 )
 
 from ringmain import DeliveryFailed, Producer
+from ringmain._fastpath import Outbox
 from ringmain.kafka.producing import KafkaOutlet, Offer, Outlets
 from ringmain.kafka.transacting import Step, Transaction, TransactionOutlet
-from ringmain.producer import Outbox
 from support.sasl_kafka import USER, SaslKafka
 from support.topic_contents import values
 from support.waiting import eventually

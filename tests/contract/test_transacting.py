@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from confluent_kafka import Consumer
 
+from ringmain._fastpath import Outbox
 from ringmain.kafka.producing import Offer
 from ringmain.kafka.transacting import Step, Transaction, TransactionOutlet
-from ringmain.producer import Outbox
 from support.kafka_server import KafkaServer
 from support.topic_contents import values
 from support.waiting import eventually

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Iterator
+from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,26 +11,22 @@ import pytest
 from rig import RAW, Rig, opened, plan_of, rig
 from test_batches import place
 
-from ringmain import Delivery, DeliveryFailed, Sent
-from ringmain._fastpath import CallPlan, HandlerSide
+from ringmain import Delivery, DeliveryFailed
+from ringmain._fastpath import CallPlan, HandlerSide, Outbox, Outboxes
 from ringmain.config.schema import Route
 from ringmain.feed.loop import Feeder
 from ringmain.handle.sending import Post
-from ringmain.producer import Outbox
 from ringmain.rings import CRASH, TIMEOUT
 from ringmain.verdict import RETRY
+from support.waiting import eventually
 
 FAILED = DeliveryFailed("out", "bills", "too large")
 AT_COURIER = 5
-
-
-class Kept(Delivery):
-    def sent(self) -> Sent:
-        return Sent("bills", 0, 7)
+CALLS = 400
 
 
 class Shelf:
-    name = "out"
+    name = behind = "out"
     crowded = False
 
     def wait(self, delivery: Delivery, timeout_s: float | None) -> None: ...
@@ -54,11 +51,14 @@ def ring() -> Iterator[Rig]:
         yield made
 
 
-def post_of(side: Any) -> Post:
-    post = Post(side, Resolver())  # type: ignore[arg-type]
+def post_of(side: HandlerSide) -> Post:
+    """Calls of this side may send; each is settled by the post."""
+    settings = SimpleNamespace(order="none")
+    plan = SimpleNamespace(spec=SimpleNamespace(batch=False), settings=settings, resolver=Resolver())
+    post = Post(side, plan)  # type: ignore[arg-type]
     post.outlets = Shelf()  # type: ignore[assignment]
     post.open()
-    post.within = True
+    side.outboxes = post.outboxes
     return post
 
 
@@ -78,82 +78,97 @@ def _serve_until_gone(handler: HandlerSide, call: Any) -> None:
         handler.serve(CallPlan(call, None, gone, RAW, True))
 
 
-def test_a_failure_that_another_thread_serves_at_the_very_end_of_a_call_is_not_lost(ring: Rig) -> None:
-    """Between end_call's look at `failure` and its look at `waiting` another thread serves the report."""
-    feeder, handler = ring.feeder(), ring.handler()
-    place(feeder, opened(feeder), 0)
-    post, shelf = post_of(handler), Shelf()
+@pytest.fixture
+def roomy() -> Iterator[Rig]:
+    with rig(slots=512) as made:
+        yield made
 
-    def tracer(frame: Any, event: str, arg: Any) -> Any:
-        if frame.f_code is not Post.end_call.__code__:
-            return None
 
-        def lines(frame: Any, event: str, arg: Any) -> Any:
-            box = frame.f_locals.get("box")
-            if event == "line" and box is not None and box.over and looked:
-                for one in list(box.waiting):  # "the other thread": its flush() serves everybody's reports
-                    thread = threading.Thread(target=one.fail, args=(FAILED,))
-                    thread.start()
-                    thread.join()
-            return lines
+@pytest.fixture
+def busy_threads() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before_s)
 
-        return lines
 
-    looked: list[int] = []
-    original = Outbox.failure
-
-    class Box(Outbox):
-        @property
-        def failure(self) -> DeliveryFailed | None:
-            found = original.fget(self)  # type: ignore[attr-defined]
-            looked.append(1)
-            return found
+@pytest.mark.usefixtures("busy_threads")
+def test_a_failure_that_another_thread_serves_whenever_it_likes_is_never_lost(roomy: Rig) -> None:
+    """While the call lasts, at its very end, while its verdict is kept: all come up in so many calls."""
+    feeder, handler = roomy.feeder(), roomy.handler()
+    post, shelf, ends_when = post_of(handler), Shelf(), set[str]()
+    on_its_way: SimpleQueue[Delivery | None] = SimpleQueue()
 
     def call(value: bytes | None) -> None:
-        post.box = Box()
-        Kept(shelf, post.present_box())  # type: ignore[arg-type]
-        sys.settrace(tracer)
-        try:
-            post.end_call(False)
-        finally:
-            sys.settrace(None)
+        sent = Delivery(shelf, post.outboxes.present(), "bills")
+        on_its_way.put(sent)
+        if int(value or b"") % 2:
+            assert eventually(lambda: sent.done)
+            ends_when.add("within")
 
-    handler.serve(plan_of(call))
-    post.collect(0.0)
-    feeder.settle()
-    counted = ring.overseer.handler_counters(handler.seat)
-    assert (counted["done"], counted["retry"]) == (0, 1), "done although what it sent was never delivered"
+    def serve_reports() -> None:
+        while (one := on_its_way.get()) is not None:
+            one.fail(FAILED)
+
+    thread = threading.Thread(target=serve_reports)
+    thread.start()
+    index = opened(feeder)
+    for n in range(CALLS):
+        place(feeder, index, n)
+        assert handler.serve(plan_of(call)) == 1
+        if handler.kept:
+            ends_when.add("kept")
+            assert eventually(lambda: not post.collect(0.0) and not post.keeps)
+        feeder.settle()
+        feeder.flush()
+    on_its_way.put(None)
+    thread.join()
+    counted = roomy.overseer.handler_counters(handler.seat)
+    assert (counted["done"], counted["retry"]) == (0, CALLS), "done although it was never delivered"
+    assert ends_when == {"within", "kept"}
 
 
 def test_a_kept_verdict_is_let_go_when_its_last_send_was_refused_in_a_thread(ring: Rig) -> None:
     feeder, handler = ring.feeder(), ring.handler()
     place(feeder, opened(feeder), 0)
     post = post_of(handler)
-    on_its_way: list[Kept] = []
+    on_its_way: list[Delivery] = []
 
-    def call(value: bytes | None) -> None:
-        on_its_way.append(Kept(Shelf(), post.present_box()))  # type: ignore[arg-type]
-        post.end_call(False)
-
-    handler.serve(plan_of(call))
+    handler.serve(plan_of(lambda value: on_its_way.append(Delivery(Shelf(), post.outboxes.present(), "b"))))
     post.collect(0.0)
     assert post.keeps
     on_its_way[0].forget(FAILED)
-    for _ in range(3):
-        post.wait()
+    post.collect(0.0)
     feeder.settle()
     assert not post.keeps, "its slot stays EXECUTING as long as this process lives"
     assert ring.overseer.handler_counters(handler.seat)["retry"] == 1
 
 
-def test_what_failed_between_calls_fails_no_later_call() -> None:
-    kept: list[Any] = []
-    post = post_of(SimpleNamespace(run_follows=False, keep=kept.append))
-    post.within = False  # (with the mend)
-    box = post.present_box()  # a thread sends while no call is under way
-    Kept(Shelf(), box).fail(FAILED)  # type: ignore[arg-type]
-    post.begin_call()  # the next message; its call sends nothing
-    post.end_call(False)  # with_one() does it because post.box is there
+def test_what_is_given_back_at_the_end_is_settled_by_nothing_that_comes_later(ring: Rig) -> None:
+    feeder, handler = ring.feeder(), ring.handler()
+    place(feeder, opened(feeder), 0, 1, 2)
+    post, on_its_way = post_of(handler), list[Delivery]()
+    send = plan_of(lambda value: on_its_way.append(Delivery(Shelf(), post.outboxes.present(), "b")))
+    while handler.serve(send):
+        pass
+    assert (handler.kept, handler.return_kept(), handler.kept) == (3, 3, 0)
+    for one in on_its_way:
+        one.arrive()
+    post.collect(0.0)
+    feeder.settle()
+    feeder.flush()
+    assert ring.overseer.handler_counters(handler.seat)["done"] == 0
+    assert handler.serve(plan_of(lambda value: None)) == 3, "each comes again"
+
+
+def test_what_is_sent_between_calls_is_no_calls() -> None:
+    boxes = Outboxes()
+    assert boxes.present() is None
+    boxes.begin()
+    assert boxes.present() is not None
+    assert boxes.end().over
+    assert boxes.present() is None
 
 
 def test_a_kept_message_does_not_pass_the_time_of_somebody_elses_call(ring: Rig) -> None:
@@ -164,7 +179,7 @@ def test_a_kept_message_does_not_pass_the_time_of_somebody_elses_call(ring: Rig)
     def call(value: bytes | None) -> None:
         calls.append(int(value or b""))
         if len(calls) < 5:
-            handler.keep(object())  # ended well, waits for Kafka
+            handler.keep(Outbox())  # ended well, waits for Kafka
             return
         ring.overseer.bury(handler.seat, TIMEOUT)  # the fifth hangs: the supervisor kills its process
         mourner(feeder)._mourn(handler.seat)
@@ -180,8 +195,8 @@ def test_a_message_whose_calls_all_ended_well_does_not_die_of_kills_between_call
     place(feeder, opened(feeder), 0)
     for _ in range(3):  # max_crashes is 2
         handler = ring.handler()
-        assert handler.serve(plan_of(lambda value, at=handler: at.keep(object()))) == 1
-        assert len(handler.kept()) == 1
+        assert handler.serve(plan_of(lambda value, at=handler: at.keep(Outbox()))) == 1
+        assert handler.kept == 1
         ring.overseer.bury(handler.seat, CRASH)
         mourner(feeder)._mourn(handler.seat)
         feeder.flush()
@@ -195,7 +210,7 @@ def test_a_call_that_kills_is_blamed_alone_whatever_is_kept_beside_it(ring: Rig)
     def call(value: bytes | None) -> None:
         calls.append(value)
         if len(calls) < 4:
-            handler.keep(object())
+            handler.keep(Outbox())
             return
         ring.overseer.bury(handler.seat, CRASH)
         slots, executing, _, _ = feeder.resolve(handler.seat)
@@ -213,7 +228,7 @@ def test_a_kill_does_not_send_all_that_waits_for_kafka_through_one_by_one(ring: 
     feeder, handler = ring.feeder(), ring.handler()
     place(feeder, opened(feeder), *range(40))
     kept = 0
-    while executed := handler.serve(plan_of(lambda value: handler.keep(object()))):
+    while executed := handler.serve(plan_of(lambda value: handler.keep(Outbox()))):
         kept += executed
     assert kept == 40
     ring.overseer.bury(handler.seat, CRASH)
@@ -221,5 +236,5 @@ def test_a_kill_does_not_send_all_that_waits_for_kafka_through_one_by_one(ring: 
     feeder.flush()
     other, done = ring.handler(), 0
     for _ in range(40):
-        done += other.serve(plan_of(lambda value: other.keep(object())))
+        done += other.serve(plan_of(lambda value: other.keep(Outbox())))
     assert done > 1, "one suspect is kept, and nothing else is called here before Kafka has confirmed it"

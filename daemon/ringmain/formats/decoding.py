@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ringmain.codec import ByValue
 from ringmain.errors import AppError
 from ringmain.formats import typed
 from ringmain.formats.contract import NOTHING, Decode, Encode, Explain, Sources
@@ -38,7 +39,7 @@ def decoder(format_name: str, value_type: Any, sources: Sources = NOTHING) -> De
 def encoder(format_name: str, sources: Sources = NOTHING) -> Encode:
     """The encoder of a format; bytes are bytes already, and never come here."""
     if (codec := sources.codecs.get(format_name)) is not None:
-        return lambda value, topic: codec.encode(value)
+        return ByValue(codec.encode)
     if (make := _ENCODERS.get(format_name)) is None:
         raise AppError(unknown(format_name, sources))
     return make(sources)
@@ -80,13 +81,11 @@ def _json_schema(value_type: Any, sources: Sources) -> Decode:
 
 
 def _encode_json(_sources: Sources) -> Encode:
-    encode = msgspec.json.Encoder().encode
-    return lambda value, topic: encode(value)
+    return ByValue(msgspec.json.Encoder().encode)
 
 
 def _encode_msgpack(_sources: Sources) -> Encode:
-    encode = msgspec.msgpack.Encoder().encode
-    return lambda value, topic: encode(value)
+    return ByValue(msgspec.msgpack.Encoder().encode)
 
 
 def _encode_protobuf(sources: Sources) -> Encode:

@@ -16,23 +16,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ringmain import clock, outgoing
+from ringmain._fastpath import Outbox, Outboxes, keep_freed_memory
 from ringmain.app import App
 from ringmain.errors import DeliveryFailed
 from ringmain.handle.plan import Plan
-from ringmain.handle.resolve import CALL, Resolver
+from ringmain.handle.resolve import CALL
 from ringmain.handle.sync import Rest
 from ringmain.handle.work import BEAT_S, STOP_SHARE, Work
 from ringmain.outcome import Skip, To
-from ringmain.producer import Outbox, fulfilling
-from ringmain.rings import Claim, HandlerSide
+from ringmain.producer import fulfilling
+from ringmain.rings import HandlerSide
 from ringmain.seat import Seat
-from ringmain.verdict import RETURNED
 
 if TYPE_CHECKING:
     from ringmain.kafka.producing import Outlets
 
 SLOW_S = 0.005
-"""After calls that took so long, what they sent is waited for a moment: the next ones may take as long."""
+"""After a call that took so long, what it sent is waited for a moment: the next ones may take as long."""
 WAIT_S = 0.002
 """How long nobody looks for new messages while reports are waited for ..."""
 LONGEST_WAIT_S = 0.05
@@ -71,84 +71,43 @@ def prepare(
 ) -> Sending:
     """Open the app's producers in this process, before anything of the author's runs."""
     who = f"{seat.pool}.{seat.index}"
+    keep_freed_memory()
     if plan.spec.is_async:
         outlets = outgoing.for_event_loop(app, seat.config, who, present_box, events)
         delivering: set[asyncio.Task[Any]] = set()
         return Sending(enclose_async(plan, delivering), outlets, None, delivering)
-    post = Post(side, plan.resolver)
+    post = Post(side, plan)
     patience_s = plan.settings.timeout_s * ROOM_SHARE
-    post.outlets = outgoing.for_calls_in_turn(app, seat.config, who, post.present_box, patience_s)
-    in_place = plan.spec.batch or plan.settings.order == "partition"
-    return Sending(enclose(plan, post, in_place=in_place), post.outlets, post)
+    post.outlets = outgoing.for_calls_in_turn(app, seat.config, who, post.outboxes, patience_s)
+    if plan.spec.batch:
+        return Sending(enclose(plan, post.outboxes), post.outlets, post)
+    side.outboxes = post.outboxes
+    return Sending(plan, post.outlets, post)
 
 
 class Post:
-    """The outboxes of calls that follow one another."""
+    """Calls that follow one another, and those of them whose verdicts are kept back."""
 
-    def __init__(self, side: HandlerSide, resolver: Resolver) -> None:
-        self.side = side
+    def __init__(self, side: HandlerSide, plan: Plan) -> None:
         self.outlets: Outlets
-        self.box: Outbox | None = None
-        """Of the present call, once it has sent something."""
-        self._resolver = resolver
-        self._is_open = False
-        self.within = False
-        """A call is under way; what a thread sends between calls is nobody's."""
-        self._kept: dict[Outbox, Claim] = {}
-        self._empty: list[Outbox] = []
+        in_place = plan.spec.batch or plan.settings.order == "partition"
+        self.outboxes = Outboxes(
+            is_good=is_good,
+            wait=self._empty_in_place,
+            in_place=in_place,
+            may_wait=plan.settings.order != "none",
+        )
+        self._side, self._resolver = side, plan.resolver
         self._wait_s = WAIT_S
-        self._began_s = math.inf
+        self._idles = False
+        """Nothing has been called since the last wait."""
         self._stop_by_s: Callable[[], float] = lambda: math.inf
-
-    def present_box(self) -> Outbox | None:
-        """Whatever thread sends, it is on this call's account; None before the first and after the last."""
-        if self.box is None and self.within and self._is_open:
-            self.box = Outbox()
-        return self.box
-
-    def begin_call(self) -> None:
-        """Of a call that may have to wait in its place: its time runs."""
-        self._began_s = clock.monotonic_s()
-
-    def end_call(self, in_place: bool) -> None:
-        """The call ended well; DeliveryFailed if that is known not to be true."""
-        box, self.box = self.box, None
-        if box is None:
-            return
-        box.over = True
-        if box.waiting and (in_place or self.side.run_follows):
-            self._empty_in_place(box)
-        # LOSS: in this order: another thread may serve the last report in between, and a failure is noted
-        # before its delivery stops waiting.
-        waits = bool(box.waiting)
-        if box.failure is not None:
-            raise box.failure
-        if waits:
-            self.side.keep(box)
-
-    def drop(self) -> None:
-        """The call failed anyway."""
-        if self.box is not None:
-            self.box.over = True
-        self.box = None
-
-    def _empty_in_place(self, box: Outbox) -> None:
-        """LOSS: whoever would wait longer is killed, as if the call were at fault; or holds up a stop."""
-        timeout_s = self._resolver.route.timeout_s
-        while box.waiting:
-            self.outlets.rush(_IN_PLACE_S)
-            now_s = clock.monotonic_s()
-            if box.waiting and now_s >= min(self._began_s + timeout_s * CALL_SHARE, self._stop_by_s()):
-                name = next(iter(box.waiting)).producer
-                reason = f"Kafka has not confirmed it in the time of its call (timeout_s = {timeout_s:g})"
-                raise DeliveryFailed(name, "", reason, away=True)
-
-    # -- between claims ----------------------------------------------------------------------------------
+        self.outboxes.is_open = False
 
     @property
     def keeps(self) -> bool:
         """Whether verdicts are kept back."""
-        return bool(self._kept)
+        return self._side.kept > 0
 
     @property
     def crowded(self) -> bool:
@@ -157,13 +116,11 @@ class Post:
 
     def open(self, stop_by_s: Callable[[], float] = lambda: math.inf) -> None:
         """Calls may come. `stop_by_s`: until when one may wait, asked while one does."""
-        self._is_open, self._stop_by_s = True, stop_by_s
+        self.outboxes.is_open, self._stop_by_s = True, stop_by_s
 
     def collect(self, wait_s: float) -> None:
-        """Take over what was kept back, and settle what is delivered, or is within so long."""
-        for claim in self.side.kept():
-            self._kept[claim.sent] = claim
-            claim.sent.call_when_empty(self._empty.append)
+        """After calls: settle what is delivered, or is within so long."""
+        self._idles = False
         if wait_s:
             self.outlets.rush(wait_s)
         else:
@@ -172,57 +129,60 @@ class Post:
 
     def wait(self) -> None:
         """The same while there is nothing else to do."""
-        self.outlets.rush(self._wait_s)
-        self._wait_s = WAIT_S if self._empty else min(2 * self._wait_s, LONGEST_WAIT_S)
+        # PERF: who rushes whenever nothing is there to call sends small requests, and Kafka pays for each.
+        kept = self._side.kept
+        if self._idles:
+            self.outlets.rush(self._wait_s)
+        else:
+            self.outlets.poll(self._wait_s)
         self._settle()
-        self.side.flush()
+        self._idles = True
+        self._wait_s = WAIT_S if self._side.kept < kept else min(2 * self._wait_s, LONGEST_WAIT_S)
+        self._side.flush()
 
     def finish(self, work: Work) -> None:
         """The last call has ended. What is not delivered in time comes again."""
-        self._is_open, self.box = False, None
+        self.outboxes.close()
         self.collect(0.0)
-        while self._kept and clock.monotonic_s() < work.deliver_by_s:
-            self.wait()
+        while self.keeps and clock.monotonic_s() < work.deliver_by_s:
+            self.collect(LONGEST_WAIT_S)
             work.beat()
-        if self._kept:
-            said = {"messages": len(self._kept)}
+        if returned := self._side.return_kept():
+            said = {"messages": returned}
             _log.warning("what calls sent is not delivered in time: their messages come again", extra=said)
-        for claim in self._kept.values():
-            self.side.settle(claim, RETURNED)
-        self._kept.clear()
-        self.side.flush()
+        self._side.flush()
 
     def _settle(self) -> None:
-        while self._empty:
-            box = self._empty.pop()
-            claim = self._kept.pop(box, None)
-            if claim is None:  # two threads served its last two reports, and each found it empty
-                continue
-            if box.failure is None:
-                self.side.settle(claim)
-            else:
-                spec = self._resolver.spec
-                message = claim.message(spec.name, spec.channel)
-                self.side.settle(claim, *self._resolver.resolve(message, None, box.failure, CALL))
+        spec = self._resolver.spec
+        for claim, failure in self._side.settle_delivered():
+            message = claim.message(spec.name, spec.channel)
+            self._side.settle(claim, *self._resolver.resolve(message, None, failure, CALL))
+
+    def _empty_in_place(self, box: Outbox, began_s: float) -> None:
+        """LOSS: whoever would wait longer is killed, as if the call were at fault; or holds up a stop."""
+        timeout_s = self._resolver.route.timeout_s
+        while box.waiting:
+            self.outlets.rush(_IN_PLACE_S)
+            now_s = clock.monotonic_s()
+            if box.waiting and now_s >= min(began_s + timeout_s * CALL_SHARE, self._stop_by_s()):
+                reason = f"Kafka has not confirmed it in the time of its call (timeout_s = {timeout_s:g})"
+                raise DeliveryFailed(self.outlets.behind, "", reason, away=True)
 
 
-def enclose(plan: Plan, post: Post, *, in_place: bool) -> Plan:
-    """The plan whose calls leave their outbox at the post."""
+def enclose(plan: Plan, outboxes: Outboxes) -> Plan:
+    """The plan whose calls answer for what they send; the compiled loop sees to it for single messages."""
     call = plan.spec.call
-    begin = post.begin_call if in_place or plan.settings.order != "none" else _nothing
 
     def enclosed(*arguments: Any) -> Any:
-        begin()
-        post.within = True
+        outboxes.begin()
         try:
             result = call(*arguments)
         except BaseException as error:
-            post.within = False
-            _end(post, error, in_place)
+            if (failed := outboxes.judge(None, error, False)) is not error and failed is not None:
+                raise failed from None
             raise
-        post.within = False
-        if post.box is not None:
-            _end(post, result, in_place)
+        if (failed := outboxes.judge(result, None, False)) is not None:
+            raise failed
         return result
 
     return with_call(plan, enclosed)
@@ -231,17 +191,6 @@ def enclose(plan: Plan, post: Post, *, in_place: bool) -> Plan:
 def with_call(plan: Plan, call: Callable[..., Any]) -> Plan:
     spec = replace(plan.spec, call=call)
     return replace(plan, spec=spec, resolver=replace(plan.resolver, spec=spec))
-
-
-def _nothing() -> None:
-    """Of a call that never waits in its place."""
-
-
-def _end(post: Post, result: object, in_place: bool) -> None:
-    if is_good(result):
-        post.end_call(in_place)
-    else:
-        post.drop()
 
 
 def is_good(result: object) -> bool:
@@ -260,7 +209,7 @@ def loop(work: Work, post: Post) -> None:
         now_s = clock.monotonic_s()
         if executed:
             work.count(executed)
-            post.collect(SLOW_S if now_s - began_s > SLOW_S else 0.0)
+            post.collect(SLOW_S if now_s - began_s > SLOW_S * executed else 0.0)
         elif post.keeps or post.crowded:
             post.wait()
         else:

@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ringmain._fastpath import Outbox
 from ringmain.errors import DeliveryFailed
 from ringmain.handle.plan import Plan
 from ringmain.handle.resolve import CALL, DECODE, TOMBSTONE
 from ringmain.message import Message
-from ringmain.producer import Delivery, Outbox
+from ringmain.producer import Delivery
 from ringmain.rings import ORDERS, BatchClaim, BatchPlan, CallPlan
 from ringmain.signature import WANTS_MESSAGE, WANTS_ONLY_MESSAGE, WANTS_VALUE
 from ringmain.verdict import DONE, RETURNED
@@ -50,36 +51,12 @@ class Box(Outbox):
     __slots__ = ("lost",)
 
     def __init__(self) -> None:
-        super().__init__()
         self.lost: DeliveryFailed | None = None
 
     def arrived(self, delivery: Delivery) -> None:
         """One more is where it should be, or never will be."""
         self.lost = self.lost or delivery.failure
         super().arrived(delivery)
-
-
-class Boxes:
-    """The outbox of the call that is under way: none outside of calls."""
-
-    def __init__(self) -> None:
-        self.present: Box | None = None
-        self._is_open = False
-
-    def begin(self) -> None:
-        """A call begins."""
-        self.present, self._is_open = None, True
-
-    def end(self) -> Box | None:
-        """What it sent."""
-        sent, self.present, self._is_open = self.present, None, False
-        return sent
-
-    def of_call(self) -> Box | None:
-        """For whoever sends."""
-        if self.present is None and self._is_open:
-            self.present = Box()
-        return self.present
 
 
 class Calls:

@@ -15,12 +15,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ringmain import clock, lifecycle, outgoing
+from ringmain._fastpath import Outboxes
 from ringmain.app import App
 from ringmain.errors import DeliveryFailed
 from ringmain.handle.plan import Plan
 from ringmain.handle.resolve import CALL
 from ringmain.handle.sync import Rest
-from ringmain.handle.transacted import Boxes, Calls, Run, Verdict, gathering, give_back
+from ringmain.handle.transacted import Box, Calls, Run, Verdict, gathering, give_back
 from ringmain.handle.work import BEAT_S, Work
 from ringmain.logging import speak_of
 from ringmain.message import Message
@@ -268,9 +269,9 @@ def prepare(app: App, seat: Seat, plan: Plan) -> Transacting:
     """The client of this process, and the app's producers over it, before anything of the author's runs."""
     from ringmain.kafka import transacting
 
-    boxes = Boxes()
+    boxes = Outboxes(Box)
     transaction = outgoing.transaction(seat.config, seat.route, seat.index)
-    outlets = outgoing.for_transactions(app, seat.config, transaction, boxes.of_call)
+    outlets = outgoing.for_transactions(app, seat.config, transaction, boxes)
     return Transacting(plan, Kafka(transaction, outlets, transacting.Step), boxes)
 
 
@@ -280,7 +281,7 @@ class Transacting:
 
     plan: Plan
     kafka: Kafka
-    boxes: Boxes
+    boxes: Outboxes
 
     def end(self, _work: Work) -> None:
         """The hooks are done: nothing is on its way but what is lost."""

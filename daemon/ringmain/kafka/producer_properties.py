@@ -11,7 +11,11 @@ from ringmain.kafka.properties import Default, Properties
 DEFAULTS: Mapping[str, Default] = {
     "acks": Default("all", "a message counts as delivered once all in-sync replicas have it"),
     "enable.idempotence": Default("true", "a resend writes no second copy and changes no order"),
-    "linger.ms": Default("5", "company for a request; who waits for a delivery does not wait for this"),
+    "linger.ms": Default(
+        "20",
+        "company for a request; a handler that waits for a delivery, or has nothing else to do, does not "
+        "wait for this (async handlers and mounted routes: 5)",
+    ),
     "topic.metadata.refresh.interval.ms": Default(
         "10000", "a topic that was missing or forbidden is met in seconds"
     ),
@@ -21,10 +25,13 @@ DEFAULTS: Mapping[str, Default] = {
     "log.connection.close": Default("false", "brokers close idle connections; that is no trouble"),
 }
 
+LINGER_MS = "5"
+"""linger.ms where somebody may wait for a delivery beside others' work."""
+
 OWNED: Mapping[str, str] = {
     "transactional.id": "made of name, route, node and seat: see routes.R.transactional",
     "delivery.report.only.error": "a handler's message is settled behind the reports of what it sent",
-    "plugin.library.paths": "no plugins are loaded into handler processes",
+    "plugin.library.paths": "what became of each message is told by ringmain's own plugin",
     "statistics.interval.ms": "ringmain has metrics of its own",
 }
 
@@ -49,10 +56,15 @@ def of_producers(properties: Properties) -> dict[str, str]:
     }
 
 
-def producer_properties(client_id: str, properties: Properties) -> dict[str, str]:
-    """All properties of a producer: ours, then the user's; other acks than all allow no idempotence."""
+def producer_properties(client_id: str, properties: Properties, *, rushes: bool = True) -> dict[str, str]:
+    """All properties of a producer: ours, then the user's; other acks than all allow no idempotence.
+
+    `rushes`: whoever waits makes it send at once.
+    """
     own = of_producers(properties)
     defaults = {name: default.value for name, default in DEFAULTS.items()}
+    if not rushes:
+        defaults["linger.ms"] = LINGER_MS
     if own.get("acks", "all") not in _ALL:
         defaults["enable.idempotence"] = "false"
     return {**defaults, "client.id": client_id, **own}

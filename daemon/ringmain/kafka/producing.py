@@ -13,19 +13,22 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message
-from confluent_kafka import Producer as Client
 
+from ringmain._fastpath import Outbox, Outboxes, Sender
 from ringmain.clock import monotonic_s
+from ringmain.codec import ByValue
 from ringmain.errors import AppError, DeliveryFailed
+from ringmain.kafka.mail import Mail, Orphan, forked, mail
 from ringmain.kafka.producer_properties import producer_properties
 from ringmain.kafka.properties import Properties
-from ringmain.kafka.silent import Silent
-from ringmain.producer import Delivery, Outbox, Producer, Sent
+from ringmain.producer import Delivery, Plain, Producer, Sent
 
 Encode = Callable[[object, str], bytes]
+Boxes = Outboxes | Callable[[], Outbox | None]
+"""The outbox of the call that sends; None = of no call."""
 Parts = tuple[str, bytes | None, Any]
 """Topic, value, key."""
 Spell = Mapping[str, Any]
@@ -71,48 +74,49 @@ class Offer:
     encode: Encode
     patience_s: float = math.inf
     """How long a `send` waits for room: who waits within a call must not wait until that is killed."""
+    direct: bool = True
+    """Past the client's own Python, where its build can be reached so."""
 
 
 class KafkaDelivery(Delivery):
-    """Is called back by its client."""
+    """Is called back by its client, or told by the letters of its outlet."""
 
-    __slots__ = ("_report",)
-
-    def __init__(self, outlet: "KafkaOutlet", outbox: Outbox | None) -> None:
-        # PERF: once a message; the base's own lines, without the call.
-        self.done = False
-        self.failure = None
-        self._outlet = outlet
-        self._outbox = outbox
-        self._waiters = ()
-        self._unheard = None
-        self._report: Message | None = None
-        if outbox is not None:
-            outbox.waiting.add(self)
+    __slots__ = ()
 
     def __call__(self, error: KafkaError | None, report: Message) -> None:
         """The delivery report."""
         if error is None:
-            self._report = report
+            partition, offset = report.partition(), report.offset()
+            self.lies(-1 if partition is None else partition, -1 if offset is None else offset)
+        self.reported(error, len(report.value() or b""))
+
+    def reported(self, error: KafkaError | None, size_bytes: int) -> None:
+        """What became of it."""
+        if error is None:
             self.arrive()
             return
-        outlet = self._outlet
+        outlet = self.outlet
         assert isinstance(outlet, KafkaOutlet)
-        self.fail(outlet.explained(error, report.topic() or "", report.value()), outlet.complain)
+        self.fail(outlet.explained(error, self.topic, size_bytes), outlet.complain)
 
     def __await__(self) -> Generator[Any, None, Sent]:
         """Off the loop that handlers run on, whoever awaits waits in his thread."""
-        outlet = self._outlet
+        outlet = self.outlet
         if not self.done and isinstance(outlet, KafkaOutlet) and not outlet.on_loop:
             outlet.wait(self, None)
         return super().__await__()
 
-    def sent(self) -> Sent:
-        """From the report."""
-        assert self._report is not None
-        topic, partition, offset = self._report.topic(), self._report.partition(), self._report.offset()
-        known = -1 if partition is None else partition
-        return Sent(topic or "", known, -1 if offset is None or offset < 0 else offset)
+
+def told(delivery: KafkaDelivery, code: int, size_bytes: int) -> None:
+    """What the letters tell."""
+    delivery.reported(KafkaError(code) if code else None, size_bytes)
+
+
+def sender(outlet: "KafkaOutlet", encode: Encode, outbox: Boxes) -> Sender:
+    """The outlet's short way."""
+    if isinstance(encode, ByValue):
+        return Sender(outlet, encode.encode, True, outbox)
+    return Sender(outlet, encode, False, outbox)
 
 
 class KafkaOutlet:
@@ -120,48 +124,58 @@ class KafkaOutlet:
 
     on_loop = False
     """Whether an event loop serves the reports."""
+    rushes = True
+    """Whether who waits for a delivery has all sent at once."""
 
-    def __init__(self, name: str, offer: Offer, outbox: Callable[[], Outbox | None]) -> None:
+    def __init__(self, name: str, offer: Offer, outbox: Boxes) -> None:
         self.name = name
-        self._offer, self._outbox, self._encode = offer, outbox, offer.encode
+        self._offer, self._encode = offer, offer.encode
+        self._outbox = outbox.present if isinstance(outbox, Outboxes) else outbox
         self._nag_at_s = 0.0
         self._trouble = ""
         self._limit = CROWDED
-        self._left: list[Client] = []  # broken ones whose last reports are still to come
+        self._left: list[Mail] = []  # broken ones whose last reports are still to come
         self._broken = False
         self._line: deque[tuple[Parts, KafkaDelivery, Spell]] = deque()  # what has no room yet, on a loop
-        self._parents: list[Client] = []
-        self._client: Client | Orphan = self._made()
-        self._produce = self._client.produce
+        self._parents: list[Mail] = []
+        self._sender = sender(self, offer.encode, outbox)
+        self._mail: Mail | Orphan
+        self._use(self._made())
 
     @property
     def waiting(self) -> int:
         """Messages that have no report yet."""
-        return len(self._client) + sum(map(len, self._left))
+        return len(self._mail) + sum(map(len, self._left))
 
     @property
     def crowded(self) -> bool:
         """So many that no new call should begin."""
-        return len(self._client) >= self._limit
+        return len(self._mail) >= self._limit
+
+    @property
+    def plain(self) -> Plain:
+        """What sends a message of nothing but value and key."""
+        return self._sender.send
 
     def send(
         self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
     ) -> Delivery:
         """Put one on its way."""
         body = value if value is None or isinstance(value, bytes) else self._encode(value, topic)
-        said = None if more is None else spelled(more)
-        if self._broken:
+        if self._broken or self._mail.broken:
             self._renew()
-        delivery = KafkaDelivery(self, self._outbox())
+        outbox = self._outbox()
+        if more is None and not self._line:  # ORDER: nobody overtakes the line
+            posted: KafkaDelivery | None = self._mail.post(self, outbox, topic, body, key)
+            if posted is not None:
+                return posted
+        delivery, said = KafkaDelivery(self, outbox, topic), spelled(more or {})
         try:
-            if self._line:  # ORDER: nobody overtakes it
+            if self._line:
                 raise BufferError
-            if said is None:
-                self._produce(topic, body, key, on_delivery=delivery)
-            else:
-                self._produce(topic, body, key, on_delivery=delivery, **said)
+            self._mail.produce(topic, body, key, on_delivery=delivery, **said)
         except BufferError:
-            self._when_full((topic, body, key), delivery, said or {})
+            self._when_full((topic, body, key), delivery, said)
         except Exception as refused:
             self.refused(refused, topic, body, delivery)
         return delivery
@@ -175,41 +189,40 @@ class KafkaOutlet:
             if left_s <= 0 and not delivery.done:
                 raise TimeoutError(f"producer {self.name!r}: not delivered within {timeout_s:g} s")
 
-    def poll(self) -> None:
-        """Serve the reports that are there."""
-        self._client.poll(0)
+    def poll(self, timeout_s: float = 0.0) -> None:
+        """Serve the reports that are there; wait so long for the first."""
+        self._mail.poll(timeout_s)
         if self._left:
             self._left = [one for one in self._left if one.poll(0) or len(one)]
 
     def rush(self, timeout_s: float) -> None:
         """Send what waits for company, and serve the reports that come within so long."""
-        busy = self._client if len(self._client) or not self._left else self._left[0]
+        busy = self._mail if len(self._mail) or not self._left else self._left[0]
         busy.flush(timeout_s)
         if self._left:
             self.poll()
 
     def close(self) -> None:
         """Give up what has no report yet: it gets one now."""
-        for client in (self._client, *self._left):
-            client.purge()
-            client.flush(_WAIT_S)
+        for one in (self._mail, *self._left):
+            one.purge()
+            one.flush(_WAIT_S)
 
     def disown(self) -> None:
         """FORK: the clients' threads are the parent's: here one would wait for ever, even for its own end."""
-        if isinstance(self._client, Orphan):
+        if isinstance(self._mail, Orphan):
             return
-        self._parents += [self._client, *self._left]
+        self._parents += [self._mail, *self._left]
         self._left, self._broken = [], False
         self._line.clear()
-        self._client = Orphan(self.name)
-        self._produce = self._client.produce
+        self._use(Orphan(self.name))
 
     @property
     def orphaned(self) -> bool:
         """Whether this is a process that a handler forked."""
-        return isinstance(self._client, Orphan)
+        return isinstance(self._mail, Orphan)
 
-    def explained(self, error: KafkaError, topic: str, body: bytes | None) -> DeliveryFailed:
+    def explained(self, error: KafkaError, topic: str, size_bytes: int) -> DeliveryFailed:
         """What librdkafka or the broker said, in words about this message."""
         code = error.code()
         self._broken = self._broken or error.fatal() or code == KafkaError._FATAL
@@ -218,7 +231,7 @@ class KafkaOutlet:
             reason = self._trouble
         if code in _TOO_LARGE:
             reason = (
-                f"its value of {len(body or b'')} bytes is too large: see message.max.bytes of the producer "
+                f"its value of {size_bytes} bytes is too large: see message.max.bytes of the producer "
                 "and max.message.bytes of the topic"
             )
         return DeliveryFailed(self.name, topic, reason, code=code, away=code in _AWAY)
@@ -232,20 +245,20 @@ class KafkaOutlet:
         if not isinstance(why, KafkaException):
             delivery.forget()
             raise why
-        delivery.fail(self.explained(why.args[0], topic, body), self.complain)
+        delivery.fail(self.explained(why.args[0], topic, len(body or b"")), self.complain)
 
     def calm_down(self) -> None:
         """From now on calls wait before they begin, not within."""
-        self._limit = max(1, min(self._limit, len(self._client) // 2))
+        self._limit = max(1, min(self._limit, len(self._mail) // 2))
 
     def _when_full(self, message: Parts, delivery: KafkaDelivery, said: Spell) -> None:
         """Reports make room."""
         self.calm_down()
         end_s = monotonic_s() + self._offer.patience_s
         while monotonic_s() < end_s:
-            self._client.poll(_WAIT_S)
+            self._mail.poll(_WAIT_S)
             try:
-                self._produce(*message, on_delivery=delivery, **said)
+                self._mail.produce(*message, on_delivery=delivery, **said)
                 return
             except BufferError:
                 continue
@@ -263,16 +276,19 @@ class KafkaOutlet:
     def _renew(self) -> None:
         """A client that is beyond repair serves its last reports; another takes its place."""
         self._broken = False
-        assert not isinstance(self._client, Orphan)
-        self._left.append(self._client)
+        assert not isinstance(self._mail, Orphan)
+        self._left.append(self._mail)
         _log.warning("producer is made anew", extra={"producer": self.name})
-        self._client = self._made()
-        self._produce = self._client.produce
+        self._use(self._made())
 
-    def _made(self) -> Client:
-        properties: dict[str, Any] = dict(producer_properties(self._offer.client_id, self._offer.properties))
+    def _use(self, mail: Mail | Orphan) -> None:
+        self._mail, self._sender.letters = mail, mail.letters
+
+    def _made(self) -> Mail:
+        offer = self._offer
+        properties = producer_properties(offer.client_id, offer.properties, rushes=self.rushes)
         try:
-            return Client({"log_level": "0", **properties, "error_cb": self._nag}, logger=Silent())
+            return mail({**properties, "error_cb": self._nag}, KafkaDelivery, told, offer.direct)
         except (KafkaException, ValueError, TypeError) as refused:
             raise AppError(f"producer {self.name!r} cannot be made: {refused}") from None
 
@@ -281,41 +297,8 @@ class KafkaOutlet:
         self._trouble = _WORDS.get(error.code(), error.str())
         if (now_s := monotonic_s()) >= self._nag_at_s:
             self._nag_at_s = now_s + NAG_S
-            said = {"producer": self.name, "reason": error.str(), "messages": len(self._client)}
+            said = {"producer": self.name, "reason": error.str(), "messages": len(self._mail)}
             _log.warning("producer has trouble with Kafka", extra=said)
-
-
-class Orphan:
-    """What stands for a client in a process that a handler forked."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __len__(self) -> int:
-        return 0
-
-    def produce(self, *_message: Any, **_more: Any) -> NoReturn:
-        """Refused, and so is all the rest."""
-        raise forked(self._name)
-
-    def poll(self, _timeout_s: float) -> NoReturn:
-        """Refused."""
-        raise forked(self._name)
-
-    def flush(self, _timeout_s: float) -> NoReturn:
-        """Refused."""
-        raise forked(self._name)
-
-    def purge(self) -> NoReturn:
-        """Refused."""
-        raise forked(self._name)
-
-
-def forked(name: str) -> AppError:
-    """Why nothing is sent here."""
-    return AppError(
-        f"producer {name!r} cannot be used in a process that a handler forked: send in the handler"
-    )
 
 
 class Outlets:
@@ -353,10 +336,20 @@ class Outlets:
         """Messages that have no report yet."""
         return sum(one.waiting for one in self._open.values())
 
-    def poll(self) -> None:
-        """Serve the reports that are there."""
-        for one in self._open.values():
-            one.poll()
+    @property
+    def behind(self) -> str:
+        """The name of one that has such messages."""
+        return next((one.name for one in self._open.values() if one.waiting), "")
+
+    def poll(self, timeout_s: float = 0.0) -> None:
+        """Serve the reports that are there; wait so long for the first."""
+        if timeout_s:
+            busy = [one for one in self._open.values() if one.waiting]
+            for one in busy:
+                one.poll(timeout_s / len(busy))
+        else:
+            for one in self._open.values():
+                one.poll()
 
     def rush(self, timeout_s: float) -> None:
         """Send what waits for company, and serve what comes within so long."""

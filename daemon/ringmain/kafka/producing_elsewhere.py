@@ -9,14 +9,16 @@ import asyncio
 import contextvars
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaException
 
 from ringmain.errors import DeliveryFailed
-from ringmain.kafka.producing import KafkaDelivery, KafkaOutlet, Offer, Parts, Spell, forked
-from ringmain.producer import Delivery, Outbox
+from ringmain.kafka.mail import forked
+from ringmain.kafka.producing import Boxes, KafkaDelivery, KafkaOutlet, Offer, Parts, Spell
+from ringmain.producer import Delivery, Plain
 
 LOOK_S = 0.001
 _SERVE_S = 0.5
@@ -27,10 +29,9 @@ class LoopOutlet(KafkaOutlet):
     """For the calls of one event loop."""
 
     on_loop = True
+    rushes = False
 
-    def __init__(
-        self, name: str, offer: Offer, outbox: Callable[[], Outbox | None], events: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, name: str, offer: Offer, outbox: Boxes, events: asyncio.AbstractEventLoop) -> None:
         super().__init__(name, offer, outbox)
         self._events = events
         self._thread = threading.get_ident()
@@ -46,6 +47,11 @@ class LoopOutlet(KafkaOutlet):
     def crowded(self) -> bool:
         """Nothing new as long as there is a line."""
         return bool(self._line) or super().crowded
+
+    @property
+    def plain(self) -> Plain:
+        """As all others."""
+        return partial(self.send, more=None)
 
     def send(
         self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
@@ -91,7 +97,7 @@ class LoopOutlet(KafkaOutlet):
         while self._line:
             message, delivery, said = self._line[0]
             try:
-                self._produce(*message, on_delivery=delivery, **said)
+                self._mail.produce(*message, on_delivery=delivery, **said)
             except BufferError:
                 return
             except KafkaException as refused:
@@ -105,7 +111,9 @@ class LoopOutlet(KafkaOutlet):
 class ThreadsOutlet(KafkaOutlet):
     """For any thread of a process; one of its own serves the reports."""
 
-    def __init__(self, name: str, offer: Offer, outbox: Callable[[], Outbox | None]) -> None:
+    rushes = False
+
+    def __init__(self, name: str, offer: Offer, outbox: Boxes) -> None:
         super().__init__(name, offer, outbox)
         self._over = False
         threading.Thread(target=self._serve, name=f"producer {name}", daemon=True).start()
@@ -122,7 +130,7 @@ class ThreadsOutlet(KafkaOutlet):
     def _serve(self) -> None:
         while not self._over:
             try:
-                self._client.poll(_SERVE_S)
+                self._mail.poll(_SERVE_S)
                 self.poll()
             except Exception as error:  # without this thread nobody would hear of any delivery any more
                 _log.error("a delivery report could not be served", exc_info=error)

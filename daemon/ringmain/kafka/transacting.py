@@ -9,6 +9,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -16,11 +17,12 @@ from confluent_kafka import Producer as Client
 
 from ringmain.clock import monotonic_s
 from ringmain.errors import AppError, DeliveryFailed
+from ringmain.kafka.mail import Mail
 from ringmain.kafka.producer_properties import producer_properties
-from ringmain.kafka.producing import NAG_S, KafkaOutlet, Offer
+from ringmain.kafka.producing import NAG_S, Boxes, KafkaOutlet, Offer
 from ringmain.kafka.properties import Properties
 from ringmain.kafka.silent import Silent
-from ringmain.producer import Delivery, Outbox
+from ringmain.producer import Delivery, Plain
 
 STEP_S = 1.0
 """A step's time; one that needs longer is asked for again."""
@@ -139,11 +141,14 @@ class Transaction:
 class TransactionOutlet(KafkaOutlet):
     """One producer of the app, whose messages go into the transaction of the call that sends them."""
 
-    def __init__(
-        self, name: str, offer: Offer, outbox: Callable[[], Outbox | None], transaction: Transaction
-    ) -> None:
+    def __init__(self, name: str, offer: Offer, outbox: Boxes, transaction: Transaction) -> None:
         self._transaction = transaction
         super().__init__(name, offer, outbox)
+
+    @property
+    def plain(self) -> Plain:
+        """As all others."""
+        return partial(self.send, more=None)
 
     def send(
         self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
@@ -154,22 +159,21 @@ class TransactionOutlet(KafkaOutlet):
                 f"producer {self.name!r} sends within calls only on a transactional route: what is sent "
                 "elsewhere would be part of no transaction"
             )
-        if self._client is not self._transaction.client and not self.orphaned:
-            self._client = self._made()  # what was refused before its first transaction was made anew
-            self._produce = self._client.produce
+        if isinstance(self._mail, Mail) and self._mail.client is not self._transaction.client:
+            self._mail = self._made()  # what was refused before its first transaction was made anew
         return super().send(topic, value, key, more)
 
-    def explained(self, error: KafkaError, topic: str, body: bytes | None) -> DeliveryFailed:
+    def explained(self, error: KafkaError, topic: str, size_bytes: int) -> DeliveryFailed:
         """LOSS: a transaction that has failed takes nothing more, whoever sends: no fault of his."""
-        failure = super().explained(error, topic, body)
+        failure = super().explained(error, topic, size_bytes)
         failure.away = failure.away or error.code() in (KafkaError._STATE, KafkaError._FATAL)
         return failure
 
     def close(self) -> None:
         """The transaction closes its client."""
 
-    def _made(self) -> Client:
-        return self._transaction.client
+    def _made(self) -> Mail:
+        return Mail(self._transaction.client)
 
     def _renew(self) -> None:
         raise AppError(f"producer {self.name!r}: its transaction is lost, the call comes again")

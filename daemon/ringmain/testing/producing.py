@@ -8,19 +8,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
+from ringmain._fastpath import Outbox, Outboxes
 from ringmain.app import App
 from ringmain.config.pools import key_of
 from ringmain.config.schema import Config
 from ringmain.errors import DeliveryFailed
 from ringmain.formats import Encode, Sources, encoder, schema_text
 from ringmain.handle.plan import Plan
-from ringmain.handle.sending import Post, enclose, enclose_async, is_good, present_box, with_call
+from ringmain.handle.sending import enclose, enclose_async, is_good, present_box, with_call
 from ringmain.message import Message
 from ringmain.outgoing import settings_of
-from ringmain.producer import Delivery, Outbox, Producer, Sent
-from ringmain.rings import HandlerSide
+from ringmain.producer import Delivery, Plain, Producer
 from ringmain.signature import WANTS_MESSAGE, WANTS_ONLY_MESSAGE
 from ringmain.testing.results import Produced
 from ringmain.testing.values import header_pairs, key_bytes
@@ -66,19 +67,6 @@ class Tray:
             self.note(message_id, produced)
 
 
-class _Delivered(Delivery):
-    """A delivery that is done."""
-
-    __slots__ = ("place",)
-
-    def __init__(self, outlet: "TrayOutlet", outbox: Outbox | None, topic: str) -> None:
-        super().__init__(outlet, outbox)
-        self.place = Sent(topic, 0, -1)
-
-    def sent(self) -> Sent:
-        return self.place
-
-
 @dataclass
 class TrayOutlet:
     """The outlet of one producer."""
@@ -92,6 +80,11 @@ class TrayOutlet:
     def name(self) -> str:
         """The producer's."""
         return self.producer.name
+
+    @property
+    def plain(self) -> Plain:
+        """As all others."""
+        return partial(self.send, more=None)
 
     def send(
         self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
@@ -107,11 +100,11 @@ class TrayOutlet:
             partition=more.get("partition"),
             timestamp_ms=more.get("timestamp_ms"),
         )
-        delivery = _Delivered(self, self.box(), topic)
+        delivery = Delivery(self, self.box(), topic)
         if topic in self.tray.refused:
             delivery.fail(DeliveryFailed(self.producer.name, topic, self.tray.refused[topic]))
         else:
-            delivery.place = Sent(topic, produced.partition or 0, self.tray.put(produced))
+            delivery.lies(produced.partition or 0, self.tray.put(produced))
             delivery.arrive()
         return delivery
 
@@ -127,7 +120,7 @@ class Workshop:
         self.serving = ""
         """The key of the pool whose handler is called now; empty = none is."""
         self._app, self._config = app, config
-        self._posts: dict[str, Post] = {}
+        self._boxes: dict[str, Outboxes] = {}
         for producer in app.producers.values():
             producer.open_by(self._opened)
 
@@ -138,11 +131,9 @@ class Workshop:
         plan = attributed(plan)
         if plan.spec.is_async:
             return enclose_async(plan, set())
-        # Of the ring a post only wants what is still on its way, and here nothing ever is.
-        post = Post(cast(HandlerSide, None), plan.resolver)
-        post.open()
-        self._posts[key_of(plan.spec.name, plan.spec.channel)] = post
-        plan = enclose(plan, post, in_place=False)
+        boxes = Outboxes(is_good=is_good)  # nobody ever waits: here all is delivered at once
+        self._boxes[key_of(plan.spec.name, plan.spec.channel)] = boxes
+        plan = enclose(plan, boxes)
         return in_transactions(plan, self.tray) if plan.settings.transactional else plan
 
     def close(self) -> None:
@@ -157,8 +148,9 @@ class Workshop:
         return TrayOutlet(producer, encoder(settings.format, sources), self.tray, self._box)
 
     def _box(self) -> Outbox | None:
-        post = self._posts.get(self.serving)
-        return post.present_box() if post else present_box()
+        boxes = self._boxes.get(self.serving)
+        found: Outbox | None = boxes.present() if boxes else present_box()
+        return found
 
 
 def in_transactions(plan: Plan, tray: Tray) -> Plan:

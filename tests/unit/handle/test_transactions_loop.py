@@ -8,8 +8,9 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from ringmain import clock
+from ringmain._fastpath import Outboxes
 from ringmain.handle.resolve import is_counted
-from ringmain.handle.transacted import Boxes
+from ringmain.handle.transacted import Box
 from ringmain.handle.transactions import Kafka, Transactions
 from ringmain.kafka.producing import Offer
 from ringmain.kafka.transacting import Step, TransactionOutlet
@@ -36,13 +37,13 @@ class Client:
         self.sent.append(what)
 
 
-def outlet(boxes: Boxes, transaction: Any) -> TransactionOutlet:
+def outlet(boxes: Outboxes, transaction: Any) -> TransactionOutlet:
     offer = Offer("c", {}, lambda value, _topic: bytes(value))  # type: ignore[call-overload]
-    return TransactionOutlet("out", offer, boxes.of_call, transaction)
+    return TransactionOutlet("out", offer, boxes.present, transaction)
 
 
 def test_what_a_failed_transaction_does_not_take_is_no_fault_of_the_call_that_sends_it() -> None:
-    boxes = Boxes()
+    boxes = Outboxes(Box)
     out = outlet(boxes, SimpleNamespace(client=Client(KafkaError(KafkaError._STATE)), id="t"))
     boxes.begin()
     out.send("bills", b"x", None, None)
@@ -53,7 +54,7 @@ def test_what_a_failed_transaction_does_not_take_is_no_fault_of_the_call_that_se
 
 
 def test_a_client_that_was_made_anew_is_the_one_that_sends() -> None:
-    boxes, transaction = Boxes(), SimpleNamespace(client=Client(), id="t")
+    boxes, transaction = Outboxes(Box), SimpleNamespace(client=Client(), id="t")
     out = outlet(boxes, transaction)
     transaction.client = Client()
     boxes.begin()
@@ -105,7 +106,9 @@ class Scripted:
 class Stage:
     """The loop with one claim, on a clock of its own."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, call: Callable[[Boxes], object], count: int) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, call: Callable[[Outboxes], object], count: int
+    ) -> None:
         self.now_s, self.beats_s, self.batch = 100.0, [100.0], Batch(count)
         monkeypatch.setattr(clock, "monotonic_s", lambda: self.now_s)
         monkeypatch.setattr(clock, "sleep_s", self.pass_s)
@@ -114,7 +117,7 @@ class Stage:
             side=side, over=False, exit_code=None, room=500, end_by_s=1e9, beat=self.beat,
             leave_if_forked=lambda: None,
         )  # fmt: skip
-        self.boxes, self.call = Boxes(), call
+        self.boxes, self.call = Outboxes(Box), call
         self.ended: list[tuple[bool, float]] = []
 
     def pass_s(self, seconds: float) -> None:
@@ -149,7 +152,7 @@ class Stage:
 def test_offsets_that_are_refused_for_want_of_a_right_are_no_fault_of_the_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stage = Stage(monkeypatch, Boxes.of_call, 1)
+    stage = Stage(monkeypatch, Outboxes.present, 1)
     stage.serve(monkeypatch, Scripted(Step.REFUSED, "Broker: Topic authorization failed"))
     assert stage.batch.verdicts == {0: RETURNED}
     assert stage.ended == [(False, 0.0)]
@@ -158,7 +161,7 @@ def test_offsets_that_are_refused_for_want_of_a_right_are_no_fault_of_the_messag
 def test_between_slow_calls_of_one_claim_the_process_shows_life_and_hears_a_stop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def slow(_boxes: Boxes) -> None:
+    def slow(_boxes: Outboxes) -> None:
         stage.pass_s(CALL_S)
 
     stage = Stage(monkeypatch, slow, 40)

@@ -23,7 +23,7 @@ from ringmain.errors import DeliveryFailed
 from ringmain.message import Message
 from ringmain.middleware import compose
 from ringmain.outcome import Batch, Dead, Outcome, OutcomeValue, Pause, Retry, Skip, To
-from ringmain.producer import Delivery, Producer, Sent
+from ringmain.producer import Delivery, Producer
 from ringmain.tracing import tracing
 
 Handler = Callable[..., Any]
@@ -232,13 +232,6 @@ def test_spans_and_baggage_within_a_call_are_the_messages_and_nothing_is_left_af
     assert baggage.get_baggage("tenant") is None
 
 
-class Placed(Delivery):
-    """Lies at offset 7 of partition 2, once it is said to have arrived."""
-
-    def sent(self) -> Sent:
-        return Sent("audit", 2, 7)
-
-
 class Post:
     """An outlet that keeps what is sent."""
 
@@ -246,13 +239,14 @@ class Post:
 
     def __init__(self) -> None:
         self.sent: list[list[tuple[str, Any]]] = []
-        self.deliveries: list[Placed] = []
+        self.deliveries: list[Delivery] = []
 
     def send(self, topic: str, value: Any, key: Any, more: Any) -> Delivery:
         if value == b"refused":
             raise DeliveryFailed("audit", topic, "no room")
         self.sent.append(list((more or {}).get("headers", ())))
-        self.deliveries.append(Placed(self, None))
+        self.deliveries.append(Delivery(self, None, topic))
+        self.deliveries[-1].lies(2, 7)
         return self.deliveries[-1]
 
     def wait(self, delivery: Delivery, timeout_s: float | None) -> None: ...

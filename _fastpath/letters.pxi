@@ -1,0 +1,202 @@
+# Messages out without confluent_kafka's Python: the plain ones, and what became of each.
+#
+# Who enters: kafka/ makes Letters for each client that sends. What never happens here: control, and judgement:
+# whatever is not plain, or is refused, is for the client's own produce(), and says there why.
+
+from cpython.object cimport PyTypeObject
+from cpython.ref cimport Py_INCREF, Py_XDECREF
+from libc.string cimport strlen
+
+cdef extern from "Python.h":
+    object PyObject_CallFunctionObjArgs(object, ...)
+    const char *PyUnicode_AsUTF8AndSize(object, Py_ssize_t *) except NULL
+
+cdef extern from "letters.h" nogil:
+    ctypedef struct letter_box_t:
+        pass
+    ctypedef struct letter_t:
+        letter_t *next
+        void *outlet
+        void *outbox
+        void *topic
+        void *delivery
+        int64_t offset
+        int32_t partition
+        int err
+        size_t len
+
+    letter_t *letters_take(letter_box_t *box)
+    letter_t *letter_make(letter_box_t *box, const char *value, size_t len)
+    int letter_send(rd_kafka_t *, const char *topic, letter_t *, const char *key, size_t key_len)
+
+
+@cython.final
+cdef class Letters:
+    """One client's way in and back: bind(), make the Producer with the plugin, capture() it.
+
+    `kind`: the subclass of Posted that post() makes. Where any of it fails (another build of the client) `available`
+    stays False, `reason` says why, and post() takes nothing.
+    """
+    cdef readonly bint available
+    cdef readonly str reason
+    cdef type kind
+    cdef object client              # lives as long as this does
+    cdef rd_kafka_t *rk
+    cdef letter_box_t *box
+    cdef readonly int out           # sent, and not collected yet
+    cdef list told
+
+    def __cinit__(self, type kind not None):
+        if not issubclass(kind, Posted):
+            raise TypeError(f"{kind.__name__} is not made of Posted")
+        self.kind, self.reason, self.told = kind, "not captured yet", []
+        self.box = <letter_box_t *>calloc(1, sizeof(letter_t *))
+        if self.box is NULL:
+            raise MemoryError("no memory for a producer's letters")
+
+    def __dealloc__(self):
+        # LOSS: what is still on its way comes back here when the client ends, which is after this: then it stays.
+        if self.out == 0:
+            free(self.box)
+
+    def bind(self, str path):
+        """As Drain.bind()."""
+        self.reason = why_unbound(path)
+        return not self.reason
+
+    def capture(self, client):
+        """Takes up the handle of this client, made after bind() with the plugin named. True = available."""
+        cdef int place = drain_find_client(<void *>client)
+        self.client, self.available = client, place >= 0
+        self.rk = drain_client(place) if self.available else NULL
+        self.reason = "" if self.available else "the plugin was not handed this producer's handle"
+        return self.available
+
+    cpdef Posted post(self, outlet, Outbox outbox, topic, value, key):
+        """Put one on its way: its delivery; None = not so: it is not plain, or there is no room, or it is refused.
+
+        ValueError, UnicodeEncodeError: the topic or key is no text.
+        """
+        cdef const char *name
+        cdef const char *key_at = NULL
+        cdef Py_ssize_t size = 0, key_size = 0
+        cdef letter_t *letter
+        cdef Posted delivery
+        if not self.available or type(topic) is not str or type(value) is not bytes:
+            return None
+        name = PyUnicode_AsUTF8AndSize(topic, &size)
+        if <Py_ssize_t>strlen(name) != size:
+            return None
+        if type(key) is str:
+            key_at = PyUnicode_AsUTF8AndSize(key, &key_size)
+        elif type(key) is bytes:
+            key_at, key_size = PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)
+        elif key is not None:
+            return None
+        delivery = new_posted(self.kind)
+        letter = letter_make(self.box, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+        if letter is NULL:
+            raise MemoryError("no memory for a message to send")
+        if letter_send(self.rk, name, letter, key_at, key_size):
+            free(letter)
+            return None
+        # ORDER: it may be back by now, but is taken out under the interpreter's lock only, which we hold.
+        self.out += 1
+        count_posted(delivery, outlet, outbox, topic)
+        delivery.letter, letter.delivery = letter, <void *>delivery
+        letter.outlet, letter.topic = <void *>outlet, <void *>topic
+        letter.outbox = <void *>outbox if outbox is not None else NULL
+        Py_INCREF(outlet)
+        Py_INCREF(topic)
+        if outbox is not None:
+            Py_INCREF(outbox)
+        return delivery
+
+    def collect(self):
+        """Count what has come back. Returns those of which somebody must be told: (Posted, error's code, bytes).
+
+        Theirs is it to say so, by end(): they count as on their way until then.
+        """
+        cdef letter_t *letter = letters_take(self.box)
+        cdef letter_t *following
+        trouble = None
+        while letter is not NULL:
+            following = letter.next
+            self.out -= 1
+            try:
+                opened(self, letter)
+            except BaseException as error:
+                trouble = error         # LOSS: of the others nobody would ever hear
+            Py_XDECREF(<PyObject *>letter.outlet)
+            Py_XDECREF(<PyObject *>letter.topic)
+            Py_XDECREF(<PyObject *>letter.outbox)
+            free(letter)
+            letter = following
+        if trouble is not None:
+            raise trouble
+        told, self.told = self.told, []
+        return told
+
+
+cdef Posted new_posted(type kind):
+    # PERF: what kind() does, without looking for __init__.
+    arguments = ()
+    return <Posted>(<PyTypeObject *>kind).tp_new(kind, <PyObject *>arguments, NULL)
+
+
+cdef int opened(Letters self, letter_t *letter) except -1:
+    cdef Posted delivery
+    cdef Outbox outbox = <Outbox>letter.outbox if letter.outbox is not NULL else None
+    if letter.delivery is NULL:
+        if letter.err == 0:
+            if outbox is not None:
+                outbox.one_fewer()
+            return 0
+        delivery = new_posted(self.kind)
+        count_posted(delivery, <object>letter.outlet, None, <object>letter.topic)
+        delivery.outbox, delivery.counted = outbox, outbox is not None
+    else:
+        delivery = <Posted>letter.delivery
+        delivery.letter = NULL
+    if letter.err == 0:
+        delivery.lies(letter.partition, letter.offset)
+    if letter.err or delivery.waiters:
+        self.told.append((delivery, letter.err, letter.len))
+        return 0
+    delivery.done = True
+    if outbox is not None:
+        outbox.let_go(delivery)
+    return 0
+
+
+@cython.final
+cdef class Sender:
+    """One outlet's shortest way for a message of nothing but value and key.
+
+    `letters`: None = there is none, now. `encode`: (value, topic) -> bytes, or, if `by_value`, of the value alone.
+    `outbox`: Outboxes, or what gives the call's outbox. All that does not go so goes by the outlet's own send().
+    """
+    cdef public Letters letters
+    cdef object outlet, encode, outbox
+    cdef Outboxes boxes
+    cdef bint by_value
+
+    def __init__(self, outlet, encode, bint by_value, outbox):
+        self.outlet, self.encode, self.by_value, self.outbox = outlet, encode, by_value, outbox
+        self.boxes = outbox if isinstance(outbox, Outboxes) else None
+
+    def send(self, topic, value, key=None):
+        """Put one on its way: its delivery."""
+        if value is not None and self.letters is not None:
+            if type(value) is not bytes:
+                value = self.encoded(topic, value)
+            outbox = self.boxes.present() if self.boxes is not None else self.outbox()
+            posted = self.letters.post(self.outlet, outbox, topic, value, key)
+            if posted is not None:
+                return posted
+        return self.outlet.send(topic, value, key, None)
+
+    cdef object encoded(self, topic, value):
+        if self.by_value:
+            return PyObject_CallOneArg(self.encode, value)
+        return PyObject_CallFunctionObjArgs(self.encode, <PyObject *>value, <PyObject *>topic, NULL)

@@ -1,0 +1,102 @@
+"""One client that sends, with the way past its Python, and what stands for it in a process that was forked.
+
+producing.py enters. Plain messages go by Letters, all others by the client's own produce(), as does whatever
+Letters do not take: there the client says why. No message is judged here, and none waits.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from confluent_kafka import KafkaException, cimpl
+from confluent_kafka import Producer as Client
+
+from ringmain import _fastpath
+from ringmain._fastpath import Letters, Posted
+from ringmain.errors import AppError
+from ringmain.kafka.reading import PLUGIN
+from ringmain.kafka.silent import Silent
+
+Told = Callable[[Any, int, int], None]
+"""What became of one that somebody is to be told of: the delivery, librdkafka's code (0 = well), bytes."""
+
+
+class Mail:
+    """A client, and its letters if there are any."""
+
+    def __init__(self, client: Client, letters: Letters | None = None, told: Told | None = None) -> None:
+        self.client, self.letters, self._told = client, letters, told
+        self._back = deque[tuple[Any, int, int]]()
+        self.broken = False
+        """Whether the client has said that it is beyond repair."""
+        self.produce = client.produce
+        self.post: Callable[..., Any] = _takes_nothing if letters is None else letters.post
+        """(outlet, outbox, topic, value, key) -> its delivery; None = not so: produce() it."""
+
+    def __len__(self) -> int:
+        """Messages that have no report yet, or whose report nobody has heard."""
+        return len(self.client) + len(self._back)
+
+    def poll(self, timeout_s: float) -> bool:
+        """Serve the reports that come within so long; whether there were any of the client's own."""
+        return self._serve(self.client.poll, timeout_s) > 0
+
+    def flush(self, timeout_s: float) -> None:
+        """Send what waits for company, and serve the reports that come within so long."""
+        self._serve(self.client.flush, timeout_s)
+
+    def purge(self) -> None:
+        """Give up what has no report yet: the next look finds one."""
+        self.client.purge()
+
+    def _serve(self, step: Callable[[float], int], timeout_s: float) -> int:
+        try:
+            served = step(timeout_s)
+        except KafkaException as failed:
+            # The client raises what is fatal to whoever happens to look; all is reported nevertheless.
+            if not failed.args[0].fatal():
+                raise
+            self.broken, served = True, 1
+        if self.letters is not None and self._told is not None:
+            self._back += self.letters.collect()
+            while self._back:  # LOSS: should one raise, the others are told of at the next look
+                self._told(*self._back.popleft())
+        return served
+
+
+def mail(properties: Mapping[str, Any], kind: type[Posted], told: Told, direct: bool = True) -> Mail:
+    """A new client. Raises what it raises. `direct`: with letters, if it can be reached so."""
+    letters = Letters(kind)
+    plugin = {PLUGIN: _fastpath.__file__} if direct and letters.bind(cimpl.__file__) else {}
+    client = Client({"log_level": "0", **properties, **plugin}, logger=Silent())
+    return Mail(client, letters if letters.capture(client) else None, told)
+
+
+def _takes_nothing(*_message: Any) -> None:
+    return None
+
+
+class Orphan:
+    """What stands for a client in a process that a handler forked."""
+
+    broken = False
+    letters = None
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __len__(self) -> int:
+        return 0
+
+    def post(self, *_message: Any, **_more: Any) -> NoReturn:
+        """Refused, and so is all the rest."""
+        raise forked(self._name)
+
+    produce = poll = flush = purge = post
+
+
+def forked(name: str) -> AppError:
+    """Why nothing is sent here."""
+    return AppError(
+        f"producer {name!r} cannot be used in a process that a handler forked: send in the handler"
+    )

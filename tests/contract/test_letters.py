@@ -1,0 +1,190 @@
+"""Messages past the client's Python: none is forgotten, whoever lets go of what, and whatever is said."""
+
+import gc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from ringmain import DeliveryFailed, Producer
+from ringmain._fastpath import Letters, Outbox
+from ringmain.kafka.mail import Mail
+from ringmain.kafka.producing import KafkaDelivery, KafkaOutlet, Offer, Outlets
+from support.kafka_server import KafkaServer
+from support.ports import free_ports
+from support.topic_contents import contents, values
+from support.waiting import eventually
+
+DEADLINE_S = 30.0
+NOWHERE = {"topic.metadata.propagation.max.ms": "500"}
+
+
+class Stage:
+    """One producer, its outlet, and the outbox of whatever call is just sending."""
+
+    def __init__(self, bootstrap: str, properties: dict[str, str]) -> None:
+        self.box: Outbox | None = Outbox()
+        self.failures: list[str] = []
+        offer = Offer("test.out", {"bootstrap.servers": bootstrap, **properties}, lambda *_: b"")
+        self.outlets = Outlets({"out": offer}, self._made)
+        self.producer = Producer("out", "app.py:1")
+        self.producer.open_by(self.outlets.open)
+        self.outlet = self.outlets.open(self.producer)
+
+    def _made(self, name: str, offer: Offer) -> KafkaOutlet:
+        return KafkaOutlet(name, offer, lambda: self.box)
+
+    @property
+    def letters(self) -> Letters:
+        mail = self.outlet._mail
+        assert mail.letters is not None, "this client cannot be reached past its Python"
+        return mail.letters
+
+
+@pytest.fixture
+def stage(kafka: KafkaServer) -> Iterator[Callable[..., Stage]]:
+    made: list[Stage] = []
+
+    def make(bootstrap: str = "", **properties: str) -> Stage:
+        made.append(Stage(bootstrap or kafka.bootstrap, properties))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.outlets.close()
+
+
+def test_what_nobody_holds_is_counted_all_the_same(kafka: KafkaServer, stage: Any) -> None:
+    topic, one = kafka.create_topic(), stage()
+    for number in range(1000):
+        one.producer.send(topic, b"%d" % number, "key")
+    assert one.letters.out == 1000 - len(one.letters.collect())
+    assert one.outlets.flush(DEADLINE_S) == 0
+    assert (one.box.waiting, one.box.failed, one.letters.out) == (0, [], 0)
+    assert values(kafka, topic) == [b"%d" % number for number in range(1000)]
+
+
+def test_a_failure_of_what_nobody_holds_is_the_outboxs(stage: Any) -> None:
+    one = stage(**NOWHERE)
+    for _ in range(3):
+        one.producer.send("nowhere", b"x")
+    assert one.outlets.flush(DEADLINE_S) == 0
+    assert ["no such topic" in str(failure) for failure in one.box.failed] == [True] * 3
+    assert one.letters.out == 0
+
+
+def test_a_failure_that_is_nobodys_is_said(stage: Any, caplog: pytest.LogCaptureFixture) -> None:
+    one = stage(**NOWHERE)
+    one.box = None
+    one.producer.send("nowhere", b"x")
+    assert one.outlets.flush(DEADLINE_S) == 0
+    gc.collect()
+    assert [line.message for line in caplog.records if line.levelname == "ERROR"] == ["message not delivered"]
+
+
+def test_what_is_given_up_has_failed_and_leaves_nothing_behind(stage: Any) -> None:
+    (port,) = free_ports(1)
+    one = stage(f"127.0.0.1:{port}")
+    kept = [one.producer.send("anywhere", b"x") for _ in range(10)]
+    one.outlets.close()
+    assert one.letters.out == 0
+    assert all(sent.done for sent in kept)
+    assert len(one.box.failed) == 10
+    with pytest.raises(DeliveryFailed, match="this process ended first"):
+        kept[0].result()
+    assert len(one.box.failed) == 9, "who was told of it has judged"
+
+
+def test_a_client_that_ends_with_letters_under_way_leaves_nobody_hanging(stage: Any) -> None:
+    (port,) = free_ports(1)
+    one = stage(f"127.0.0.1:{port}")
+    sent = one.producer.send("anywhere", b"x")
+    one.outlets._open = {}
+    one.outlet = None
+    one.producer.open_by(None)
+    gc.collect()
+    assert not sent.done
+    with pytest.raises(TimeoutError):
+        sent.result(0.1)
+
+
+@pytest.mark.parametrize("key", [None, "", b"", "text", b"bytes", "ütf"])
+def test_keys_and_values_arrive_as_they_are(kafka: KafkaServer, stage: Any, key: bytes | str | None) -> None:
+    topic, one = kafka.create_topic(), stage()
+    for value in (b"", b"x", b"\0" * 10, b"x" * 100_000):
+        one.producer.send(topic, value, key).result(DEADLINE_S)
+    expected = key.encode() if isinstance(key, str) else key
+    found = contents(kafka, topic)
+    assert [message.key() for message in found] == [expected] * 4
+    assert [message.value() for message in found] == [b"", b"x", b"\0" * 10, b"x" * 100_000]
+    assert one.letters.out == 0
+
+
+@pytest.mark.parametrize(
+    ("topic", "key", "error"),
+    [
+        ("nul\0", None, ValueError),
+        (b"bytes", None, TypeError),
+        ("fine", 7, TypeError),
+        ("fine", "\ud800", UnicodeEncodeError),
+        ("\ud800", None, UnicodeEncodeError),
+    ],
+)
+def test_what_is_no_topic_or_key_is_told_to_who_sends_it(
+    stage: Any, topic: Any, key: Any, error: Any
+) -> None:
+    one = stage()
+    with pytest.raises(error):
+        one.producer.send(topic, b"x", key)
+    assert (one.box.waiting, one.box.failed, len(one.outlet._mail)) == (0, [], 0)
+
+
+def test_both_ways_keep_one_order(kafka: KafkaServer, stage: Any) -> None:
+    topic, one = kafka.create_topic(), stage()
+    for number in range(300):
+        headers = [("n", b"1")] if number % 3 == 0 else None
+        one.producer.send(topic, b"%d" % number, headers=headers)
+    assert one.outlets.flush(DEADLINE_S) == 0
+    assert values(kafka, topic) == [b"%d" % number for number in range(300)]
+
+
+def test_a_waiter_that_raises_costs_no_other_its_report(kafka: KafkaServer, stage: Any) -> None:
+    topic, one = kafka.create_topic(), stage()
+
+    def trip() -> None:
+        raise RuntimeError("tripped")
+
+    sent = [one.producer.send(topic, b"x") for _ in range(100)]
+    for n in range(0, 100, 7):
+        sent[n].wake(trip)
+
+    def served() -> bool:
+        try:
+            return bool(one.outlets.flush(0.1) == 0)
+        except RuntimeError:
+            return False
+
+    assert eventually(served)
+    assert all(delivery.done for delivery in sent)
+    assert one.box.waiting == 0
+
+
+def test_a_client_that_is_beyond_repair_says_so_to_the_next_who_sends() -> None:
+    """confluent_kafka raises a fatal error out of whatever poll() happens to serve it."""
+
+    class Client:
+        produce = None
+
+        def poll(self, _timeout_s: float) -> int:
+            raise KafkaException(KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "not you", fatal=True))
+
+    mail = Mail(Client())  # type: ignore[arg-type]
+    assert mail.poll(0)
+    assert mail.broken
+
+
+def test_letters_make_deliveries_and_nothing_else() -> None:
+    with pytest.raises(TypeError, match="int is not made of Posted"):
+        Letters(int)  # type: ignore[type-var]
+    assert not Letters(KafkaDelivery).capture(object())
