@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from ringmain import DeliveryFailed, Producer
 from ringmain._fastpath import Letters, Outbox
 from ringmain.kafka.mail import Mail
-from ringmain.kafka.producing import KafkaDelivery, KafkaOutlet, Offer, Outlets
+from ringmain.kafka.producing import KafkaDelivery, KafkaOutlet, Offer, Outlets, told
 from support.kafka_server import KafkaServer
 from support.ports import free_ports
 from support.topic_contents import contents, values
@@ -179,9 +179,11 @@ def test_a_client_that_is_beyond_repair_says_so_to_the_next_who_sends() -> None:
         def poll(self, _timeout_s: float) -> int:
             raise KafkaException(KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "not you", fatal=True))
 
-    mail = Mail(Client())  # type: ignore[arg-type]
+    said: list[KafkaError] = []
+    mail = Mail(Client(), said.append, told)  # type: ignore[arg-type]
     assert mail.poll(0)
     assert mail.broken
+    assert [error.str() for error in said] == ["not you"]
 
 
 def test_letters_make_deliveries_and_nothing_else() -> None:

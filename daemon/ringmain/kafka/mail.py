@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from confluent_kafka import KafkaException, cimpl
+from confluent_kafka import KafkaError, KafkaException, cimpl
 from confluent_kafka import Producer as Client
 
 from ringmain import _fastpath
@@ -19,13 +19,15 @@ from ringmain.kafka.silent import Silent
 
 Told = Callable[[Any, int, int], None]
 """What became of one that somebody is to be told of: the delivery, librdkafka's code (0 = well), bytes."""
+Nag = Callable[[KafkaError], None]
+"""The client has trouble."""
 
 
 class Mail:
     """A client, and its letters if there are any."""
 
-    def __init__(self, client: Client, letters: Letters | None = None, told: Told | None = None) -> None:
-        self.client, self.letters, self._told = client, letters, told
+    def __init__(self, client: Client, nag: Nag, told: Told, letters: Letters | None = None) -> None:
+        self.client, self.letters, self._nag, self._told = client, letters, nag, told
         self._back = deque[tuple[Any, int, int]]()
         self.broken = False
         """Whether the client has said that it is beyond repair."""
@@ -57,19 +59,20 @@ class Mail:
             if not failed.args[0].fatal():
                 raise
             self.broken, served = True, 1
-        if self.letters is not None and self._told is not None:
+            self._nag(failed.args[0])
+        if self.letters is not None:
             self._back += self.letters.collect()
             while self._back:  # LOSS: should one raise, the others are told of at the next look
                 self._told(*self._back.popleft())
         return served
 
 
-def mail(properties: Mapping[str, Any], kind: type[Posted], told: Told, direct: bool = True) -> Mail:
-    """A new client. Raises what it raises. `direct`: with letters, if it can be reached so."""
-    letters = Letters(kind)
-    plugin = {PLUGIN: _fastpath.__file__} if direct and letters.bind(cimpl.__file__) else {}
-    client = Client({"log_level": "0", **properties, **plugin}, logger=Silent())
-    return Mail(client, letters if letters.capture(client) else None, told)
+def mail(properties: Mapping[str, str], nag: Nag, told: Told, kind: type[Posted] | None) -> Mail:
+    """A new client. Raises what it raises. `kind`: what its letters make; None = there are none."""
+    letters = None if kind is None else Letters(kind)
+    plugin = {PLUGIN: _fastpath.__file__} if letters and letters.bind(cimpl.__file__) else {}
+    client = Client({"log_level": "0", **properties, **plugin, "error_cb": nag}, logger=Silent())
+    return Mail(client, nag, told, letters if letters and letters.capture(client) else None)
 
 
 def _takes_nothing(*_message: Any) -> None:

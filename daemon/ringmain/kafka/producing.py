@@ -288,11 +288,11 @@ class KafkaOutlet:
         offer = self._offer
         properties = producer_properties(offer.client_id, offer.properties, rushes=self.rushes)
         try:
-            return mail({**properties, "error_cb": self._nag}, KafkaDelivery, told, offer.direct)
+            return mail(properties, self.nag, told, KafkaDelivery if offer.direct else None)
         except (KafkaException, ValueError, TypeError) as refused:
             raise AppError(f"producer {self.name!r} cannot be made: {refused}") from None
 
-    def _nag(self, error: KafkaError) -> None:
+    def nag(self, error: KafkaError) -> None:
         """Kafka is away, or refuses: said once and then every minute."""
         self._trouble = _WORDS.get(error.code(), error.str())
         if (now_s := monotonic_s()) >= self._nag_at_s:

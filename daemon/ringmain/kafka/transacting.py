@@ -19,7 +19,7 @@ from ringmain.clock import monotonic_s
 from ringmain.errors import AppError, DeliveryFailed
 from ringmain.kafka.mail import Mail
 from ringmain.kafka.producer_properties import producer_properties
-from ringmain.kafka.producing import NAG_S, Boxes, KafkaOutlet, Offer
+from ringmain.kafka.producing import NAG_S, Boxes, KafkaOutlet, Offer, told
 from ringmain.kafka.properties import Properties
 from ringmain.kafka.silent import Silent
 from ringmain.producer import Delivery, Plain
@@ -173,7 +173,7 @@ class TransactionOutlet(KafkaOutlet):
         """The transaction closes its client."""
 
     def _made(self) -> Mail:
-        return Mail(self._transaction.client)
+        return Mail(self._transaction.client, self.nag, told)
 
     def _renew(self) -> None:
         raise AppError(f"producer {self.name!r}: its transaction is lost, the call comes again")
