@@ -22,6 +22,7 @@ from processes import cpu_s
 from support.kafka_server import KafkaServer
 from support.sources import PACKAGE
 
+CALIBRATION_S = 3.0
 LOOK_S = 0.005
 STALL_S = 60.0
 STOP_S = 30.0
@@ -192,13 +193,16 @@ def verify(client: Client, backlog: Backlog) -> None:
 
 
 def calibrate(target_s: float) -> int:
-    """How far spin() must count so that it takes this long here and now, neighbours aside."""
-    spins = 1000
-    for _ in range(5):
+    """How far spin() must count so that it takes this long here and now, neighbours aside.
+
+    A shared machine has two speeds, and may keep to either for seconds: the faster one of some seconds counts.
+    """
+    spins, found, until_s = 1000, list[int](), time.monotonic() + CALIBRATION_S
+    while time.monotonic() < until_s:
         times = []
         for _ in range(200):
             began_ns = time.perf_counter_ns()
             sum(range(spins))
             times.append(time.perf_counter_ns() - began_ns)
-        spins = max(1, round(spins * target_s * 1e9 / sorted(times)[len(times) // 10]))
-    return spins
+        found.append(spins := max(1, round(spins * target_s * 1e9 / sorted(times)[len(times) // 10])))
+    return sorted(found)[len(found) * 9 // 10]

@@ -21,7 +21,7 @@ from ringmain.rings import CourierSide
 from ringmain.seat import Seat
 
 _BEAT_S = 1.0
-_LINGER_S = 0.02
+_LINGER_S = 0.04
 _FEW = 64
 """PERF: after so few the courier rests a moment, so that what fails next goes together: a wake for each, and
 a write for each in RabbitMQ, would cost the handlers more than the failed call. Where an order is kept the
