@@ -69,7 +69,10 @@ cdef class Letters:
         cdef int place = drain_find_client(<void *>client)
         self.client, self.available = client, place >= 0
         self.rk = drain_client(place) if self.available else NULL
-        self.reason = "" if self.available else "the plugin was not handed this producer's handle"
+        if self.available:
+            self.reason = ""
+        elif not self.reason:
+            self.reason = "the plugin was not handed this producer's handle"
         return self.available
 
     cpdef Posted post(self, outlet, Outbox outbox, topic, value, key):

@@ -2,10 +2,11 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, cimpl
 
 from ringmain import DeliveryFailed, Producer
 from ringmain._fastpath import Letters, Outbox
@@ -189,4 +190,21 @@ def test_a_client_that_is_beyond_repair_says_so_to_the_next_who_sends() -> None:
 def test_letters_make_deliveries_and_nothing_else() -> None:
     with pytest.raises(TypeError, match="int is not made of Posted"):
         Letters(int)  # type: ignore[type-var]
-    assert not Letters(KafkaDelivery).capture(object())
+    letters = Letters(KafkaDelivery)
+    assert letters.bind(cimpl.__file__)
+    assert not letters.capture(object())
+    assert letters.reason == "the plugin was not handed this producer's handle"
+
+
+def test_a_client_of_another_build_sends_all_the_same_and_says_it_once(
+    kafka: KafkaServer, stage: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    unreachable = SimpleNamespace(bind=lambda _: False, capture=lambda _: False, reason="another build")
+    monkeypatch.setattr("ringmain.kafka.mail.Letters", lambda _kind: unreachable)
+    topic, one = kafka.create_topic(), stage()
+    for number in range(10):
+        one.producer.send(topic, b"%d" % number)
+    assert one.outlets.flush(DEADLINE_S) == 0
+    assert values(kafka, topic) == [b"%d" % number for number in range(10)]
+    said = [line for line in caplog.records if "Python objects" in line.message]
+    assert [line.__dict__["reason"] for line in said] == ["another build"]

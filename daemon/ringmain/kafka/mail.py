@@ -29,6 +29,8 @@ class Mail:
     def __init__(self, client: Client, nag: Nag, told: Told, letters: Letters | None = None) -> None:
         self.client, self.letters, self._nag, self._told = client, letters, nag, told
         self._back = deque[tuple[Any, int, int]]()
+        self.slow_because = ""
+        """Why nothing goes past the client's Python; "" = it does, or is not wanted."""
         self.broken = False
         """Whether the client has said that it is beyond repair."""
         self.produce = client.produce
@@ -72,7 +74,11 @@ def mail(properties: Mapping[str, str], nag: Nag, told: Told, kind: type[Posted]
     letters = None if kind is None else Letters(kind)
     plugin = {PLUGIN: _fastpath.__file__} if letters and letters.bind(cimpl.__file__) else {}
     client = Client({"log_level": "0", **properties, **plugin, "error_cb": nag}, logger=Silent())
-    return Mail(client, nag, told, letters if letters and letters.capture(client) else None)
+    if letters is None or letters.capture(client):
+        return Mail(client, nag, told, letters)
+    made = Mail(client, nag, told)
+    made.slow_because = letters.reason
+    return made
 
 
 def _takes_nothing(*_message: Any) -> None:

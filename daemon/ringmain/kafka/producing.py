@@ -288,9 +288,13 @@ class KafkaOutlet:
         offer = self._offer
         properties = producer_properties(offer.client_id, offer.properties, rushes=self.rushes)
         try:
-            return mail(properties, self.nag, told, KafkaDelivery if offer.direct else None)
+            made = mail(properties, self.nag, told, KafkaDelivery if offer.direct else None)
         except (KafkaException, ValueError, TypeError) as refused:
             raise AppError(f"producer {self.name!r} cannot be made: {refused}") from None
+        if made.slow_because:
+            said = {"producer": self.name, "reason": made.slow_because}
+            _log.warning("messages are sent through Python objects", extra=said)
+        return made
 
     def nag(self, error: KafkaError) -> None:
         """Kafka is away, or refuses: said once and then every minute."""
