@@ -195,7 +195,7 @@ def verify(client: Client, backlog: Backlog) -> None:
 def calibrate(target_s: float) -> int:
     """How far spin() must count so that it takes this long here and now, neighbours aside.
 
-    A shared machine has two speeds, and may keep to either for seconds: the faster one of some seconds counts.
+    A shared machine has two speeds, and keeps to either for seconds: the faster one of some seconds counts.
     """
     spins, found, until_s = 1000, list[int](), time.monotonic() + CALIBRATION_S
     while time.monotonic() < until_s:
