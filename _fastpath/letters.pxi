@@ -177,7 +177,8 @@ cdef class Sender:
     """One outlet's shortest way for a message of nothing but value and key.
 
     `letters`: None = there is none, now. `encode`: (value, topic) -> bytes, or, if `by_value`, of the value alone.
-    `outbox`: Outboxes, or what gives the call's outbox. All that does not go so goes by the outlet's own send().
+    `outbox`: Outboxes, or what gives the call's outbox. All that does not go so goes by the outlet's own send(), or by its
+    put() if it is encoded already.
     """
     cdef public Letters letters
     cdef object outlet, encode, outbox
@@ -190,14 +191,16 @@ cdef class Sender:
 
     def send(self, topic, value, key=None):
         """Put one on its way: its delivery."""
-        if value is not None and self.letters is not None:
-            if type(value) is not bytes:
-                value = self.encoded(topic, value)
-            outbox = self.boxes.present() if self.boxes is not None else self.outbox()
-            posted = self.letters.post(self.outlet, outbox, topic, value, key)
-            if posted is not None:
-                return posted
-        return self.outlet.send(topic, value, key, None)
+        cdef Letters letters
+        if value is None or self.letters is None:
+            return self.outlet.send(topic, value, key, None)
+        if not isinstance(value, bytes):
+            value = self.encoded(topic, value)
+        outbox = self.boxes.present() if self.boxes is not None else self.outbox()
+        # ORDER: looked at again: what encodes is anybody's code, another thread's or a fork may come in between.
+        letters = self.letters
+        posted = letters.post(self.outlet, outbox, topic, value, key) if letters is not None else None
+        return self.outlet.put(topic, value, key, None) if posted is None else posted
 
     cdef object encoded(self, topic, value):
         if self.by_value:

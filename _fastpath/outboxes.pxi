@@ -84,14 +84,14 @@ cdef class Posted:
     cdef public object unheard      # who says its failure if nobody asks
     cdef readonly object outlet
     cdef readonly Outbox outbox     # None = no call's
-    cdef readonly str topic
+    cdef readonly object topic      # a str, or of a class made of it
     cdef readonly int partition
     cdef readonly long long offset
     cdef bint counted               # its outbox counts it as on its way ...
     cdef int mark                   # ... and knows its failure by this; 0 = it has none
     cdef letter_t *letter           # while it is one
 
-    def __init__(self, outlet, Outbox outbox, str topic):
+    def __init__(self, outlet, Outbox outbox, topic):
         count_posted(self, outlet, outbox, topic)
 
     def __dealloc__(self):
@@ -111,7 +111,7 @@ cdef class Posted:
             waiter()
 
 
-cdef int count_posted(Posted self, outlet, Outbox outbox, str topic) except -1:
+cdef int count_posted(Posted self, outlet, Outbox outbox, topic) except -1:
     self.outlet, self.outbox, self.topic, self.waiters = outlet, outbox, topic, ()
     self.partition = self.offset = -1
     if outbox is not None:

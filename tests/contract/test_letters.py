@@ -1,7 +1,9 @@
 """Messages past the client's Python: none is forgotten, whoever lets go of what, and whatever is said."""
 
 import gc
+import json
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, cimpl
 
 from ringmain import DeliveryFailed, Producer
 from ringmain._fastpath import Letters, Outbox
+from ringmain.codec import ByValue
 from ringmain.kafka.mail import Mail
 from ringmain.kafka.producing import KafkaDelivery, KafkaOutlet, Offer, Outlets, told
 from support.kafka_server import KafkaServer
@@ -24,10 +27,10 @@ NOWHERE = {"topic.metadata.propagation.max.ms": "500"}
 class Stage:
     """One producer, its outlet, and the outbox of whatever call is just sending."""
 
-    def __init__(self, bootstrap: str, properties: dict[str, str]) -> None:
+    def __init__(self, bootstrap: str, encode: Any, properties: dict[str, str]) -> None:
         self.box: Outbox | None = Outbox()
         self.failures: list[str] = []
-        offer = Offer("test.out", {"bootstrap.servers": bootstrap, **properties}, lambda *_: b"")
+        offer = Offer("test.out", {"bootstrap.servers": bootstrap, **properties}, encode)
         self.outlets = Outlets({"out": offer}, self._made)
         self.producer = Producer("out", "app.py:1")
         self.producer.open_by(self.outlets.open)
@@ -47,8 +50,8 @@ class Stage:
 def stage(kafka: KafkaServer) -> Iterator[Callable[..., Stage]]:
     made: list[Stage] = []
 
-    def make(bootstrap: str = "", **properties: str) -> Stage:
-        made.append(Stage(bootstrap or kafka.bootstrap, properties))
+    def make(bootstrap: str = "", encode: Any = lambda *_: b"encoded", **properties: str) -> Stage:
+        made.append(Stage(bootstrap or kafka.bootstrap, encode, properties))
         return made[-1]
 
     yield make
@@ -120,6 +123,33 @@ def test_keys_and_values_arrive_as_they_are(kafka: KafkaServer, stage: Any, key:
     assert [message.key() for message in found] == [expected] * 4
     assert [message.value() for message in found] == [b"", b"x", b"\0" * 10, b"x" * 100_000]
     assert one.letters.out == 0
+
+
+class Blob(bytes):
+    """Bytes by another name."""
+
+
+def test_what_is_made_of_bytes_is_sent_as_it_is(kafka: KafkaServer, stage: Any) -> None:
+    topic, one = kafka.create_topic(), stage()
+    for _ in range(3):  # the first one opens the producer, and goes another way
+        one.producer.send(topic, Blob(b"as it is"))
+    assert one.outlets.flush(DEADLINE_S) == 0
+    assert values(kafka, topic) == [b"as it is"] * 3
+
+
+def test_a_value_is_encoded_once_whatever_comes_of_it(kafka: KafkaServer, stage: Any) -> None:
+    """A codec that makes text of a value is taken at its word."""
+    topic, one = kafka.create_topic(), stage(encode=ByValue(json.dumps))  # type: ignore[arg-type]
+    for _ in range(3):
+        one.producer.send(topic, [1])
+    assert one.outlets.flush(DEADLINE_S) == 0
+    assert values(kafka, topic) == [b"[1]"] * 3
+
+
+def test_a_topic_may_be_of_a_class_made_of_text(kafka: KafkaServer, stage: Any) -> None:
+    topic, one = StrEnum("Topics", {"BILLS": kafka.create_topic()}).BILLS, stage()  # type: ignore[attr-defined]
+    sent = [one.producer.send(topic, b"x", partition=partition) for partition in (None, 0, None)]
+    assert [delivery.result(DEADLINE_S).topic for delivery in sent] == [topic] * 3
 
 
 @pytest.mark.parametrize(

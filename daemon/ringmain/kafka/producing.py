@@ -162,6 +162,12 @@ class KafkaOutlet:
     ) -> Delivery:
         """Put one on its way."""
         body = value if value is None or isinstance(value, bytes) else self._encode(value, topic)
+        return self.put(topic, body, key, more)
+
+    def put(
+        self, topic: str, body: Any, key: bytes | str | None, more: Mapping[str, Any] | None
+    ) -> KafkaDelivery:
+        """The same with what is encoded already."""
         if self._broken or self._mail.broken:
             self._renew()
         outbox = self._outbox()
