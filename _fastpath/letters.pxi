@@ -9,6 +9,7 @@ from libc.string cimport strlen
 
 cdef extern from "Python.h":
     object PyObject_CallFunctionObjArgs(object, ...)
+    Py_ssize_t Py_REFCNT(PyObject *)
     const char *PyUnicode_AsUTF8AndSize(object, Py_ssize_t *) except NULL
 
 cdef extern from "letters.h" nogil:
@@ -137,7 +138,9 @@ cdef class Letters:
             letter = following
         if trouble is not None:
             raise trouble
-        told, self.told = self.told, []
+        # ORDER: made before: where memory is taken the collector may run, and with it who collects here as well.
+        fresh = []
+        told, self.told = self.told, fresh
         return told
 
 
@@ -147,9 +150,18 @@ cdef Posted new_posted(type kind):
     return <Posted>(<PyTypeObject *>kind).tp_new(kind, <PyObject *>arguments, NULL)
 
 
+cdef inline bint is_held(letter_t *letter) noexcept:
+    # LOSS: one that nobody holds any more lives on for a moment, where the interpreter puts a deep chain's end off,
+    # or its collector has emptied it already; other code runs meanwhile. It must not be taken up again.
+    return Py_REFCNT(<PyObject *>letter.delivery) > 0 and (<Posted>letter.delivery).outlet is not None
+
+
 cdef int opened(Letters self, letter_t *letter) except -1:
     cdef Posted delivery
     cdef Outbox outbox = <Outbox>letter.outbox if letter.outbox is not NULL else None
+    if letter.delivery is not NULL and not is_held(letter):
+        (<Posted>letter.delivery).letter = NULL
+        letter.delivery = NULL
     if letter.delivery is NULL:
         if letter.err == 0:
             if outbox is not None:

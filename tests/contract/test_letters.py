@@ -113,6 +113,23 @@ def test_a_client_that_ends_with_letters_under_way_leaves_nobody_hanging(stage: 
         sent.result(0.1)
 
 
+def test_a_delivery_that_is_just_going_is_not_taken_up_again(kafka: KafkaServer, stage: Any) -> None:
+    """The interpreter puts the end of what hangs deep off, and lets other code run before it."""
+    topic, one = kafka.create_topic(), stage()
+
+    class Collects:
+        def __del__(self) -> None:
+            one.outlets.flush(DEADLINE_S)
+
+    for depth in range(40, 60):  # one of them is just as deep as that
+        chain: Any = one.producer.send(topic, b"x")
+        for _ in range(depth):
+            chain = [chain]
+        chain = [Collects(), *chain]
+        del chain
+    assert (one.box.waiting, one.letters.out) == (0, 0)
+
+
 @pytest.mark.parametrize("key", [None, "", b"", "text", b"bytes", "ütf"])
 def test_keys_and_values_arrive_as_they_are(kafka: KafkaServer, stage: Any, key: bytes | str | None) -> None:
     topic, one = kafka.create_topic(), stage()
