@@ -40,6 +40,14 @@ cdef class Outbox:
         if self.failures is not None:
             self.failures.pop(delivery.mark, None)
 
+    def take_failure(self):
+        """The first of them, for who raises it where this is at hand; none is kept any more.
+
+        It holds the frames that it is raised through, and so this: together they would never be let go of.
+        """
+        failure, self.failures = self.failure, None
+        return failure
+
     def call_when_empty(self, callback):
         """At once if it is."""
         self.on_empty = callback
@@ -48,7 +56,10 @@ cdef class Outbox:
 
     cdef note(self, Posted delivery, failure):
         if self.failures is None:
-            self.failures = {}
+            made = {}
+            # ORDER: where memory is taken the collector may run, and with it who notes something as well.
+            if self.failures is None:
+                self.failures = made
         if delivery.mark == 0:
             self.marks += 1
             delivery.mark = self.marks
@@ -143,7 +154,10 @@ cdef class Outboxes:
     cpdef Outbox present(self):
         """Of the call that is under way, whatever thread sends."""
         if self.outbox is None and self.within and self.is_open:
-            self.outbox = self.kind()
+            made = self.kind()
+            # ORDER: what is made may run Python: a thread may have been quicker, or the call be over.
+            if self.outbox is None and self.within and self.is_open:
+                self.outbox = made
         return self.outbox
 
     cpdef begin(self):

@@ -271,4 +271,4 @@ async def _emptied(box: Outbox, delivering: set[asyncio.Task[Any]]) -> None:
         finally:
             delivering.discard(task)
     if box.failure is not None:
-        raise box.failure
+        raise box.take_failure()

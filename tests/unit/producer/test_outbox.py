@@ -1,6 +1,7 @@
 """What a call sent, its deliveries, and who hears of a failure."""
 
 import asyncio
+import gc
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from ringmain import App, Delivery, DeliveryFailed, Sent
 from ringmain._fastpath import Outbox
 from ringmain.errors import AppError
+from ringmain.handle import sending
 from ringmain.producer import Plain
 
 FAILED = DeliveryFailed("out", "bills", "the broker is on holiday")
@@ -68,6 +70,21 @@ def test_a_failure_is_the_outboxs_until_somebody_is_told_of_it(shelf: Shelf) -> 
     with pytest.raises(DeliveryFailed, match="on holiday"):
         sent.result()
     assert shelf.box.failure is None
+
+
+def test_a_failure_that_is_raised_beside_its_outbox_goes_with_it(shelf: Shelf) -> None:
+    """It holds the frame that it is raised in, and that one the outbox: none would ever go."""
+
+    async def call() -> None:
+        box = Outbox()
+        Delivery(shelf, box, "t").fail(DeliveryFailed("out", "bills", "to be let go of"))
+        await sending._emptied(box, set())
+
+    with pytest.raises(DeliveryFailed):
+        asyncio.run(call())
+    gc.collect()
+    failures = [one for one in gc.get_objects() if type(one) is DeliveryFailed]
+    assert not [one for one in failures if "to be let go of" in str(one)]
 
 
 def test_of_two_failures_the_one_that_nobody_was_told_of_stays(shelf: Shelf) -> None:
