@@ -2,6 +2,7 @@
 
 import gc
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from types import SimpleNamespace
@@ -232,6 +233,27 @@ def test_a_client_that_is_beyond_repair_says_so_to_the_next_who_sends() -> None:
     assert mail.poll(0)
     assert mail.broken
     assert [error.str() for error in said] == ["not you"]
+
+
+def test_two_threads_may_tell_of_what_came_back() -> None:
+    """The last one is another's between a look and the taking."""
+
+    class Raced(deque[Any]):
+        def __bool__(self) -> bool:
+            return True
+
+    class Client:
+        produce = None
+
+        def poll(self, _timeout_s: float) -> int:
+            return 0
+
+    told: list[Any] = []
+    letters = SimpleNamespace(post=None, collect=lambda: [("one", 0, 1), ("two", 0, 1)])
+    mail = Mail(Client(), letters, lambda *report: told.append(report))  # type: ignore[arg-type]
+    mail._back = Raced()
+    mail.poll(0)
+    assert told == letters.collect()
 
 
 def test_letters_make_deliveries_and_nothing_else() -> None:

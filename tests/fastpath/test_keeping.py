@@ -171,6 +171,25 @@ def test_what_is_sent_between_calls_is_no_calls() -> None:
     assert boxes.present() is None
 
 
+def test_a_thread_that_sends_first_has_the_calls_outbox() -> None:
+    threads: list[threading.Thread] = []
+    theirs: list[Outbox | None] = []
+
+    class Slow(Outbox):
+        """Somebody else sends while it is made."""
+
+        def __init__(self) -> None:
+            if not threads:
+                threads.append(threading.Thread(target=lambda: theirs.append(boxes.present())))
+                threads[0].start()
+                threads[0].join()
+
+    boxes = Outboxes(Slow)
+    boxes.begin()
+    assert [boxes.present()] == theirs
+    assert [boxes.end()] == theirs
+
+
 def test_a_kept_message_does_not_pass_the_time_of_somebody_elses_call(ring: Rig) -> None:
     feeder, handler = ring.feeder(), ring.handler()
     place(feeder, opened(feeder), *range(5))

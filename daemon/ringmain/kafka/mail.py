@@ -64,9 +64,16 @@ class Mail:
             self._nag(failed.args[0])
         if self.letters is not None:
             self._back += self.letters.collect()
-            while self._back:  # LOSS: should one raise, the others are told of at the next look
-                self._told(*self._back.popleft())
+            while (one := self._next()) is not None:  # LOSS: should one raise, the next look tells the others
+                self._told(*one)
         return served
+
+    def _next(self) -> tuple[Any, int, int] | None:
+        # ORDER: taken, not looked at first: another thread may serve reports as well.
+        try:
+            return self._back.popleft()
+        except IndexError:
+            return None
 
 
 def mail(properties: Mapping[str, str], nag: Nag, told: Told, kind: type[Posted] | None) -> Mail:
