@@ -28,10 +28,12 @@ CALLS = 400
 class Shelf:
     name = behind = "out"
     crowded = False
+    rushed = 0
 
     def wait(self, delivery: Delivery, timeout_s: float | None) -> None: ...
-    def rush(self, s: float) -> None: ...
-    def poll(self) -> None: ...
+    def poll(self, s: float = 0.0) -> None: ...
+    def rush(self, s: float) -> None:
+        self.rushed += 1
 
 
 class Resolver:
@@ -160,6 +162,23 @@ def test_what_is_given_back_at_the_end_is_settled_by_nothing_that_comes_later(ri
     feeder.flush()
     assert ring.overseer.handler_counters(handler.seat)["done"] == 0
     assert handler.serve(plan_of(lambda value: None)) == 3, "each comes again"
+
+
+def test_few_calls_all_the_time_do_not_keep_verdicts_as_long_as_the_client_lingers(ring: Rig) -> None:
+    feeder, handler = ring.feeder(), ring.handler()
+    place(feeder, opened(feeder), 0)
+    post, shelf = post_of(handler), Shelf()
+    post.outlets = shelf  # type: ignore[assignment]
+    on_its_way: list[Delivery] = []
+    handler.serve(plan_of(lambda value: on_its_way.append(Delivery(shelf, post.outboxes.present(), "b"))))
+    for _ in range(3):  # soon some come by themselves, together
+        post.collect(0.0)
+        post.wait()
+    assert shelf.rushed == 0
+    for _ in range(5):
+        post.collect(0.0)
+        post.wait()
+    assert shelf.rushed > 0
 
 
 def test_what_is_sent_between_calls_is_no_calls() -> None:

@@ -130,8 +130,9 @@ class Post:
     def wait(self) -> None:
         """The same while there is nothing else to do."""
         # PERF: who rushes whenever nothing is there to call sends small requests, and Kafka pays for each.
+        # But where messages drop in one by one for ever, nothing waits for a linger.ms of minutes.
         kept = self._side.kept
-        if self._idles:
+        if self._idles or self._wait_s >= LONGEST_WAIT_S:
             self.outlets.rush(self._wait_s)
         else:
             self.outlets.poll(self._wait_s)
