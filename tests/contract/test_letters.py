@@ -250,7 +250,7 @@ def test_two_threads_may_tell_of_what_came_back() -> None:
 
     told: list[Any] = []
     letters = SimpleNamespace(post=None, collect=lambda: [("one", 0, 1), ("two", 0, 1)])
-    mail = Mail(Client(), letters, lambda *report: told.append(report))  # type: ignore[arg-type]
+    mail = Mail(Client(), told.append, lambda *report: told.append(report), letters)  # type: ignore[arg-type]
     mail._back = Raced()
     mail.poll(0)
     assert told == letters.collect()
