@@ -1,5 +1,6 @@
 """Messages past the client's Python: none is forgotten, whoever lets go of what, and whatever is said."""
 
+import asyncio
 import gc
 import json
 from collections import deque
@@ -16,6 +17,7 @@ from ringmain._fastpath import Letters, Outbox
 from ringmain.codec import ByValue
 from ringmain.kafka.mail import Mail
 from ringmain.kafka.producing import KafkaDelivery, KafkaOutlet, Offer, Outlets, told
+from ringmain.kafka.producing_elsewhere import LoopOutlet
 from support.kafka_server import KafkaServer
 from support.ports import free_ports
 from support.topic_contents import contents, values
@@ -217,6 +219,26 @@ def test_a_waiter_that_raises_costs_no_other_its_report(kafka: KafkaServer, stag
     assert eventually(served)
     assert all(delivery.done for delivery in sent)
     assert one.box.waiting == 0
+
+
+def test_on_a_loop_a_waiter_that_raises_keeps_nobody_waiting(kafka: KafkaServer) -> None:
+    topic = kafka.create_topic(partitions=2)
+
+    def trip() -> None:
+        raise RuntimeError("tripped")
+
+    async def send_two() -> None:
+        loop, tripped = asyncio.get_running_loop(), list[str]()
+        loop.set_exception_handler(lambda _loop, what: tripped.append(str(what["exception"])))
+        offer = Offer("test.out", {"bootstrap.servers": kafka.bootstrap}, lambda *_: b"")
+        outlet = LoopOutlet("out", offer, lambda: None, loop)
+        outlet.send(topic, b"first", None, {"partition": 0}).wake(trip)
+        second = outlet.send(topic, b"second", None, {"partition": 1})
+        await asyncio.wait_for(second, DEADLINE_S)
+        await asyncio.to_thread(eventually, lambda: tripped == ["tripped"])
+        outlet.close()
+
+    asyncio.run(send_two())
 
 
 def test_a_client_that_is_beyond_repair_says_so_to_the_next_who_sends() -> None:

@@ -84,10 +84,12 @@ class LoopOutlet(KafkaOutlet):
     def _look(self) -> None:
         # ORDER: said before the look: a thread that sends after it looks again itself.
         self._looking = False
-        self.poll()
-        self._move_up()
-        if self.waiting and not self._looking:
-            self._look_soon()
+        try:
+            self.poll()
+            self._move_up()
+        finally:  # whoever was told may have raised
+            if self.waiting and not self._looking:
+                self._look_soon()
 
     def _when_full(self, message: Parts, delivery: KafkaDelivery, said: Spell) -> None:
         self.calm_down()
