@@ -112,6 +112,8 @@ class Deliveries:
 
     def _refuse(self, number: int, foreign: Foreign) -> bool:
         """LOSS: none of ours, but somebody's: to the dead set as it is."""
+        if not courier_is_greeted(self._side):
+            return False
         headers = pack_headers(foreign.headers)
         reason = failure_of(foreign)
         return self._side.place(

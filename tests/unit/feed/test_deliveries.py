@@ -206,6 +206,22 @@ def test_what_is_none_of_ours_goes_straight_to_the_dead_set_with_its_bytes(seat:
         held.close()
 
 
+def test_what_is_none_of_ours_waits_for_a_courier_that_was_greeted(seat: Seat) -> None:
+    publisher = connect(seat.config).publisher()
+    publisher.publish([(OVERFLOW_QUEUE, Packed(b"no frame", 3))])
+    publisher.pump()
+    segment = seat.segments["orders"]
+    side, courier = segment.open_feeder(0, 1, FeederTerms(tagged=True)), segment.open_courier(1)
+    deliveries = Deliveries(seat, side)
+    deliveries.take()
+    before = courier.take(5)
+    side.greet_courier()
+    deliveries.take()
+    assert len(before + courier.take(5)) == 1, "a greeting sends again what was there before it"
+    for held in (deliveries, publisher):
+        held.close()
+
+
 @pytest.mark.parametrize("full", [False, True])
 def test_a_message_that_the_ring_cannot_name_is_dead_and_its_feeder_goes_on(seat: Seat, full: bool) -> None:
     publisher = connect(seat.config).publisher()
