@@ -172,11 +172,11 @@ def test_few_calls_all_the_time_do_not_keep_verdicts_as_long_as_the_client_linge
     on_its_way: list[Delivery] = []
     handler.serve(plan_of(lambda value: on_its_way.append(Delivery(shelf, post.outboxes.present(), "b"))))
     for _ in range(3):  # soon some come by themselves, together
-        post.collect(0.0)
+        post.look_after(1, 0.0, 0.0)
         post.wait()
     assert shelf.rushed == 0
     for _ in range(5):
-        post.collect(0.0)
+        post.look_after(1, 0.0, 0.0)
         post.wait()
     assert shelf.rushed > 0
 

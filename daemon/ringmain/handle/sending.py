@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 SLOW_S = 0.005
 """After a call that took so long, what it sent is waited for a moment: the next ones may take as long."""
+LOOK_S = 0.001
+"""While there are quick calls, reports are looked for so often."""
 WAIT_S = 0.002
 """How long nobody looks for new messages while reports are waited for ..."""
 LONGEST_WAIT_S = 0.05
@@ -99,6 +101,7 @@ class Post:
         )
         self._side, self._resolver = side, plan.resolver
         self._wait_s = WAIT_S
+        self._look_at_s = 0.0
         self._idles = False
         """Nothing has been called since the last wait."""
         self._stop_by_s: Callable[[], float] = lambda: math.inf
@@ -118,9 +121,17 @@ class Post:
         """Calls may come. `stop_by_s`: until when one may wait, asked while one does."""
         self.outboxes.is_open, self._stop_by_s = True, stop_by_s
 
-    def collect(self, wait_s: float) -> None:
-        """After calls: settle what is delivered, or is within so long."""
+    def look_after(self, executed: int, began_s: float, now_s: float) -> None:
+        """So many calls have ended: settle what is delivered, now and then."""
         self._idles = False
+        if now_s - began_s > SLOW_S * executed:
+            self.collect(SLOW_S)
+        elif now_s >= self._look_at_s:  # PERF: a look costs as much as a call, a claim may last less than ten
+            self._look_at_s = now_s + LOOK_S
+            self.collect(0.0)
+
+    def collect(self, wait_s: float) -> None:
+        """Settle what is delivered, or is within so long."""
         if wait_s:
             self.outlets.rush(wait_s)
         else:
@@ -210,7 +221,7 @@ def loop(work: Work, post: Post) -> None:
         now_s = clock.monotonic_s()
         if executed:
             work.count(executed)
-            post.collect(SLOW_S if now_s - began_s > SLOW_S * executed else 0.0)
+            post.look_after(executed, began_s, now_s)
         elif post.keeps or post.crowded:
             post.wait()
         else:
