@@ -92,7 +92,7 @@ def opened(browser: Browser, shop: Shop) -> Browser:
     """Its page, once it is ready."""
     browser.wait(lambda: shop.daemon.log("listening"), "the admin listens")
     browser.open(f"http://{shop.config.admin.bind}")
-    browser.see("#state", "ready")
+    browser.reads("#state", "ready")
     browser.wait(lambda: cell(browser, "Handlers") == "2", "both handlers")
     return browser
 

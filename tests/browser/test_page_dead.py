@@ -289,14 +289,14 @@ def test_a_token_is_asked_for_and_one_that_only_reads_is_told_so(browser: Browse
             browser.press("Token", "header")
             browser.fill("dialog input[name=token]", token)
             browser.press("Use it", "dialog")
-            browser.see("#state", "ready")
+            browser.reads("#state", "ready")
             browser.wait(lambda: shown(browser) == ["orders:0:1"], "the dead")
             browser.see("input[aria-label='Choose orders:0:1']").click()
             browser.press("Delete 1…", ".dead-acts")
             browser.press("Delete 1", "dialog")
             browser.see("#said", answer)
             browser.driver.refresh()
-            browser.see("#state", "ready")
+            browser.reads("#state", "ready")
         assert stage.dead() == 0
 
 

@@ -39,7 +39,7 @@ def page(browser: Browser, stage: Stage) -> Browser:
     stage.supervisor.picture, stage.supervisor.reply = WELL, Done("so be it")
     stage.supervisor.asked.clear()
     browser.open(stage.url)
-    browser.see("#state", "ready")
+    browser.reads("#state", "ready")
     return browser
 
 
@@ -129,7 +129,7 @@ def test_who_acts_is_told_when_a_name_was_given(browser: Browser, stage: Stage) 
     stage.supervisor.picture = WELL
     stage.supervisor.asked.clear()
     browser.open(stage.url)
-    browser.see("#state", "ready")
+    browser.reads("#state", "ready")
     browser.press("Token", "header")
     browser.fill("dialog input[name=operator]", "ada")
     browser.press("Use it", "dialog")
@@ -238,7 +238,7 @@ def test_a_silent_supervisor_is_told_and_an_old_picture_never_looks_new(page: Br
     assert page.see("#state").text == "no answer"
     assert page.script("return document.body.classList.contains('silent')")
     stage.supervisor.picture = WELL
-    page.see("#state", "ready")
+    page.reads("#state", "ready")
     page.gone("#silence")
 
 

@@ -102,6 +102,10 @@ class Browser:
 
         return self._steady(seen, f"{selector} with {text!r}")
 
+    def reads(self, selector: str, text: str) -> None:
+        """Wait until one is to be seen that says this and no more: "not ready" has "ready" in it."""
+        self._steady(lambda: text in [one.text for one in self.all(selector)], f"{selector} that says {text!r}")
+
     def gone(self, selector: str, text: str = "") -> None:
         """Wait until nothing like that is to be seen."""
         self._steady(lambda: not [one for one in self.all(selector) if text in one.text], f"no {selector}")
