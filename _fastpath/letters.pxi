@@ -180,7 +180,7 @@ cdef int opened(Letters self, letter_t *letter) except -1:
         return 0
     delivery.done = True
     if outbox is not None:
-        outbox.let_go(delivery)
+        outbox.release(delivery)
     return 0
 
 
@@ -189,8 +189,7 @@ cdef class Sender:
     """One outlet's shortest way for a message of nothing but value and key.
 
     `letters`: None = there is none, now. `encode`: (value, topic) -> bytes, or, if `by_value`, of the value alone.
-    `outbox`: Outboxes, or what gives the call's outbox. All that does not go so goes by the outlet's own send(), or by its
-    put() if it is encoded already.
+    `outbox`: Outboxes, or what gives the call's outbox. What does not go so goes, encoded, by the outlet's put().
     """
     cdef public Letters letters
     cdef object outlet, encode, outbox
@@ -204,15 +203,15 @@ cdef class Sender:
     def send(self, topic, value, key=None):
         """Put one on its way: its delivery."""
         cdef Letters letters
-        if value is None or self.letters is None:
-            return self.outlet.send(topic, value, key, None)
-        if not isinstance(value, bytes):
+        cdef Posted posted = None
+        if value is not None and not isinstance(value, bytes):
             value = self.encoded(topic, value)
         outbox = self.boxes.present() if self.boxes is not None else self.outbox()
-        # ORDER: looked at again: what encodes is anybody's code, another thread's or a fork may come in between.
+        # ORDER: looked at here: what encodes is anybody's code, another thread's or a fork may come in between.
         letters = self.letters
-        posted = letters.post(self.outlet, outbox, topic, value, key) if letters is not None else None
-        return self.outlet.put(topic, value, key, None) if posted is None else posted
+        if letters is not None:
+            posted = letters.post(self.outlet, outbox, topic, value, key)
+        return self.outlet.put(topic, value, key, outbox) if posted is None else posted
 
     cdef object encoded(self, topic, value):
         if self.by_value:

@@ -27,13 +27,13 @@ cdef class Outbox:
         """One more is where it should be, or never will be."""
         if delivery.failure is not None:
             self.note(delivery, delivery.failure)
-        self.let_go(delivery)
+        self.release(delivery)
 
     def forgotten(self, Posted delivery, failure):
         """One was never sent. LOSS: a thread may hear of that when its call has ended, and only waits."""
         if self.over and failure is not None:
             self.note(delivery, failure)
-        self.let_go(delivery)
+        self.release(delivery)
 
     def heard(self, Posted delivery):
         """The call was told of this one."""
@@ -65,7 +65,7 @@ cdef class Outbox:
             delivery.mark = self.marks
         self.failures[delivery.mark] = failure
 
-    cdef int let_go(self, Posted delivery) except -1:
+    cdef int release(self, Posted delivery) except -1:
         """It is on its way no more; once for each, however often it is said."""
         if delivery.counted:
             delivery.counted = False

@@ -23,9 +23,13 @@ class Codec:
     """Called with what a producer is given."""
 
 
+Encode = Callable[[object, str], bytes]
+"""A value for a topic, as bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class ByValue:
-    """What encodes a value for a topic, and goes by the value alone."""
+    """An Encode that goes by the value alone."""
 
     encode: Callable[[Any], bytes]
     """PERF: who sends very much calls this one."""

@@ -6,12 +6,10 @@ Every module of the room enters, and whoever brings schemas from elsewhere. Noth
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ringmain.codec import Codec
+from ringmain.codec import Codec, Encode
 from ringmain.schemas import Schema, Schemas
 
 Decode = Callable[[bytes], object]
-Encode = Callable[[object, str], bytes]
-"""A value for a topic, as bytes."""
 Explain = Callable[[bytes, BaseException], str]
 """What is wrong with these bytes, asked only once they could not be decoded."""
 

@@ -1,7 +1,7 @@
 """One client that sends, with the way past its Python, and what stands for it in a process that was forked.
 
-producing.py enters. Plain messages go by Letters, all others by the client's own produce(), as does whatever
-Letters do not take: there the client says why. No message is judged here, and none waits.
+producing.py enters, and the outlets of transactions. Reports of both ways are served here: what Letters tell
+comes with the client's own. No message is sent or judged here, and none waits.
 """
 
 from collections import deque
@@ -34,8 +34,6 @@ class Mail:
         self.broken = False
         """Whether the client has said that it is beyond repair."""
         self.produce = client.produce
-        self.post: Callable[..., Any] = _takes_nothing if letters is None else letters.post
-        """(outlet, outbox, topic, value, key) -> its delivery; None = not so: produce() it."""
 
     def __len__(self) -> int:
         """Messages that have no report yet, or whose report nobody has heard."""
@@ -88,10 +86,6 @@ def mail(properties: Mapping[str, str], nag: Nag, told: Told, kind: type[Posted]
     return made
 
 
-def _takes_nothing(*_message: Any) -> None:
-    return None
-
-
 class Orphan:
     """What stands for a client in a process that a handler forked."""
 
@@ -104,11 +98,11 @@ class Orphan:
     def __len__(self) -> int:
         return 0
 
-    def post(self, *_message: Any, **_more: Any) -> NoReturn:
+    def produce(self, *_message: Any, **_more: Any) -> NoReturn:
         """Refused, and so is all the rest."""
         raise forked(self._name)
 
-    produce = poll = flush = purge = post
+    poll = flush = purge = produce
 
 
 def forked(name: str) -> AppError:

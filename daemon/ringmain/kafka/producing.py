@@ -19,14 +19,13 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from ringmain._fastpath import Outbox, Outboxes, Sender
 from ringmain.clock import monotonic_s
-from ringmain.codec import ByValue
+from ringmain.codec import ByValue, Encode
 from ringmain.errors import AppError, DeliveryFailed
 from ringmain.kafka.mail import Mail, Orphan, forked, mail
 from ringmain.kafka.producer_properties import producer_properties
 from ringmain.kafka.properties import Properties
 from ringmain.producer import Delivery, Plain, Producer, Sent
 
-Encode = Callable[[object, str], bytes]
 Boxes = Outboxes | Callable[[], Outbox | None]
 """The outbox of the call that sends; None = of no call."""
 Parts = tuple[str, bytes | None, Any]
@@ -161,20 +160,23 @@ class KafkaOutlet:
         self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
     ) -> Delivery:
         """Put one on its way."""
+        if more is None and not self._line:  # ORDER: nobody overtakes the line
+            sent: KafkaDelivery = self._sender.send(topic, value, key)
+            return sent
         body = value if value is None or isinstance(value, bytes) else self._encode(value, topic)
-        return self.put(topic, body, key, more)
+        return self.put(topic, body, key, self._outbox(), more)
 
     def put(
-        self, topic: str, body: Any, key: bytes | str | None, more: Mapping[str, Any] | None
+        self,
+        topic: str,
+        body: Any,
+        key: bytes | str | None,
+        outbox: Outbox | None,
+        more: Mapping[str, Any] | None = None,
     ) -> KafkaDelivery:
-        """The same with what is encoded already."""
+        """The same by the client's own Python, with what is encoded already."""
         if self._broken or self._mail.broken:
             self._renew()
-        outbox = self._outbox()
-        if more is None and not self._line:  # ORDER: nobody overtakes the line
-            posted: KafkaDelivery | None = self._mail.post(self, outbox, topic, body, key)
-            if posted is not None:
-                return posted
         delivery, said = KafkaDelivery(self, outbox, topic), spelled(more or {})
         try:
             if self._line:
