@@ -19,7 +19,8 @@ from ringmain.formats import Encode, Sources, encoder, schema_text
 from ringmain.schemas import WITH_SCHEMAS
 
 if TYPE_CHECKING:
-    from ringmain.kafka.producing import Boxes, Offer, Outlets
+    from ringmain.kafka.outlets import Outlets
+    from ringmain.kafka.producing import Boxes, Offer
     from ringmain.kafka.transacting import Transaction
 
 ANSWER_S = 30.0
@@ -30,7 +31,8 @@ REQUEST_S = 10.0
 
 def for_calls_in_turn(app: App, config: Config, who: str, boxes: Boxes, patience_s: float) -> Outlets:
     """Where one call follows another; a `send` waits so long for room."""
-    from ringmain.kafka.producing import KafkaOutlet, Outlets
+    from ringmain.kafka.outlets import Outlets
+    from ringmain.kafka.producing import KafkaOutlet
 
     offers = _offers(app, config, who, patience_s)
     made = Outlets(offers, lambda name, offer: KafkaOutlet(name, offer, boxes))
@@ -41,7 +43,7 @@ def for_event_loop(
     app: App, config: Config, who: str, boxes: Boxes, events: asyncio.AbstractEventLoop
 ) -> Outlets:
     """Where calls overlap on a loop."""
-    from ringmain.kafka.producing import Outlets
+    from ringmain.kafka.outlets import Outlets
     from ringmain.kafka.producing_elsewhere import LoopOutlet
 
     made = Outlets(_offers(app, config, who), lambda name, offer: LoopOutlet(name, offer, boxes, events))
@@ -50,7 +52,7 @@ def for_event_loop(
 
 def for_threads(app: App, config: Config, who: str) -> Outlets:
     """Where any thread may send, and no message waits for it."""
-    from ringmain.kafka.producing import Outlets
+    from ringmain.kafka.outlets import Outlets
     from ringmain.kafka.producing_elsewhere import ThreadsOutlet
 
     offers = _offers(app, config, who, REQUEST_S)
@@ -69,7 +71,7 @@ def transaction(config: Config, route: str, seat: int) -> Transaction:
 
 def for_transactions(app: App, config: Config, transaction: Transaction, boxes: Boxes) -> Outlets:
     """Where all that a call sends is part of one transaction."""
-    from ringmain.kafka.producing import Outlets
+    from ringmain.kafka.outlets import Outlets
     from ringmain.kafka.transacting import TransactionOutlet
 
     offers = _offers(app, config, transaction.id)

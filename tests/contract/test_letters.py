@@ -16,7 +16,8 @@ from ringmain import DeliveryFailed, Producer
 from ringmain._fastpath import Letters, Outbox
 from ringmain.codec import ByValue
 from ringmain.kafka.mail import Mail
-from ringmain.kafka.producing import KafkaDelivery, KafkaOutlet, Offer, Outlets, told
+from ringmain.kafka.outlets import Outlets
+from ringmain.kafka.producing import KafkaDelivery, KafkaOutlet, Offer, told
 from ringmain.kafka.producing_elsewhere import LoopOutlet
 from support.kafka_server import KafkaServer
 from support.ports import free_ports

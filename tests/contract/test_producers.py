@@ -9,7 +9,8 @@ import pytest
 
 from ringmain import DeliveryFailed, Producer
 from ringmain._fastpath import Outbox
-from ringmain.kafka.producing import KafkaOutlet, Offer, Outlets
+from ringmain.kafka.outlets import Outlets
+from ringmain.kafka.producing import KafkaOutlet, Offer
 from ringmain.kafka.producing_elsewhere import LoopOutlet, ThreadsOutlet
 from support.kafka_server import KafkaServer
 from support.ports import free_ports

@@ -16,7 +16,8 @@ from confluent_kafka.admin import (
 
 from ringmain import DeliveryFailed, Producer
 from ringmain._fastpath import Outbox
-from ringmain.kafka.producing import KafkaOutlet, Offer, Outlets
+from ringmain.kafka.outlets import Outlets
+from ringmain.kafka.producing import KafkaOutlet, Offer
 from ringmain.kafka.transacting import Step, Transaction, TransactionOutlet
 from support.sasl_kafka import USER, SaslKafka
 from support.topic_contents import values

@@ -104,7 +104,9 @@ class Browser:
 
     def reads(self, selector: str, text: str) -> None:
         """Wait until one is to be seen that says this and no more: "not ready" has "ready" in it."""
-        self._steady(lambda: text in [one.text for one in self.all(selector)], f"{selector} that says {text!r}")
+        self._steady(
+            lambda: text in [one.text for one in self.all(selector)], f"{selector} that says {text!r}"
+        )
 
     def gone(self, selector: str, text: str = "") -> None:
         """Wait until nothing like that is to be seen."""

@@ -29,7 +29,7 @@ from ringmain.rings import HandlerSide
 from ringmain.seat import Seat
 
 if TYPE_CHECKING:
-    from ringmain.kafka.producing import Outlets
+    from ringmain.kafka.outlets import Outlets
 
 SLOW_S = 0.005
 """After a call that took so long, what it sent is waited for a moment: the next ones may take as long."""

@@ -30,7 +30,7 @@ from ringmain.seat import Seat
 from ringmain.verdict import DONE, SKIP
 
 if TYPE_CHECKING:
-    from ringmain.kafka.producing import Outlets
+    from ringmain.kafka.outlets import Outlets
     from ringmain.kafka.transacting import Step, Transaction
 
 LONG_S = 0.1

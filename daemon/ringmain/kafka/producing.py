@@ -1,17 +1,14 @@
-"""The producers of one process: messages to Kafka, and what became of each.
+"""One producer: messages to Kafka, and what became of each.
 
-A handler process or a web worker makes one Outlets after its fork; a client comes to life with the first
-message of its producer. LOSS: a message is delivered by its report alone; without one its call is not done.
-A full queue is waited for, never an error. Nothing is encoded here but by the function that is given, and no
-payload is ever logged.
+outlets.py enters, and whoever sends. LOSS: a message is delivered by its report alone; without one its call is
+not done. A full queue is waited for, never an error. Nothing is encoded here but by the function that is given,
+and no payload is ever logged.
 """
 
 import logging
 import math
-import os
-import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +18,10 @@ from ringmain._fastpath import Outbox, Outboxes, Sender
 from ringmain.clock import monotonic_s
 from ringmain.codec import ByValue, Encode
 from ringmain.errors import AppError, DeliveryFailed
-from ringmain.kafka.mail import Mail, Orphan, forked, mail
+from ringmain.kafka.mail import Mail, Orphan, mail
 from ringmain.kafka.producer_properties import producer_properties
 from ringmain.kafka.properties import Properties
-from ringmain.producer import Delivery, Plain, Producer, Sent
+from ringmain.producer import Delivery, Plain, Sent
 
 Boxes = Outboxes | Callable[[], Outbox | None]
 """The outbox of the call that sends; None = of no call."""
@@ -35,7 +32,7 @@ Spell = Mapping[str, Any]
 CROWDED = 10_000
 """Messages on their way above which no new call begins: those would wait within a call, whose time runs."""
 NAG_S = 60.0
-_WAIT_S = 0.1
+WAIT_S = 0.1
 _NEVER = 1e9
 
 _AWAY = {
@@ -193,7 +190,7 @@ class KafkaOutlet:
         end_s = monotonic_s() + (_NEVER if timeout_s is None else timeout_s)
         while not delivery.done:
             left_s = end_s - monotonic_s()
-            self.rush(max(0.0, min(left_s, _WAIT_S)))
+            self.rush(max(0.0, min(left_s, WAIT_S)))
             if left_s <= 0 and not delivery.done:
                 raise TimeoutError(f"producer {self.name!r}: not delivered within {timeout_s:g} s")
 
@@ -214,7 +211,7 @@ class KafkaOutlet:
         """Give up what has no report yet: it gets one now."""
         for one in (self._mail, *self._left):
             one.purge()
-            one.flush(_WAIT_S)
+            one.flush(WAIT_S)
 
     def disown(self) -> None:
         """FORK: the clients' threads are the parent's: here one would wait for ever, even for its own end."""
@@ -264,7 +261,7 @@ class KafkaOutlet:
         self.calm_down()
         end_s = monotonic_s() + self._offer.patience_s
         while monotonic_s() < end_s:
-            self._mail.poll(_WAIT_S)
+            self._mail.poll(WAIT_S)
             try:
                 self._mail.produce(*message, on_delivery=delivery, **said)
                 return
@@ -311,83 +308,6 @@ class KafkaOutlet:
             self._nag_at_s = now_s + NAG_S
             said = {"producer": self.name, "reason": error.str(), "messages": len(self._mail)}
             _log.warning("producer has trouble with Kafka", extra=said)
-
-
-class Outlets:
-    """All producers of one process."""
-
-    def __init__(self, offers: Mapping[str, Offer], make: Callable[[str, Offer], KafkaOutlet]) -> None:
-        self._offers, self._make = offers, make
-        self._open: dict[str, KafkaOutlet] = {}  # never changed: a thread may open one while another looks
-        self._opening = threading.Lock()
-        self._orphaned = False
-        os.register_at_fork(after_in_child=self._disown)
-
-    def open(self, producer: Producer) -> KafkaOutlet:
-        """The outlet of this producer; its client comes to life now."""
-        name = producer.name
-        if self._orphaned:
-            raise forked(name)
-        with self._opening:
-            if name not in self._open:
-                self._open = {**self._open, name: self._make(name, self._offers[name])}
-        return self._open[name]
-
-    @property
-    def all(self) -> Iterable[KafkaOutlet]:
-        """Those that were used."""
-        return self._open.values()
-
-    @property
-    def crowded(self) -> bool:
-        """Whether no new call should begin."""
-        return any(one.crowded for one in self._open.values())
-
-    @property
-    def waiting(self) -> int:
-        """Messages that have no report yet."""
-        return sum(one.waiting for one in self._open.values())
-
-    @property
-    def behind(self) -> str:
-        """The name of one that has such messages."""
-        return next((one.name for one in self._open.values() if one.waiting), "")
-
-    def poll(self, timeout_s: float = 0.0) -> None:
-        """Serve the reports that are there; wait so long for the first."""
-        if timeout_s:
-            busy = [one for one in self._open.values() if one.waiting]
-            for one in busy:
-                one.poll(timeout_s / len(busy))
-        else:
-            for one in self._open.values():
-                one.poll()
-
-    def rush(self, timeout_s: float) -> None:
-        """Send what waits for company, and serve what comes within so long."""
-        if self._orphaned:
-            raise forked(", ".join(self._open))
-        busy = [one for one in self._open.values() if one.waiting]
-        for one in busy:
-            one.rush(timeout_s / len(busy))
-
-    def flush(self, timeout_s: float) -> int:
-        """Until all is delivered, or so long; what then has no report."""
-        end_s = monotonic_s() + timeout_s
-        while self.waiting and monotonic_s() < end_s:
-            self.rush(max(0.0, min(_WAIT_S, end_s - monotonic_s())))
-        return self.waiting
-
-    def close(self) -> None:
-        """Give up what has no report."""
-        for one in self._open.values():
-            one.close()
-        self._open = {}
-
-    def _disown(self) -> None:
-        self._orphaned = True
-        for one in self._open.values():
-            one.disown()
 
 
 def spelled(more: Mapping[str, Any]) -> dict[str, Any]:

@@ -188,12 +188,12 @@ def bye():
 def handle(order: Order) -> None:
     pass
 
-from ringmain.kafka import producing
-closing = producing.Outlets.close
+from ringmain.kafka import outlets
+closing = outlets.Outlets.close
 def close(self):
     os.write(2, f"at the end: {app.state.sent.done} {app.state.sent.failure}".encode())
     closing(self)
-producing.Outlets.close = close
+outlets.Outlets.close = close
 """)
     one.place({"id": 0})
     one.wait(done=1)
