@@ -1,8 +1,8 @@
 """One producer: messages to Kafka, and what became of each.
 
-outlets.py enters, and whoever sends. LOSS: a message is delivered by its report alone; without one its call is
-not done. A full queue is waited for, never an error. Nothing is encoded here but by the function that is given,
-and no payload is ever logged.
+outlets.py enters, and whoever sends. LOSS: a message is delivered by its report alone; without one its call
+is not done. A full queue is waited for, never an error. Nothing is encoded here but by the function that is
+given, and no payload is ever logged.
 """
 
 import logging
