@@ -171,6 +171,8 @@ class Scouted(msgspec.Struct, frozen=True, tag="scouted"):
     reason: str = ""
     members: dict[str, dict[str, list[int]]] = {}
     """Node of ours in the group -> topic -> partitions."""
+    unowned: list[str] = []
+    """Partitions that no member of the settled group owns: the first of them, as `topic/partition`."""
 
 
 class Probed(msgspec.Struct, frozen=True, tag="probed"):

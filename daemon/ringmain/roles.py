@@ -17,6 +17,7 @@ ROLES: Mapping[str, str] = {
     "herald": "ringmain.herald:run",
     "probe": "ringmain.supervise.probe:run",
     "scout": "ringmain.supervise.scout:run",
+    "visitor": "ringmain.supervise.visitor:run",
     "clerk": "ringmain.clerk.role:run",
     "admin": "ringmain.admin.role:run",
     "http": "ringmain.admin.role:run_http",

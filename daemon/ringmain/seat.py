@@ -25,7 +25,7 @@ class Seat:
     """One child's place in the node."""
 
     role: str
-    """feed, handle, courier, herald, probe, scout, clerk: a key of roles.ROLES."""
+    """feed, handle, courier, herald, probe, scout, visitor, clerk: a key of roles.ROLES."""
     config: Config
     segments: Mapping[str, Segment] = field(repr=False)
     """A pool's key -> its shared memory and doorbells."""

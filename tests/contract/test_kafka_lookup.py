@@ -1,9 +1,10 @@
 """What the scout and `check --connect` are told about a real cluster."""
 
 import pytest
+from msgspec.structs import replace
 
 from ringmain.errors import LookupRefused
-from ringmain.kafka.lookup import GroupFacts, Lookup, Start, foreigners, live_nodes, shares
+from ringmain.kafka.lookup import GroupFacts, Lookup, Start, foreigners, live_nodes, shares, unowned
 from ringmain.kafka.properties import Member, consumer_properties
 from ringmain.kafka.source import KafkaSource
 from support.kafka_reader import Reader
@@ -54,9 +55,13 @@ def test_members_are_known_by_their_client_ids(kafka: KafkaServer, protocol: str
             "host-1.example": 1,
             "host-2": 1,
         }
+        assert unowned(lookup.group(), {topic: 2}) == []
         return sorted(part for topics in owned.values() for part in topics[topic]) == [0, 1]
 
     eventually(shared_out, DEADLINE_S)
+    more = [(topic, 2)] if protocol == "classic" else []
+    assert eventually(lambda: joined().settled and unowned(lookup.group(), {topic: 3}) == more, DEADLINE_S)
+    assert unowned(replace(joined(), settled=False), {topic: 3}) == []
     if protocol == "classic":
         assert facts.assignor == "cooperative-sticky"
     for one in readers:

@@ -6,13 +6,14 @@ has a deadline; what Kafka refuses is a LookupRefused that says so.
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import msgspec
 from confluent_kafka import (
     Consumer,
+    ConsumerGroupState,
     ConsumerGroupType,
     KafkaError,
     KafkaException,
@@ -75,6 +76,8 @@ class GroupFacts(msgspec.Struct, frozen=True):
     assignor: str = ""
     members: tuple[tuple[str, tuple[Partition, ...]], ...] = ()
     """Client id and what it owns, each member."""
+    settled: bool = False
+    """No rebalance goes on."""
 
 
 class Lookup:
@@ -128,7 +131,8 @@ class Lookup:
         protocol = "consumer" if facts.type == ConsumerGroupType.CONSUMER else "classic"
         ids = tuple(sorted(member.client_id for member in facts.members))
         members = tuple((member.client_id, _owned(member)) for member in facts.members)
-        return GroupFacts(ids, protocol if ids else "", facts.partition_assignor or "", members)
+        settled = facts.state == ConsumerGroupState.STABLE
+        return GroupFacts(ids, protocol if ids else "", facts.partition_assignor or "", members, settled)
 
     def end_offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """The next offset of each partition that answered."""
@@ -213,6 +217,19 @@ def shares(facts: GroupFacts, name: str, route: str) -> dict[str, dict[str, list
             for topic, partition in partitions:
                 topics[topic] = sorted([*topics.get(topic, ()), partition])
     return found
+
+
+def unowned(facts: GroupFacts, counts: Mapping[str, int]) -> list[Partition]:
+    """The partitions of these topics that a settled group has left to nobody.
+
+    A classic group does, for good: who gives a partition away and dies before it joins again is followed, as
+    a static member, without a rebalance (KIP-345). On the consumer protocol the broker sees to it.
+    """
+    if not facts.settled or facts.protocol != "classic":
+        return []
+    owned = {partition for _, partitions in facts.members for partition in partitions}
+    every = ((topic, partition) for topic, count in counts.items() for partition in range(count))
+    return sorted(partition for partition in every if partition not in owned)
 
 
 def _node(client_id: str, name: str, route: str) -> str:

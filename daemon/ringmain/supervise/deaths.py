@@ -24,7 +24,7 @@ _RING_CAUSE = {
     Cause.RECYCLED: rings.RECYCLE,
 }
 _HOPELESS = frozenset({Cause.CANNOT_BOOT, Cause.FATAL})
-ERRANDS = frozenset({"probe", "scout", "clerk"})
+ERRANDS = frozenset({"probe", "scout", "visitor", "clerk"})
 """Short-lived: sent out now and then, never followed by another at once."""
 _log = logging.getLogger(__name__)
 

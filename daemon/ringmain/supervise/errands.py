@@ -1,17 +1,20 @@
-"""When who is sent out: the scout to Kafka, the clerk to the dead set.
+"""When who is sent out: the scout to Kafka, a visitor to a group, the clerk to the dead set.
 
-The loop enters at each turn. How many feeders follow from what the scout saw is staff.py's.
+The loop enters at each turn, and with what the scout saw. How many feeders follow from that is staff.py's.
 """
 
 import math
 
 from ringmain.config.schema import Config
+from ringmain.lifecycle import Scouted
 from ringmain.supervise.filling import Filling
 from ringmain.supervise.nursery import Nursery
 from ringmain.supervise.posts import Post
 from ringmain.supervise.staff import Staff
+from ringmain.supervise.unowned import Unowned
 
 SCOUT_S = 30.0
+VISITOR_S = 30.0
 CLERK_S = 900.0
 EXPIRE_EVERY_S = 600.0
 OFTEN_S = 2.0
@@ -28,6 +31,12 @@ class Errands:
         """Go by this config from now on."""
         self._expire_every_s = expire_every_s(config)
         self._expire_due_s = math.inf if config.dead.keep_s is None else 0.0
+        self._unowned = Unowned(config.revoke_s)
+
+    def scouted(self, report: Scouted, now_s: float) -> None:
+        """Look again where partitions belong to nobody, and see to it."""
+        if not report.reason:
+            self._staff.scout_by(self._unowned.seen(report.route, report.unowned, now_s))
 
     def send(self, now_s: float) -> None:
         """Whoever is due goes."""
@@ -35,6 +44,8 @@ class Errands:
         if now_s >= self._staff.scout_due_s and not children.of("scout"):
             self._staff.scout_left(now_s)
             self._filling.errand(Post("scout"), SCOUT_S)
+        if not children.of("visitor") and (route := self._unowned.to_visit()):
+            self._filling.errand(Post("visitor", route), VISITOR_S)
         if now_s >= self._expire_due_s and not children.of("clerk"):
             self._expire_due_s = now_s + self._expire_every_s
             self._filling.errand(Post("clerk"), CLERK_S)

@@ -233,7 +233,9 @@ class Supervisor:
         _log.info("assigned", extra={"child": child.title, "partitions": _named(report)})
 
     def _take_scouted(self, child: Child, report: Scouted) -> None:
-        self._staff.scouted(report, clock.monotonic_s())
+        now_s = clock.monotonic_s()
+        self._staff.scouted(report, now_s)
+        self._errands.scouted(report, now_s)
         self._neighbours.take_scouted(child, report)
 
     def _take_kill_handler(self, feeder: Child, report: KillHandler) -> None:

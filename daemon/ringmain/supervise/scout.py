@@ -19,6 +19,9 @@ from ringmain.seat import Seat
 if TYPE_CHECKING:
     from ringmain.kafka.lookup import Lookup
 
+MOST_NAMED = 20
+"""Of the partitions that nobody owns: there is one such, or a great many."""
+
 
 def run(seat: Seat) -> int:
     """Report on each route."""
@@ -41,11 +44,15 @@ def _scout(config: Config, route: Route) -> Scouted:
 
 
 def _look(lookup: "Lookup", config: Config, route: Route) -> Scouted:
-    from ringmain.kafka.lookup import live_nodes, shares
+    from ringmain.kafka.lookup import foreigners, live_nodes, shares, unowned
 
     counts = lookup.partition_counts(route.topics)
     group = lookup.group()
     nodes = live_nodes(group.client_ids, config.name, route.name) | {config.node}
     limit_bytes = lookup.message_limit_bytes(counts)
     members = shares(group, config.name, route.name)
-    return Scouted(route.name, sum(counts.values()), len(nodes), limit_bytes, members=members)
+    ours = config.node in members and not foreigners(group.client_ids, config.name, route.name)
+    lost = [f"{topic}/{partition}" for topic, partition in unowned(group, counts)] if ours else []
+    return Scouted(
+        route.name, sum(counts.values()), len(nodes), limit_bytes, members=members, unowned=lost[:MOST_NAMED]
+    )

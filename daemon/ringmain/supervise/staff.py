@@ -55,7 +55,6 @@ class Staff:
                 self._routes[name] = staffing
                 new.append(staffing)
             self._aim_anew(self._routes[name], route)
-        self._follows = any(staffing.route.consumers is None for staffing in self._routes.values())
         self.scout_due_s = 0.0 if self._routes else math.inf
         untold = any(one.route.kafka.get("group.protocol") == "consumer" for one in self._routes.values())
         self._rescout_s = RESCOUT_UNTOLD_S if untold else RESCOUT_S
@@ -83,12 +82,15 @@ class Staff:
 
     def scout_left(self, now_s: float) -> None:
         """A scout is under way; the next one when this one has nothing to add."""
-        self.scout_due_s = now_s + self._rescout_s if self._follows else math.inf
+        self.scout_due_s = now_s + self._rescout_s if self._routes else math.inf
 
     def assigned(self, now_s: float) -> None:
         """The group has moved: look again when it has settled."""
-        if self._follows:
-            self.scout_due_s = min(self.scout_due_s, now_s + DEBOUNCE_S)
+        self.scout_by(now_s + DEBOUNCE_S)
+
+    def scout_by(self, due_s: float) -> None:
+        """Look again then at the latest."""
+        self.scout_due_s = min(self.scout_due_s, due_s)
 
     def scouted(self, report: Scouted, now_s: float) -> None:
         """Take the scout's word on one route."""
@@ -97,7 +99,7 @@ class Staff:
             return
         subject = report.route
         if report.reason:
-            self.scout_due_s = min(self.scout_due_s, now_s + RETRY_S)
+            self.scout_by(now_s + RETRY_S)
             if self._nag.due(subject, report.reason, now_s):
                 _log.warning("cannot ask kafka", extra={"of_route": subject, "reason": report.reason})
             return
