@@ -20,7 +20,6 @@ cdef class Claim:
     cdef readonly long long begun_ns
     cdef readonly int stands_for    # its decoding is to be counted for so many, see count_decoding()
     cdef bint kept                  # its verdict is kept back, see keeping.pxi: this one
-    cdef uint32_t code
     cdef HandlerSide side
     cdef uint32_t feeder, slot
     cdef uint64_t word

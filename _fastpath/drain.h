@@ -25,6 +25,7 @@ typedef struct rd_kafka_s rd_kafka_t;
 typedef struct rd_kafka_conf_s rd_kafka_conf_t;
 typedef struct rd_kafka_queue_s rd_kafka_queue_t;
 typedef struct rd_kafka_headers_s rd_kafka_headers_t;
+typedef struct rd_kafka_topic_s rd_kafka_topic_t;
 
 typedef struct rd_kafka_message_s {
     int err;
@@ -83,7 +84,9 @@ static struct {
     int (*interceptor_add_on_destroy)(rd_kafka_t *, const char *, drain_on_destroy_t, void *);
     int (*interceptor_add_on_acknowledgement)(rd_kafka_t *, const char *, drain_on_ack_t, void *);
     int (*type)(const rd_kafka_t *);
-    int (*producev)(rd_kafka_t *, ...);
+    rd_kafka_topic_t *(*topic_new)(rd_kafka_t *, const char *, void *);
+    void (*topic_destroy)(rd_kafka_topic_t *);
+    int (*produce)(rd_kafka_topic_t *, int32_t, int, void *, size_t, const void *, size_t, void *);
 } drain_rk;
 
 /* The name of the first symbol that is missing, "" when all are there, NULL when the library is not loaded. */
@@ -117,7 +120,9 @@ static const char *drain_bind_functions(const char *path) {
     DRAIN_BIND(interceptor_add_on_destroy, "rd_kafka_interceptor_add_on_destroy");
     DRAIN_BIND(interceptor_add_on_acknowledgement, "rd_kafka_interceptor_add_on_acknowledgement");
     DRAIN_BIND(type, "rd_kafka_type");
-    DRAIN_BIND(producev, "rd_kafka_producev");
+    DRAIN_BIND(topic_new, "rd_kafka_topic_new");
+    DRAIN_BIND(topic_destroy, "rd_kafka_topic_destroy");
+    DRAIN_BIND(produce, "rd_kafka_produce");
 #undef DRAIN_BIND
     drain_rk.bound = 1;
     return "";

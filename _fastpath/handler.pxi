@@ -214,9 +214,9 @@ cdef class HandlerSide:
         """
         return settle_delivered(self)
 
-    def settle(self, Claim claim, int verdict=0, bytes detail=b""):
-        """Leave a verdict that was kept back, or another one. Exactly once a claim: ValueError otherwise."""
-        let_go(self, claim, verdict, detail)
+    def settle(self, Claim claim, int verdict, bytes detail=b""):
+        """Leave another verdict than was kept back. Exactly once a claim: ValueError otherwise."""
+        settle_otherwise(self, claim, verdict, detail)
 
     def return_kept(self):
         """All that is kept back comes again, as nobody waits for it here any more. Returns how many."""

@@ -7,19 +7,17 @@
 
 cdef bint is_kept(HandlerSide side, uint32_t f, uint32_t slot, Slot *s, uint32_t code):
     """Keep back the verdict of a call that sent something; one that failed anyway need not wait."""
-    cdef Claim c
     cdef Outbox sent = side.sent
     side.sent = None
     if code != V_DONE and code != V_SKIP and code != V_CHANNEL:
         return False
-    c = Claim.__new__(Claim)
-    c.side, c.feeder, c.slot, c.word = side, f, slot, load_relaxed_64(&s.word)
-    c.attempt, c.suspect, c.kept, c.code = s.attempt, side.alone, True, code
+    sent.feeder, sent.slot, sent.word = f, slot, load_relaxed_64(&s.word)
+    sent.attempt, sent.suspect, sent.code = s.attempt, side.alone, code
     side.suspect_inside = side.suspect_inside or side.alone
     s.flags |= FLAG_KEPT
     side.kept_count += 1
     side.hs.kept = side.kept_count
-    sent.claim = c
+    sent.keeper = side
     if sent.waiting == 0:       # another thread has served the last report meanwhile
         side.emptied.append(sent)
     return True
@@ -31,36 +29,44 @@ cdef list settle_delivered(HandlerSide side):
     failed = []
     if not side.emptied:
         return failed
+    if side.disowned_:
+        _exit(0)
     emptied, side.emptied = side.emptied, []
     for sent in emptied:
-        claim, sent.claim = sent.claim, None
-        if claim is None:
+        keeper, sent.keeper = sent.keeper, None
+        if keeper is None:
             continue
         if sent.failures:
-            failed.append((claim, sent.failure))
-        else:
-            let_go(side, claim, 0, b"")
+            failed.append((claim_of(side, sent), sent.failure))
+            continue
+        if sent.suspect:
+            side.suspect_inside = False
+        if load_relaxed_64(&side.ring.slots(sent.feeder)[sent.slot].word) == sent.word:
+            release_kept(side, sent.feeder, sent.slot, sent.code)
     return failed
 
 
-cdef int let_go(HandlerSide side, Claim claim, int verdict, bytes detail) except -1:
-    """Leave the verdict that was kept back, or another one."""
+cdef Claim claim_of(HandlerSide side, Outbox sent):
+    cdef Claim c = Claim.__new__(Claim)
+    c.side, c.feeder, c.slot, c.word = side, sent.feeder, sent.slot, sent.word
+    c.attempt, c.suspect, c.kept = sent.attempt, sent.suspect, True
+    return c
+
+
+cdef int settle_otherwise(HandlerSide side, Claim claim, int verdict, bytes detail) except -1:
+    """Leave another verdict than the one that was kept back."""
     if side.disowned_:
         _exit(0)
     if claim.side is not side or not claim.kept:
         raise ValueError("the verdict of this claim is not kept back here")
-    check_verdict(verdict or claim.code)
+    check_verdict(verdict)
     claim.side = None
     if claim.suspect:
         side.suspect_inside = False
     if load_relaxed_64(&side.ring.slots(claim.feeder)[claim.slot].word) != claim.word:
         return 0                # given back by return_kept()
-    if verdict:
-        claim.code = verdict
-        side.write_detail(claim.feeder, claim.slot, detail)
-    release_kept(side, claim.feeder, claim.slot, claim.code)
-    count_verdict(side.hs, claim.code)
-    side.nudge(claim.feeder)
+    side.write_detail(claim.feeder, claim.slot, detail)
+    release_kept(side, claim.feeder, claim.slot, verdict)
     return 0
 
 
@@ -71,6 +77,9 @@ cdef void release_kept(HandlerSide side, uint32_t f, uint32_t slot, uint32_t cod
     side.kept_count -= 1
     side.hs.kept = side.kept_count
     side.hs.executing = side.kept_count
+    if code != V_RETURNED:
+        count_verdict(side.hs, code)
+        side.nudge(f)
 
 
 cdef uint32_t return_kept(HandlerSide side) noexcept nogil:

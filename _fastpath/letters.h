@@ -82,15 +82,19 @@ static letter_t *letter_make(letter_box_t *box, const char *value, size_t len) {
     return letter;
 }
 
-/* 0, or librdkafka's error: then the letter is the caller's again, and was never sent. */
-static int letter_send(rd_kafka_t *rk, const char *topic, letter_t *letter, const char *key, size_t key_len) {
-    enum { END, TOPIC, VALUE = 4, KEY, FLAGS = 7 }; /* rd_kafka_vtype_t */
-    int err;
+/* NULL: librdkafka takes no such name. To be given back before the client ends. */
+static rd_kafka_topic_t *letter_topic(rd_kafka_t *rk, const char *name) { return drain_rk.topic_new(rk, name, NULL); }
+
+static void letter_topic_done(rd_kafka_topic_t *topic) { drain_rk.topic_destroy(topic); }
+
+/* 0, or -1 where it is refused: then the letter is the caller's again, and was never sent. */
+static int letter_send(rd_kafka_topic_t *topic, letter_t *letter, const char *key, size_t key_len) {
+    enum { ANY_PARTITION = -1, NOT_COPIED = 0 };
+    int refused;
     letter_at_hand = letter;
-    err = drain_rk.producev(rk, TOPIC, topic, FLAGS, 0, VALUE, (void *)letter->bytes, letter->len, KEY, (void *)key,
-                            key_len, END);
+    refused = drain_rk.produce(topic, ANY_PARTITION, NOT_COPIED, letter->bytes, letter->len, key, key_len, NULL);
     letter_at_hand = NULL;
-    return err;
+    return refused;
 }
 
 #endif

@@ -10,10 +10,14 @@ from libc.string cimport strlen
 cdef extern from "Python.h":
     object PyObject_CallFunctionObjArgs(object, ...)
     Py_ssize_t Py_REFCNT(PyObject *)
+    object PyLong_FromVoidPtr(void *)
+    void *PyLong_AsVoidPtr(object) except? NULL
     const char *PyUnicode_AsUTF8AndSize(object, Py_ssize_t *) except NULL
 
 cdef extern from "letters.h" nogil:
     ctypedef struct letter_box_t:
+        pass
+    ctypedef struct rd_kafka_topic_t:
         pass
     ctypedef struct letter_t:
         letter_t *next
@@ -28,9 +32,15 @@ cdef extern from "letters.h" nogil:
 
     letter_t *letters_take(letter_box_t *box)
     letter_t *letter_make(letter_box_t *box, const char *value, size_t len)
-    int letter_send(rd_kafka_t *, const char *topic, letter_t *, const char *key, size_t key_len)
+    rd_kafka_topic_t *letter_topic(rd_kafka_t *, const char *name)
+    void letter_topic_done(rd_kafka_topic_t *)
+    int letter_send(rd_kafka_topic_t *, letter_t *, const char *key, size_t key_len)
+
+cdef enum:
+    TOPICS_KEPT = 1024
 
 
+@cython.no_gc_clear
 @cython.final
 cdef class Letters:
     """One client's way in and back: bind(), make the Producer with the plugin, capture() it.
@@ -43,19 +53,25 @@ cdef class Letters:
     cdef type kind
     cdef object client              # lives as long as this does
     cdef rd_kafka_t *rk
+    cdef dict topics                # PERF: a name -> its handle, as a number: librdkafka takes a lock to look it up
+    cdef str topic                  # the last one, ...
+    cdef rd_kafka_topic_t *handle   # ... and its handle
     cdef letter_box_t *box
     cdef readonly int out           # sent, and not collected yet
     cdef list told
 
     def __cinit__(self, type kind not None):
+        self.kind, self.reason, self.told, self.topics = kind, "not captured yet", [], {}
         if not issubclass(kind, Posted):
             raise TypeError(f"{kind.__name__} is not made of Posted")
-        self.kind, self.reason, self.told = kind, "not captured yet", []
         self.box = <letter_box_t *>calloc(1, sizeof(letter_t *))
         if self.box is NULL:
             raise MemoryError("no memory for a producer's letters")
 
     def __dealloc__(self):
+        # ORDER: the collector clears nothing of this (no_gc_clear): the client is to outlive its topics' handles.
+        for handle in self.topics.values():
+            letter_topic_done(<rd_kafka_topic_t *>PyLong_AsVoidPtr(handle))
         # LOSS: what is still on its way comes back here when the client ends, which is after this: then it stays.
         if self.out == 0:
             free(self.box)
@@ -81,15 +97,13 @@ cdef class Letters:
 
         ValueError, UnicodeEncodeError: the topic or key is no text.
         """
-        cdef const char *name
         cdef const char *key_at = NULL
-        cdef Py_ssize_t size = 0, key_size = 0
+        cdef Py_ssize_t key_size = 0
         cdef letter_t *letter
         cdef Posted delivery
         if not self.available or type(topic) is not str or type(value) is not bytes:
             return None
-        name = PyUnicode_AsUTF8AndSize(topic, &size)
-        if <Py_ssize_t>strlen(name) != size:
+        if topic is not self.topic and not self.find(topic):
             return None
         if type(key) is str:
             key_at = PyUnicode_AsUTF8AndSize(key, &key_size)
@@ -101,7 +115,7 @@ cdef class Letters:
         letter = letter_make(self.box, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
         if letter is NULL:
             raise MemoryError("no memory for a message to send")
-        if letter_send(self.rk, name, letter, key_at, key_size):
+        if letter_send(self.handle, letter, key_at, key_size):
             free(letter)
             return None
         # ORDER: it may be back by now, but is taken out under the interpreter's lock only, which we hold.
@@ -115,6 +129,23 @@ cdef class Letters:
         if outbox is not None:
             Py_INCREF(outbox)
         return delivery
+
+    cdef bint find(self, str topic) except -1:
+        """Make this the last topic; False = it has no handle: it is no name, or one of very many."""
+        cdef rd_kafka_topic_t *handle
+        cdef const char *name
+        cdef Py_ssize_t size = 0
+        known = self.topics.get(topic)
+        if known is None:
+            name = PyUnicode_AsUTF8AndSize(topic, &size)
+            if <Py_ssize_t>strlen(name) != size or len(self.topics) >= TOPICS_KEPT:
+                return False
+            handle = letter_topic(self.rk, name)
+            if handle is NULL:
+                return False
+            known = self.topics[topic] = PyLong_FromVoidPtr(handle)
+        self.topic, self.handle = topic, <rd_kafka_topic_t *>PyLong_AsVoidPtr(known)
+        return True
 
     def collect(self):
         """Count what has come back. Returns those of which somebody must be told: (Posted, error's code, bytes).
@@ -186,7 +217,7 @@ cdef int opened(Letters self, letter_t *letter) except -1:
 
 @cython.final
 cdef class Sender:
-    """One outlet's shortest way for a message of nothing but value and key.
+    """One outlet's shortest way for a message of nothing but topic, value and key.
 
     `letters`: None = there is none, now. `encode`: (value, topic) -> bytes, or, if `by_value`, of the value alone.
     `outbox`: Outboxes, or what gives the call's outbox. What does not go so goes, encoded, by the outlet's put().
@@ -200,20 +231,46 @@ cdef class Sender:
         self.outlet, self.encode, self.by_value, self.outbox = outlet, encode, by_value, outbox
         self.boxes = outbox if isinstance(outbox, Outboxes) else None
 
-    def send(self, topic, value, key=None):
+    def __call__(self, topic, value, key=None):
         """Put one on its way: its delivery."""
-        cdef Letters letters
-        cdef Posted posted = None
-        if value is not None and not isinstance(value, bytes):
-            value = self.encoded(topic, value)
-        outbox = self.boxes.present() if self.boxes is not None else self.outbox()
-        # ORDER: looked at here: what encodes is anybody's code, another thread's or a fork may come in between.
-        letters = self.letters
-        if letters is not None:
-            posted = letters.post(self.outlet, outbox, topic, value, key)
-        return self.outlet.put(topic, value, key, outbox) if posted is None else posted
+        return sent_by(self, topic, value, key)
 
     cdef object encoded(self, topic, value):
         if self.by_value:
             return PyObject_CallOneArg(self.encode, value)
         return PyObject_CallFunctionObjArgs(self.encode, <PyObject *>value, <PyObject *>topic, NULL)
+
+
+cdef object sent_by(Sender self, topic, value, key):
+    cdef Letters letters
+    cdef Posted posted = None
+    if value is not None and not isinstance(value, bytes):
+        value = self.encoded(topic, value)
+    outbox = self.boxes.present() if self.boxes is not None else self.outbox()
+    # ORDER: looked at here: what encodes is anybody's code, another thread's or a fork may come in between.
+    letters = self.letters
+    if letters is not None:
+        posted = letters.post(self.outlet, outbox, topic, value, key)
+    return self.outlet.put(topic, value, key, outbox) if posted is None else posted
+
+
+cdef class PlainSend:
+    """What a Producer of Python's is made of: send(), which costs next to nothing where there is nothing to be said.
+
+    `plain`: what sends a message of nothing but topic, value and key, at best a Sender; None = nothing, now. All others
+    go by `send_more(topic, value, key, more)`, which the Producer has; `more` is what was given of the rest.
+    """
+    cdef public object plain
+
+    def send(self, topic, value, key=None, *, partition=None, headers=None, timestamp_ms=None):
+        """Send one message: bytes as they are, None as a tombstone, all else by the producer's format.
+
+        Its partition is the given one, else by its key. When the queue to Kafka is full, it waits for room.
+        """
+        plain = self.plain
+        if partition is None and headers is None and timestamp_ms is None:
+            if isinstance(plain, Sender):
+                return sent_by(<Sender>plain, topic, value, key)
+            return self.send_more(topic, value, key, {}) if plain is None else plain(topic, value, key)
+        said = {"partition": partition, "headers": headers, "timestamp_ms": timestamp_ms}
+        return self.send_more(topic, value, key, {name: one for name, one in said.items() if one is not None})

@@ -1,6 +1,6 @@
 """What the extension offers, for readers and type checkers; tests/house holds it against the real thing."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, final
 
 from typing_extensions import disjoint_base
@@ -323,7 +323,21 @@ class Letters:
 class Sender:
     def __init__(self, outlet: Any, encode: Callable[..., bytes], by_value: bool, outbox: Any) -> None: ...
     letters: Letters | None
-    def send(self, topic: str, value: Any, key: bytes | str | None = None) -> Any: ...
+    def __call__(self, topic: str, value: Any, key: bytes | str | None = None) -> Any: ...
+
+@disjoint_base
+class PlainSend:
+    plain: Any
+    def send(
+        self,
+        topic: str,
+        value: Any,
+        key: bytes | str | None = None,
+        *,
+        partition: int | None = None,
+        headers: Mapping[str, bytes | str | None] | Iterable[tuple[str, bytes | str | None]] | None = None,
+        timestamp_ms: int | None = None,
+    ) -> Any: ...
 
 @final
 class HandlerSide:
@@ -356,7 +370,7 @@ class HandlerSide:
     def kept(self) -> int: ...
     def settle_delivered(self) -> list[tuple[Claim, Any]]: ...
     def return_kept(self) -> int: ...
-    def settle(self, claim: Claim, verdict: int = 0, detail: bytes = b"") -> None: ...
+    def settle(self, claim: Claim, verdict: int, detail: bytes = b"") -> None: ...
     def flush(self) -> None: ...
     def suspects(self) -> bool: ...
     def pause(self, for_s: float) -> None: ...

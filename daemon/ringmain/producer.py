@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
-from ringmain._fastpath import Posted
+from ringmain._fastpath import PlainSend, Posted
 from ringmain.errors import AppError, DeliveryFailed
 
 if TYPE_CHECKING:
@@ -185,12 +185,30 @@ def _fulfil(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-class Producer:
+class Producer(PlainSend):
     """Sends messages to Kafka, as `[producers.NAME]` or `[routes.NAME.producer]` of the config says.
 
     Usable in handlers, hooks and mounted routes: it comes to life in each process by itself, with its first
     message.
     """
+
+    if TYPE_CHECKING:
+
+        def send(
+            self,
+            topic: str,
+            value: Any,
+            key: bytes | str | None = None,
+            *,
+            partition: int | None = None,
+            headers: Headers | None = None,
+            timestamp_ms: int | None = None,
+        ) -> Delivery:
+            """Send one message: bytes as they are, None as a tombstone, all else by the producer's format.
+
+            Its partition is the given one, else by its key. When the queue to Kafka is full, it waits for
+            room. PERF: compiled, in letters.pxi.
+            """
 
     def __init__(self, name: str, place: str, carriers: Sequence[Carry] = ()) -> None:
         self.name = name
@@ -199,33 +217,15 @@ class Producer:
         self._carriers = carriers
         self._open: Callable[[Producer], Outlet] | None = None
         self._outlet: Outlet | None = None
-        self._plain: Plain | None = None
-        """Its way for what carries nothing along."""
 
-    def send(
-        self,
-        topic: str,
-        value: Any,
-        key: bytes | str | None = None,
-        *,
-        partition: int | None = None,
-        headers: Headers | None = None,
-        timestamp_ms: int | None = None,
-    ) -> Delivery:
-        """Send one message: bytes as they are, None as a tombstone, all else by the producer's format.
-
-        Its partition is the given one, else by its key. When the queue to Kafka is full, it waits for room.
-        """
-        if headers is None and partition is None and timestamp_ms is None and self._plain is not None:
-            return self._plain(topic, value, key)
+    def send_more(self, topic: str, value: Any, key: bytes | str | None, more: dict[str, Any]) -> Delivery:
+        """Send one that has more than that, or carries something along, or is the first."""
         outlet = self._outlet or self._opened()
         carried = [carry(topic) for carry in self._carriers]
-        headers = _with_carried(headers, carried)
-        said = {"partition": partition, "headers": headers, "timestamp_ms": timestamp_ms}
+        if carried and (headers := _with_carried(more.pop("headers", None), carried)):
+            more["headers"] = headers
         try:
-            sent = outlet.send(
-                topic, value, key, {name: one for name, one in said.items() if one is not None} or None
-            )
+            sent = outlet.send(topic, value, key, more or None)
         except BaseException as error:
             for one in carried:
                 one.ended(error)
@@ -236,7 +236,7 @@ class Producer:
 
     def open_by(self, opener: Callable[[Producer], Outlet] | None) -> None:
         """Who makes the outlet when the first message is sent; None = nobody, until it is said again."""
-        self._open, self._outlet, self._plain = opener, None, None
+        self._open, self._outlet, self.plain = opener, None, None
 
     def _opened(self) -> Outlet:
         if self._open is None:
@@ -245,15 +245,13 @@ class Producer:
                 "in a test use ringmain.testing.Harness"
             )
         self._outlet = self._open(self)
-        self._plain = None if self._carriers else self._outlet.plain
+        self.plain = None if self._carriers else self._outlet.plain
         return self._outlet
 
 
-def _with_carried(headers: Headers | None, carried: Sequence[Carried]) -> Headers | None:
+def _with_carried(headers: Headers | None, carried: Sequence[Carried]) -> Headers:
     """What is carried along comes after the message's own headers, which stand."""
-    if not carried:
-        return headers
     own = list(headers.items() if isinstance(headers, Mapping) else headers or ())
     names = {name for name, _ in own}
     own += [header for one in carried for header in one.headers if header[0] not in names]
-    return own or None
+    return own

@@ -1,8 +1,10 @@
 """Messages past the client's Python: none is forgotten, whoever lets go of what, and whatever is said."""
 
 import asyncio
+import contextlib
 import gc
 import json
+import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -190,6 +192,38 @@ def test_what_is_no_topic_or_key_is_told_to_who_sends_it(
     with pytest.raises(error):
         one.producer.send(topic, b"x", key)
     assert (one.box.waiting, one.box.failed, len(one.outlet._mail)) == (0, [], 0)
+
+
+def test_topics_in_turn_arrive_each_in_its_own(kafka: KafkaServer, stage: Any) -> None:
+    topics, one = [kafka.create_topic(), kafka.create_topic()], stage()
+    for number in range(300):
+        one.producer.send("".join(topics[number % 2]), b"%d" % number)
+    assert one.letters.out + len(one.letters.collect()) == 300
+    assert one.outlets.flush(DEADLINE_S) == 0
+    for which, topic in enumerate(topics):
+        assert values(kafka, topic) == [b"%d" % number for number in range(which, 300, 2)]
+
+
+def test_a_topic_that_comes_to_be_later_is_found(kafka: KafkaServer, stage: Any) -> None:
+    topic, one = f"later-{uuid.uuid4().hex}", stage(**NOWHERE)
+    with pytest.raises(DeliveryFailed, match="no such topic"):
+        one.producer.send(topic, b"early").result(DEADLINE_S)
+    kafka.create_topic(topic)
+
+    def arrives() -> bool:
+        with contextlib.suppress(DeliveryFailed):
+            return bool(one.producer.send(topic, b"late").result(DEADLINE_S))
+        return False
+
+    eventually(arrives, DEADLINE_S)
+    assert set(values(kafka, topic)) == {b"late"}
+
+
+def test_a_name_that_is_none_is_refused_in_the_clients_words(stage: Any) -> None:
+    one = stage()
+    with pytest.raises(DeliveryFailed, match="Invalid"):
+        one.producer.send("x" * 600, b"1").result(DEADLINE_S)
+    assert one.letters.out == 0
 
 
 def test_both_ways_keep_one_order(kafka: KafkaServer, stage: Any) -> None:

@@ -151,14 +151,14 @@ class KafkaOutlet:
     @property
     def plain(self) -> Plain:
         """What sends a message of nothing but value and key."""
-        return self._sender.send
+        return self._sender
 
     def send(
         self, topic: str, value: Any, key: bytes | str | None, more: Mapping[str, Any] | None
     ) -> Delivery:
         """Put one on its way."""
         if more is None and not self._line:  # ORDER: nobody overtakes the line
-            sent: KafkaDelivery = self._sender.send(topic, value, key)
+            sent: KafkaDelivery = self._sender(topic, value, key)
             return sent
         body = value if value is None or isinstance(value, bytes) else self._encode(value, topic)
         return self.put(topic, body, key, self._outbox(), more)
