@@ -1,8 +1,9 @@
 """ringmain beside its peers, on a real Kafka, all in one run: `python bench/drain.py [--quick] [--rows …]`.
 
-Rounds alternate; medians are shown with their spreads, and beside each its ratio to a named reference. Every
-run is verified: each message handled exactly once, by count and checksum. Nothing here fails because of a
-time; the exit code is 1 when ringmain or a reference could not be measured.
+Rounds alternate; medians are shown with their spreads, and beside each the median of its rounds' ratios to a
+named reference: a machine that is slow for a minute is so to both. Every run is verified: each message
+handled exactly once, by count and checksum. Nothing here fails because of a time; the exit code is 1 when
+ringmain or a reference could not be measured.
 """
 
 import argparse
@@ -78,11 +79,13 @@ def shown(line: Line) -> str:
         first = " ".join(line.problem.split())[-300:]
         return f"{line.row:32} {line.client:26} --  {first}  {line.goal and f'[{line.goal}]'}"
     ratio = f"{line.ratio:5.2f} x {line.reference}" if line.ratio is not None else ""
+    if line.ratios and line.client != line.reference:
+        ratio += " ({:.2f}-{:.2f})".format(*line.ratios)
     digits = 0 if line.figure >= 1000 else 2
     figure = f"{line.figure:,.{digits}f} {line.unit}"
     spread = f"({line.spread[0]:,.{digits}f}-{line.spread[1]:,.{digits}f})" if line.spread else ""
     goal = line.goal and f"[{line.goal}]"
-    return f"{line.row:32} {line.client:26} {figure:>20} {spread:23} {ratio:24} {goal}".rstrip()
+    return f"{line.row:32} {line.client:26} {figure:>20} {spread:23} {ratio:38} {goal}".rstrip()
 
 
 if __name__ == "__main__":

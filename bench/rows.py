@@ -62,6 +62,8 @@ class Line:
     problem: str = ""
     spread: tuple[float, float] | None = None
     """The least and the greatest of the rounds."""
+    ratios: tuple[float, float] | None = None
+    """The same of the ratios."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +89,20 @@ class Series:
         found = self._figures(name, figure)
         return min(found), max(found)
 
+    def ratios(self, name: str, reference: str, figure: str) -> list[float]:
+        """Round by round, smallest first."""
+        pairs = zip(self._figures(name, figure), self._figures(reference, figure), strict=False)
+        return sorted(one / other for one, other in pairs if other)
+
     def _figures(self, name: str, figure: str) -> list[float]:
         return [getattr(result, figure) for result in self.results.get(name, [])]
 
 
 def alternate(scale: Scale, clients: Sequence[Participant], run: Callable[[Participant], Result]) -> Series:
-    """Each client once a round; one that cannot run is left out from then on and says why."""
+    """Each client once a round, each other round backwards; one that cannot run is left out and says why."""
     series = Series(problems={one.name: one.missing() for one in clients if one.missing()})
-    for _ in range(scale.rounds):
-        for client in clients:
+    for number in range(scale.rounds):
+        for client in clients if number % 2 == 0 else reversed(clients):
             if client.name in series.problems:
                 continue
             try:
@@ -117,7 +124,6 @@ class Compared:
     goal: str
 
     def lines(self, series: Series, clients: Sequence[Participant]) -> Iterator[Line]:
-        base = series.median(self.reference, self.figure)
         for client in clients:
             value = series.median(client.name, self.figure)
             goal = self.goal if client.name == "ringmain" else ""
@@ -125,9 +131,11 @@ class Compared:
                 problem = series.problems.get(client.name, "no result")
                 yield Line(self.row, client.name, 0.0, self.unit, goal=goal, problem=problem)
                 continue
-            ratio = value / base if base else None
+            ratios = series.ratios(client.name, self.reference, self.figure)
+            ratio, between = (statistics.median(ratios), (ratios[0], ratios[-1])) if ratios else (None, None)
             spread = series.spread(client.name, self.figure)
-            yield Line(self.row, client.name, value, self.unit, self.reference, ratio, goal, "", spread)
+            figures = (self.row, client.name, value, self.unit, self.reference)
+            yield Line(*figures, ratio, goal, spread=spread, ratios=between)
 
 
 def drained(stage: Stage, partitions: int, count: int, task: Task) -> Callable[[Participant], Result]:
