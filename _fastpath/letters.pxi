@@ -100,11 +100,14 @@ cdef class Letters:
         cdef const char *key_at = NULL
         cdef Py_ssize_t key_size = 0
         cdef letter_t *letter
+        cdef rd_kafka_topic_t *handle
         cdef Posted delivery
         if not self.available or type(topic) is not str or type(value) is not bytes:
             return None
         if topic is not self.topic and not self.find(topic):
             return None
+        # ORDER: taken now: where memory is taken the collector may run, and with it who sends to another topic.
+        handle = self.handle
         if type(key) is str:
             key_at = PyUnicode_AsUTF8AndSize(key, &key_size)
         elif type(key) is bytes:
@@ -115,7 +118,7 @@ cdef class Letters:
         letter = letter_make(self.box, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
         if letter is NULL:
             raise MemoryError("no memory for a message to send")
-        if letter_send(self.handle, letter, key_at, key_size):
+        if letter_send(handle, letter, key_at, key_size):
             free(letter)
             return None
         # ORDER: it may be back by now, but is taken out under the interpreter's lock only, which we hold.
@@ -143,7 +146,10 @@ cdef class Letters:
             handle = letter_topic(self.rk, name)
             if handle is NULL:
                 return False
-            known = self.topics[topic] = PyLong_FromVoidPtr(handle)
+            number = PyLong_FromVoidPtr(handle)
+            known = self.topics.setdefault(topic, number)
+            if known is not number:     # who was let in where memory was taken
+                letter_topic_done(handle)
         self.topic, self.handle = topic, <rd_kafka_topic_t *>PyLong_AsVoidPtr(known)
         return True
 

@@ -204,6 +204,30 @@ def test_topics_in_turn_arrive_each_in_its_own(kafka: KafkaServer, stage: Any) -
         assert values(kafka, topic) == [b"%d" % number for number in range(which, 300, 2)]
 
 
+def test_who_sends_in_the_middle_of_it_sends_to_his_own_topic(kafka: KafkaServer, stage: Any) -> None:
+    topic, aside, one = kafka.create_topic(), kafka.create_topic(), stage()
+
+    class Garbage:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            one.producer.send(aside, b"aside")
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for number in range(300):
+            Garbage()
+            one.producer.send(topic, b"%d" % number)
+    finally:
+        gc.set_threshold(*thresholds)
+    gc.collect()
+    assert one.outlets.flush(DEADLINE_S) == 0
+    assert values(kafka, topic) == [b"%d" % number for number in range(300)]
+    assert values(kafka, aside) == [b"aside"] * 300
+
+
 def test_a_topic_that_comes_to_be_later_is_found(kafka: KafkaServer, stage: Any) -> None:
     topic, one = f"later-{uuid.uuid4().hex}", stage(**NOWHERE)
     with pytest.raises(DeliveryFailed, match="no such topic"):
