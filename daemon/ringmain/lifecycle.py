@@ -173,6 +173,8 @@ class Scouted(msgspec.Struct, frozen=True, tag="scouted"):
     """Node of ours in the group -> topic -> partitions."""
     unowned: list[str] = []
     """Partitions that no member of the settled group owns: the first of them, as `topic/partition`."""
+    nodes_before: int = 0
+    """Of ours in the group, by name: whose turn it is first where all would do the same."""
 
 
 class Probed(msgspec.Struct, frozen=True, tag="probed"):

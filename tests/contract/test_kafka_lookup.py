@@ -26,6 +26,9 @@ def test_partitions_are_counted_by_name_and_by_pattern(kafka: KafkaServer) -> No
     assert lookup.partition_counts([topic, "not-there"]) == {topic: 3}
     assert lookup.partition_counts([f"^{topic}-.*"]) == {other: 2}
     lookup.close()
+    picky = Lookup(properties(kafka, topic, **{"topic.blacklist": f"nothing,{topic}-[bc]"}))
+    assert picky.partition_counts([f"^{topic}"]) == {topic: 3}
+    picky.close()
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])

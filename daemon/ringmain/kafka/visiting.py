@@ -13,6 +13,7 @@ from ringmain.clock import monotonic_s
 from ringmain.kafka.assignment import Partition
 from ringmain.kafka.properties import Member, Properties
 from ringmain.kafka.source import KafkaSource
+from ringmain.lifecycle import Link
 
 
 class _Visit:
@@ -35,14 +36,25 @@ class _Visit:
         """Only where a new partition begins."""
 
 
-def visit(member: Member, topics: Sequence[str], properties: Properties, timeout_s: float) -> bool:
-    """Join, wait for the assignment, leave; False = there was none within `timeout_s`. FatalKafkaError."""
+def visit(
+    member: Member, topics: Sequence[str], properties: Properties, timeout_s: float, told: Link
+) -> bool:
+    """Join, wait for the assignment, leave; False = there was none in time. FatalKafkaError.
+
+    Whatever is `told` meanwhile is to leave: who is killed here would keep what it was given for the session
+    timeout.
+    """
     visit = _Visit()
     source = KafkaSource(member, topics, properties, visit)
+    bells = select.poll()
+    for fd in (source.fileno(), told.fileno()):
+        bells.register(fd, select.POLLIN)
     with contextlib.closing(source):
         source.start()
         until_s = monotonic_s() + timeout_s
         while not visit.welcomed and (left_s := until_s - monotonic_s()) > 0:
-            select.select([source.fileno()], [], [], min(left_s, source.longest_wait_s))
+            bells.poll(min(left_s, source.longest_wait_s) * 1000)
+            if told.receive() or told.closed:
+                return True
             source.poll()
     return visit.welcomed

@@ -88,7 +88,9 @@ class Ending:
         for part in self.partings:
             part()
         for child in self._nursery.children:
-            if child.post.role in ERRANDS or (child.post.role == "handle" and not child.booted):
+            if child.post.role == "visitor":
+                self._end(child, Stop)  # killed, it would keep its share of the group's partitions for long
+            elif child.post.role in ERRANDS or (child.post.role == "handle" and not child.booted):
                 self._kill(child, "killed by the stop: it had nothing to finish")
 
     def stop_now(self, why: str) -> None:

@@ -36,7 +36,7 @@ class Errands:
     def scouted(self, report: Scouted, now_s: float) -> None:
         """Look again where partitions belong to nobody, and see to it."""
         if not report.reason:
-            self._staff.scout_by(self._unowned.seen(report.route, report.unowned, now_s))
+            self._staff.scout_by(self._unowned.seen(report, now_s))
 
     def send(self, now_s: float) -> None:
         """Whoever is due goes."""

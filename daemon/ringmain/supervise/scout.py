@@ -53,6 +53,6 @@ def _look(lookup: "Lookup", config: Config, route: Route) -> Scouted:
     members = shares(group, config.name, route.name)
     ours = config.node in members and not foreigners(group.client_ids, config.name, route.name)
     lost = [f"{topic}/{partition}" for topic, partition in unowned(group, counts)] if ours else []
-    return Scouted(
-        route.name, sum(counts.values()), len(nodes), limit_bytes, members=members, unowned=lost[:MOST_NAMED]
-    )
+    seen = Scouted(route.name, sum(counts.values()), len(nodes), limit_bytes, members=members)
+    before = sum(node < config.node for node in members)
+    return replace(seen, unowned=lost[:MOST_NAMED], nodes_before=before)

@@ -22,6 +22,6 @@ def run(seat: Seat) -> int:
 
     config, route = seat.config, seat.config.routes[seat.route]
     member = Member(config.name, route.name, config.node, NUMBER, "dynamic")
-    if not visit(member, route.topics, route.kafka, WELCOME_S):
+    if not visit(member, route.topics, route.kafka, WELCOME_S, seat.link):
         _log.warning("the group has not answered", extra={"seconds": WELCOME_S})
     return lifecycle.OK

@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 STEADY = {
     "probe": "toys:fit",
     "scout": "toys:scout",
+    "visitor": "toys:steady",
     "feed": "toys:steady",
     "handle": "toys:steady",
     "courier": "toys:steady",

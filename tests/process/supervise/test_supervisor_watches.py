@@ -130,8 +130,18 @@ def test_a_second_node_has_the_last_seat_retire_and_give_its_partitions_away(sta
     assert daemon.stop() == 0
 
 
-def _scouted(start: Start, seen: str) -> Daemon:
-    return start(route={"consumers": "per-partition"}, scouted=seen)
+def test_a_group_that_leaves_a_partition_to_nobody_is_visited_and_a_stop_has_the_visitor_leave(
+    start: Start,
+) -> None:
+    daemon = _scouted(start, "2 1 t/1", revoke_s=0.1)
+    daemon.until(lambda: daemon.journal("visitor", "born"), "a visitor")
+    assert len(daemon.log("nobody owns partitions: the group is asked to divide them anew")) == 1
+    assert daemon.stop() == 0
+    assert [entry.event for entry in daemon.journal("visitor")] == ["born", "Stop"]
+
+
+def _scouted(start: Start, seen: str, **given: object) -> Daemon:
+    return start(route={"consumers": "per-partition"}, scouted=seen, **given)
 
 
 def test_quiet_takes_nothing_new_and_only_a_stop_follows(start: Start) -> None:

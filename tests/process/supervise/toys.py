@@ -191,13 +191,13 @@ def killed_probe(seat: Seat) -> int:
 
 
 def scout(seat: Seat) -> int:
-    """Says what stands in the file `scouted`: partitions and nodes; without it Kafka is away."""
+    """Says what stands in the file `scouted`: partitions, nodes, which are nobody's; else Kafka is away."""
     note(seat, "born")
     seen = Path(seat.config.state_dir) / "scouted"
     for route in seat.config.routes:
         if seen.exists():
-            partitions, nodes = map(int, seen.read_text().split())
-            seat.link.send(Scouted(route, partitions, nodes))
+            partitions, nodes, *unowned = seen.read_text().split()
+            seat.link.send(Scouted(route, int(partitions), int(nodes), unowned=unowned))
         else:
             seat.link.send(Scouted(route, reason="connection refused"))
     return lifecycle.OK
