@@ -1,9 +1,11 @@
 """What the extension offers, for readers and type checkers; tests/house holds it against the real thing."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, final
 
 from typing_extensions import disjoint_base
+
+from ringmain.producer import Delivery, Headers
 
 @final
 class Message:
@@ -335,9 +337,9 @@ class PlainSend:
         key: bytes | str | None = None,
         *,
         partition: int | None = None,
-        headers: Mapping[str, bytes | str | None] | Iterable[tuple[str, bytes | str | None]] | None = None,
+        headers: Headers | None = None,
         timestamp_ms: int | None = None,
-    ) -> Any: ...
+    ) -> Delivery: ...
 
 @final
 class HandlerSide:

@@ -192,24 +192,6 @@ class Producer(PlainSend):
     message.
     """
 
-    if TYPE_CHECKING:
-
-        def send(
-            self,
-            topic: str,
-            value: Any,
-            key: bytes | str | None = None,
-            *,
-            partition: int | None = None,
-            headers: Headers | None = None,
-            timestamp_ms: int | None = None,
-        ) -> Delivery:
-            """Send one message: bytes as they are, None as a tombstone, all else by the producer's format.
-
-            Its partition is the given one, else by its key. When the queue to Kafka is full, it waits for
-            room. PERF: compiled, in letters.pxi.
-            """
-
     def __init__(self, name: str, place: str, carriers: Sequence[Carry] = ()) -> None:
         self.name = name
         self.place = place
