@@ -15,6 +15,7 @@ from ringmain.queues.contract import Taker
 from ringmain.queues.envelope import Envelope, Foreign, Packed
 from ringmain.queues.filters import Filter
 from ringmain.queues.rabbit import RabbitQueues, amqp
+from ringmain.queues.rabbit import taker as taker_module
 from ringmain.queues.rabbit.line import Line
 from ringmain.queues.rabbit.locks import Locks
 from ringmain.queues.rabbit.scan import Hand, Scan
@@ -166,6 +167,41 @@ def test_of_many_that_are_acked_in_any_order_none_comes_again(queues: RabbitQueu
         eventually(all_seen, 30.0)
     assert sorted(seen) == list(range(MANY))
     eventually(lambda: not queues.depths())
+
+
+def test_what_is_settled_one_by_one_is_acked_together(
+    queues: RabbitQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    ack = amqp.ack
+    monkeypatch.setattr(
+        amqp, "ack", lambda channel, number, all_: told.append(number) or ack(channel, number, all_)
+    )
+    monkeypatch.setattr(taker_module, "ACKS_APART_S", 3600.0)
+    with closing(queues.publisher()) as publisher:
+        publish(publisher, READY, map(message, range(60)))
+    with closing(queues.taker([READY])) as taker:
+        for delivery in take(taker, 60):
+            settle(taker, [delivery])
+        assert told == [1]
+        monkeypatch.setattr(taker_module, "ACKS_APART_S", 0.0)
+        assert taker.timeout_s() == 0.0
+        taker.pump()
+        assert told == [1, 60]
+        eventually(lambda: not queues.depths())
+
+
+def test_what_few_may_be_held_of_is_acked_at_once(
+    queues: RabbitQueues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taker_module, "ACKS_APART_S", 3600.0)
+    with closing(queues.publisher()) as publisher:
+        publish(publisher, READY, map(message, range(40)))
+    with closing(queues.taker([READY])) as taker:
+        taker.hold(2)
+        for _ in range(40):
+            settle(taker, take(taker, 1))
+        eventually(lambda: taker.pump() or not queues.depths())
 
 
 def test_a_taker_holds_no_more_than_it_may(queues: RabbitQueues) -> None:
