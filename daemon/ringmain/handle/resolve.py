@@ -159,6 +159,9 @@ class Resolver:
         return retry.decide(self.route.retry, attempt, failure)
 
     def _say(self, message: Message, code: int, failure: Failure, quotable: bool = True) -> None:
+        level = logging.WARNING if code == DEAD else logging.INFO
+        if not _log.isEnabledFor(level):
+            return
         said: dict[str, object] = {
             "message_id": message.id,
             "attempt": message.attempt,
@@ -171,7 +174,8 @@ class Resolver:
             texts = {"error_message": failure.error_message, "traceback": failure.traceback}
             said |= {name: text for name, text in texts.items() if text}
         event = "message is dead" if code == DEAD else "call failed, will be tried again"
-        _log.log(logging.WARNING if code == DEAD else logging.INFO, event, extra=said)
+        # PERF: not _log.log(), which walks the stack for the line of code that says it: always this one.
+        _log.handle(_log.makeRecord(_log.name, level, __file__, 0, event, (), None, extra=said))
 
 
 def is_counted(error: BaseException) -> bool:
