@@ -26,6 +26,7 @@ from ringmain.queues.envelope import Packed
 from support import signals
 from support.leftovers import Leftovers, alive, descendants
 from support.nodes import shares, start_node
+from support.queue_backends import bring
 from support.rabbit_server import RabbitServer
 from support.scenario import ROUTE, Daemon, Scenario
 from support.waiting import eventually
@@ -309,8 +310,7 @@ def test_a_broken_frame_goes_to_the_dead_set_with_its_body_and_stops_nobody(
     daemon = scenario.start()
     scenario.wait_for("done")
     with closing(connect(config_of(scenario, queues)).publisher()) as publisher:
-        publisher.publish([(names.overflow(scenario.group, ROUTE), Packed(b"no frame", 1))])
-        eventually(lambda: publisher.pump() or publisher.settled().confirmed)  # type: ignore[func-returns-value]
+        bring(publisher, names.overflow(scenario.group, ROUTE), [Packed(b"no frame", 1)])
     (entry,) = scenario.wait_for_dead(1)
     assert (entry["error_class"], entry["value"], entry["topic"]) == ("ForeignMessage", "no frame", "")
     assert "not a frame" in entry["error_message"]

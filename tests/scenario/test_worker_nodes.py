@@ -14,7 +14,7 @@ from ringmain.queues.connect import connect
 from ringmain.queues.envelope import Envelope
 from support import signals
 from support.nodes import start_node
-from support.queue_backends import publish
+from support.queue_backends import bring
 from support.scenario import ROUTE, Daemon, Scenario, children_are_gone
 from support.waiting import eventually
 
@@ -214,7 +214,7 @@ def ready_for_the_route(scenario: Scenario, config: Path, count: int) -> None:
         for number in range(count)
     ]  # fmt: skip
     with closing(connect(settings).publisher()) as publisher:
-        publish(publisher, names.ready(settings.name, ROUTE), messages)
+        bring(publisher, names.ready(settings.name, ROUTE), messages)
 
 
 def test_through_a_channel_workers_outnumber_partitions(scenario: Scenario, queues: Queues) -> None:

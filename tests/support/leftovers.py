@@ -59,7 +59,8 @@ class Leftovers:
     def processes(self) -> set[int]:
         """Those that this test started and that still run; what a server of the session starts is its own."""
         new = descendants() - self._processes - self.allowed_processes
-        return {pid for pid in new if self._processes.isdisjoint(_above(pid))}
+        above = {pid: _above(pid) for pid in new}
+        return {pid for pid, those in above.items() if those and self._processes.isdisjoint(those)}
 
     def assert_none(self, deadline_s: float = 10.0) -> None:
         """AssertionError naming each process, descriptor and file that this test left behind."""
@@ -97,6 +98,7 @@ def _reap_adopted() -> None:
 
 
 def _above(pid: int) -> set[int]:
+    """None, where it has ended meanwhile: whatever still runs is below somebody."""
     try:
         return {process.pid for process in psutil.Process(pid).parents()}
     except psutil.NoSuchProcess:

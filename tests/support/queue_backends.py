@@ -11,7 +11,7 @@ from typing import Any
 from ringmain.clock import monotonic_s
 from ringmain.queues import names
 from ringmain.queues.contract import Delivery, Publisher, Queues, Settled, Taker
-from ringmain.queues.envelope import Envelope
+from ringmain.queues.envelope import Envelope, Packed
 from ringmain.queues.rabbit import Access, RabbitQueues, Topology
 from ringmain.queues.rabbit import address as rabbit_address
 from ringmain.queues.rabbit.taker import RabbitTaker
@@ -61,6 +61,27 @@ def message(number: int, **fields: Any) -> Envelope:
         "topic": "orders", "partition": 0, "offset": number, "timestamp_ms": 1_700_000_000_000,
     }  # fmt: skip
     return Envelope(**{**known, **fields})
+
+
+def bring(publisher: Publisher, queue: str, messages: Iterable[Envelope | Packed]) -> None:
+    """Publish, and again what is lost, as a courier does, until all is confirmed."""
+    under_way: dict[int, Envelope | Packed] = {}
+
+    def send(some: Iterable[Envelope | Packed]) -> None:
+        batch = [(queue, message) for message in some]
+        under_way.update(zip(publisher.publish(batch), [message for _, message in batch], strict=True))
+
+    def confirmed() -> bool:
+        publisher.pump()
+        news = publisher.settled()
+        assert not news.refused
+        for ticket in news.confirmed:
+            del under_way[ticket]
+        send([under_way.pop(ticket) for ticket in news.lost])
+        return not under_way
+
+    send(messages)
+    eventually(confirmed)
 
 
 def publish(publisher: Publisher, queue: str, messages: Iterable[Envelope]) -> Settled:

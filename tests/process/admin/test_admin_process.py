@@ -14,7 +14,7 @@ from support import signals
 from support.dead_messages import died
 from support.leftovers import alive
 from support.ports import free_port
-from support.queue_backends import publish
+from support.queue_backends import bring
 from support.waiting import eventually
 
 Start = Callable[..., AdminNode]
@@ -123,7 +123,7 @@ def test_a_stop_ends_a_job_between_two_batches(start: Start) -> None:
     node = start().until_up()
     dead = names.dead("shop", "orders")
     with closing(SqliteQueues("shop", node.folder / "state" / "queues.db").publisher()) as publisher:
-        publish(publisher, dead, map(died, range(50)))
+        bring(publisher, dead, map(died, range(50)))
     answer = node.ask("POST", "/api/dead/delete", {"all": True, "rate": 2})
     assert answer.status == 202
     assert node.stop() == 0

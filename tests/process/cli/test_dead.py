@@ -11,7 +11,7 @@ import pytest
 
 from ringmain.queues import names
 from ringmain.queues.sqlite import SqliteQueues
-from support.queue_backends import message, publish
+from support.queue_backends import bring, message
 
 CONFIG = """
 app = "orders:app"
@@ -47,12 +47,10 @@ def with_dead(config: Path, tmp_path: Path) -> Path:
             "traceback": "a\nb",
         }
         dead = names.dead("shop", "orders")
-        publish(publisher, dead, [message(1, value=b'{"customer":{"id":7}}', **failed)])
-        publish(publisher, dead, [message(2, value=b"\xff\x00", key=b"\xff", **failed)])
+        bring(publisher, dead, [message(1, value=b'{"customer":{"id":7}}', **failed)])
+        bring(publisher, dead, [message(2, value=b"\xff\x00", key=b"\xff", **failed)])
         slow = names.dead("shop", "orders", "slow")
-        publish(
-            publisher, slow, [message(3, value=b"plain \x1b[31m", error_class="KeyError", failed_ms=2000)]
-        )
+        bring(publisher, slow, [message(3, value=b"plain \x1b[31m", error_class="KeyError", failed_ms=2000)])
     return config
 
 

@@ -19,7 +19,7 @@ from ringmain.queues.filters import Filter
 from ringmain.queues.sqlite import SqliteQueues
 from support.dead_messages import died
 from support.environment import child_environment
-from support.queue_backends import message, publish, take_all
+from support.queue_backends import bring, message, take_all
 from support.waiting import eventually
 
 CONFIG = """
@@ -48,7 +48,7 @@ class Shop:
         self.config.write_text(CONFIG.format(folder=folder))
         self.queues = SqliteQueues("shop", folder / "queues.db")
         with closing(self.queues.publisher()) as publisher:
-            publish(publisher, DEAD, map(died, range(10)))
+            bring(publisher, DEAD, map(died, range(10)))
 
     def command(self, *arguments: str) -> list[str]:
         """`ringmain COMMAND [SUB] CONFIG …`."""
@@ -274,7 +274,7 @@ def _read_to_the_end(descriptor: int) -> str:
 
 def test_one_person_is_found_in_every_queue_and_forgotten_with_a_receipt(shop: Shop) -> None:
     with closing(shop.queues.publisher()) as publisher:
-        publish(publisher, READY, map(message, range(10)))
+        bring(publisher, READY, map(message, range(10)))
     found = json.loads(shop.call("find", "CONFIG", "--where", "id=3", "--json").stdout)
     assert [(one["queue"], one["value"]) for one in found] == [(DEAD, {"id": 3}), (READY, {"id": 3})]
     done = shop.call("forget", "CONFIG", "--where", "id=3", "--yes")

@@ -21,7 +21,7 @@ from ringmain.queues.contract import Control
 from ringmain.queues.sqlite import SqliteQueues
 from ringmain.rings import Board
 from ringmain.seat import Seat
-from support.queue_backends import message, publish
+from support.queue_backends import bring, message
 from support.waiting import eventually
 
 CONFIG = """
@@ -156,7 +156,7 @@ def test_what_is_in_the_queues_is_told_with_its_age(
     start: Callable[[], Running], queues: SqliteQueues
 ) -> None:
     with closing(queues.publisher()) as publisher:
-        publish(publisher, names.ready("shop", "orders"), [message(1), message(2)])
+        bring(publisher, names.ready("shop", "orders"), [message(1), message(2)])
     running = start()
 
     def counted() -> list[Queue]:
