@@ -33,6 +33,7 @@ class Scale:
     rounds: int = 5
     noop: int = 2_000_000
     spin: int = 200_000
+    failing: int = 400_000
     wait: int = 100_000
     slow: int = 100_000
     produce: int = 1_000_000
@@ -44,7 +45,15 @@ class Scale:
 
 LEAST = 10_000  # messages for the slowest client: below that a figure says nothing
 QUICK = Scale(
-    rounds=1, noop=400_000, spin=40_000, produce=200_000, wait=20_000, slow_s=5.0, paced_s=5.0, idle_s=8.0
+    rounds=1,
+    noop=400_000,
+    spin=40_000,
+    failing=40_000,
+    produce=200_000,
+    wait=20_000,
+    slow_s=5.0,
+    paced_s=5.0,
+    idle_s=8.0,
 )
 
 
@@ -245,15 +254,18 @@ def slow_message(stage: Stage, scale: Scale) -> Iterator[Line]:
 
 
 def failing(stage: Stage, scale: Scale) -> Iterator[Line]:
-    """What it costs the handlers that one call in a hundred fails and is tried again through RabbitMQ."""
+    """What it costs the handlers that one call in a hundred fails and is tried again through RabbitMQ.
+
+    Long enough that the first failure, which makes the queues, is not what is seen.
+    """
     with tempfile.TemporaryDirectory(prefix="ringmain-bench-rabbit-") as directory:
         rabbit = RabbitServer(Path(directory), erlang=BENCH_ERLANG)
         client = ringmain(RouteSettings(queues=("rabbitmq", rabbit.url)))
 
         def run(variant: Participant) -> Result:
             fails = variant.name == "ringmain, 1 % fail"
-            with stage.backlogs.held(4, scale.spin) as held:
-                held_up = scale.spin // FAILS_ONE_IN if fails else 0
+            with stage.backlogs.held(4, scale.failing) as held:
+                held_up = scale.failing // FAILS_ONE_IN if fails else 0
                 return stage.drain(client, held, Task("failing" if fails else "unfailing", held_up=held_up))
 
         both = [
