@@ -167,7 +167,12 @@ def test_what_makes_no_sense_is_refused_and_pausing_twice_is_not(scenario: Scena
     operator.done(Pause("r", operator="bob"))
     operator.done(Resume("r", operator="ann"))
     assert "was not paused" in operator.done(Resume("r", operator="bob")).text
-    operator.done(Pause("r", node="elsewhere"))
+    assert "no node elsewhere" in operator.done(Pause("r", node="elsewhere")).lines[0]
+    assert "has no topic" in operator.refused(Pause("r", topic="another", partition=0)).reason
+    operator.done(Resume("r", topic="another", partition=0))
+    assert operator.done(Pause("r", partition=0)).lines == []
+    assert "nobody is known to own partition 99" in operator.done(Pause("r", partition=99)).lines[0]
+    operator.done(Resume("r", partition=0))
     produce(scenario, 10)
     scenario.wait_for("done", 20)
     daemon.stop()

@@ -44,6 +44,7 @@ class Live:
         reports.register(Sought, self.seeking.sought)
         sights.paused_by.append(self.pausing.paused)
         neighbours.shared = self.pausing
+        self.pausing.peers = neighbours.peers.picture
         neighbours.heed(control.Seek, self.seeking.told_by_node)
         self.seeking.pass_on = neighbours.ask
 

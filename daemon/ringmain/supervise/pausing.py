@@ -7,6 +7,7 @@ order that could not be delivered need no thought of their own. Partitions stay 
 
 import logging
 import math
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -39,6 +40,8 @@ class Pausing:
         self._path = kept.path_of(memory.config, "pauses")
         self._pauses = Pauses()
         self._told: dict[int, Paused] = {}
+        self.peers: Callable[[float], Iterable[control.Peer]] = lambda _now_s: ()
+        """The other nodes, as they are known now."""
         if data := kept.read(self._path):
             self._read(data)
 
@@ -57,7 +60,7 @@ class Pausing:
         if reason:
             return control.Refused(reason, unknown=self._is_unknown(request.route))
         word = replace(_word(request, topic), paused=True, reason=request.reason)
-        return control.Done(f"{_subject(word)} is paused{self._say(word)}")
+        return control.Done(f"{_subject(word)} is paused{self._say(word)}", self._nobodys(word))
 
     def told_resume(self, request: control.Resume) -> Answer:
         """An operator resumes what was paused by the same words."""
@@ -92,11 +95,24 @@ class Pausing:
         if request.partition is not None and request.partition < 0:
             return "", "partitions are counted from 0"
         topics = self._memory.config.routes[route].topics
+        of_pattern = any(topic.startswith("^") for topic in topics)
+        # A resume may be about a topic that the route had when it was paused.
+        known = of_pattern or request.topic in ("", *topics) or isinstance(request, control.Resume)
+        if not known:
+            return "", f"{request.route} has no topic {request.topic!r}, but {', '.join(topics)}"
         if request.topic or request.partition is None:
             return request.topic, ""
-        if len(topics) != 1 or topics[0].startswith("^"):
+        if len(topics) != 1 or of_pattern:
             return "", f"{request.route} takes several topics: say which one the partition is of"
         return topics[0], ""
+
+    def _nobodys(self, word: Word) -> list[str]:
+        """What is named and known to nobody: a slip, or what is still to come."""
+        peers = list(self.peers(clock.monotonic_s()))
+        owned = {named for peer in peers for named in peer.partitions.get(word.route, ())}
+        for child in self._nursery.children.of("feed", word.route, "kafka"):
+            owned |= {f"{topic}/{partition}" for topic, partition in child.partitions}
+        return unknown_in(word, owned, [self._node, *(peer.node for peer in peers)])
 
     def _is_unknown(self, pool: str) -> bool:
         return pool not in self._memory.overseers
@@ -196,6 +212,18 @@ class Pausing:
             )
             return f"; not over a restart: {self._path}: {error.strerror}"
         return ""
+
+
+def unknown_in(word: Word, owned: Collection[str], nodes: Sequence[str]) -> list[str]:
+    """What `word` names and nobody knows. `owned`: each partition that somebody has, as `topic/partition`."""
+    lines = []
+    if word.partition is not None and f"{word.topic}/{word.partition}" not in owned:
+        lines.append(
+            f"nobody is known to own partition {word.partition} of {word.topic}: it holds for who will"
+        )
+    if word.node and word.node not in nodes:
+        lines.append(f"no node {word.node} is known now, but {', '.join(nodes)}: it holds once there is one")
+    return lines
 
 
 def gives_up_queue(words: list[Word], now_ms: int) -> bool:

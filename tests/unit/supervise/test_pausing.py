@@ -5,11 +5,15 @@ import pytest
 from ringmain.control import Source
 from ringmain.lifecycle import Paused
 from ringmain.supervise.pauses import Word
-from ringmain.supervise.pausing import GIVEN_UP_MS, gives_up_queue, order_of
+from ringmain.supervise.pausing import GIVEN_UP_MS, gives_up_queue, order_of, unknown_in
 
 
-def word(topic: str = "", partition: int | None = None, source: Source = "", at_ms: int = 0) -> Word:
-    return Word(route="r", paused=True, at_ms=at_ms, topic=topic, partition=partition, source=source)
+def word(
+    topic: str = "", partition: int | None = None, source: Source = "", at_ms: int = 0, node: str = ""
+) -> Word:
+    return Word(
+        route="r", paused=True, at_ms=at_ms, topic=topic, partition=partition, source=source, node=node
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,3 +41,18 @@ def test_what_is_held_of_the_queues_goes_back_at_once_when_they_are_meant() -> N
 def test_and_after_a_minute_when_the_whole_route_is_paused() -> None:
     assert not gives_up_queue([word(at_ms=1000)], 1000 + GIVEN_UP_MS)
     assert gives_up_queue([word(at_ms=1000)], 1001 + GIVEN_UP_MS)
+
+
+@pytest.mark.parametrize(
+    ("about", "lines"),
+    [
+        (word(), []),
+        (word("t"), []),
+        (word("t", 0), []),
+        (word("t", 7), ["nobody is known to own partition 7 of t: it holds for who will"]),
+        (word(node="b"), []),
+        (word(node="c"), ["no node c is known now, but a, b: it holds once there is one"]),
+    ],
+)
+def test_what_nobody_knows_is_named(about: Word, lines: list[str]) -> None:
+    assert unknown_in(about, {"t/0", "t/1"}, ["a", "b"]) == lines
