@@ -13,6 +13,7 @@ from typing import Any, Protocol, get_args
 
 from ringmain.codec import Codec
 from ringmain.errors import AppError
+from ringmain.mistakes import noted
 from ringmain.nearest import nearest
 from ringmain.producer import Carry, Producer
 from ringmain.shapes import BatchHandler, Handler, Hook, Middleware
@@ -140,7 +141,8 @@ class App:
         names = sys._getframe(1).f_locals
 
         def register(function: BatchHandler) -> BatchHandler:
-            self._register(inspect_handler(name, "", function, names, batch=True), outcomes)
+            with noted():
+                self._register(inspect_handler(name, "", function, names, batch=True), outcomes)
             return function
 
         return register
@@ -166,7 +168,8 @@ class App:
         self, of: tuple[str, str], outcomes: Outcomes, names: Mapping[str, Any]
     ) -> Callable[[Handler], Handler]:
         def register(function: Handler) -> Handler:
-            self._register(inspect_handler(*of, function, names), outcomes)
+            with noted():
+                self._register(inspect_handler(*of, function, names), outcomes)
             return function
 
         return register
@@ -179,19 +182,22 @@ class App:
 
     def on_start(self, function: Hook) -> Hook:
         """Call it once in each handler process, after the fork and before the first message."""
-        check_hook(function, "on_start")
+        with noted():
+            check_hook(function, "on_start")
         self.start_hooks.append(function)
         return function
 
     def on_stop(self, function: Hook) -> Hook:
         """Call it once in each handler process, after its last message."""
-        check_hook(function, "on_stop")
+        with noted():
+            check_hook(function, "on_stop")
         self.stop_hooks.append(function)
         return function
 
     def middleware(self, function: Middleware) -> Middleware:
         """Wrap each call: `def m(call, message): … return call()`; the first registered is the outermost."""
-        check_middleware(function)
+        with noted():
+            check_middleware(function)
         self.middlewares.append(function)
         return function
 

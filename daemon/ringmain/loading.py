@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ringmain.app import App
 from ringmain.errors import AppError
+from ringmain.mistakes import gathered
 
 
 class AppReference(Protocol):
@@ -29,7 +30,8 @@ def load_app(config: AppReference) -> App:
     module_name, _, attribute = config.app.partition(":")
     if config.folder and sys.path[:1] != [config.folder]:
         sys.path.insert(0, config.folder)
-    found: object = _imported(module_name, config)
+    with gathered():
+        found: object = _imported(module_name, config)
     for name in attribute.split("."):
         if not hasattr(found, name):
             raise AppError(f"app = {config.app!r}: {module_name} has no {attribute!r}; is it defined there?")

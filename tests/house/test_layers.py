@@ -16,7 +16,7 @@ LEVELS: dict[int, set[str]] = {
     1: {
         "__init__", "app", "message", "outcome", "signature", "middleware", "loading", "retry", "verdict",
         "asking", "codec", "control", "errors", "producer", "held", "clock", "lifecycle", "log", "logging",
-        "meters", "schemas", "nearest", "returns", "shapes", "tracing", "types",
+        "meters", "mistakes", "schemas", "nearest", "returns", "shapes", "tracing", "types",
         "_fastpath",
     },
 }  # fmt: skip

@@ -99,6 +99,27 @@ def test_an_app_that_does_not_fit_is_exit_code_4_and_hurts_nobody(
     assert said in json.loads(as_json.stdout)["problems"][0]["message"]
 
 
+def test_every_function_that_cannot_be_one_is_named_at_once(call: Ringmain, folder: Path) -> None:
+    wrong = APP.replace("order: dict", "order")
+    line = 1 + [text.startswith("@app.route") for text in wrong.splitlines()].index(True)
+    more = (
+        "@app.route('more')\ndef more(x: dict) -> int: ...\n"
+        "@app.on_start\ndef begin(needs) -> None: ...\n"
+        "@app.middleware\ndef around() -> None: ...\n"
+    )
+    (folder / "orders.py").write_text(wrong + more)
+    done = call("check", "--json", "shop.toml")
+    assert done.returncode == 4
+    said = [problem["message"] for problem in json.loads(done.stdout)["problems"]]
+    assert len(said) == 4, said
+    assert f"orders.py:{line}: " in said[0]
+    assert "has no annotation on 'order'" in said[0]
+    named = zip(("route 'more'", "on_start", "middleware"), said[1:], strict=True)
+    assert [one for word, one in named if word not in one] == []
+    (folder / "orders.py").write_text(wrong + more + "1 / 0\n")
+    assert "ZeroDivisionError" in call("check", "shop.toml").stderr.splitlines()[-1]
+
+
 def test_an_app_that_prints_does_not_spoil_the_answer(call: Ringmain, folder: Path) -> None:
     (folder / "orders.py").write_text("print('hello', flush=True)\nimport os\nos.write(1, b'raw')\n" + APP)
     done = call("check", "--json", "shop.toml")
