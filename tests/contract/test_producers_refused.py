@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from confluent_kafka.admin import (
@@ -16,6 +17,7 @@ from confluent_kafka.admin import (
 
 from ringmain import DeliveryFailed, Producer
 from ringmain._fastpath import Outbox
+from ringmain.errors import AppError
 from ringmain.kafka.outlets import Outlets
 from ringmain.kafka.producing import KafkaOutlet, Offer
 from ringmain.kafka.transacting import Step, Transaction, TransactionOutlet
@@ -109,3 +111,26 @@ def test_a_transaction_with_a_topic_that_is_not_allowed_is_refused_and_says_so(g
     assert one.refused_topic or (box.failure is not None and not box.failure.away)
     assert one.abort() is Step.DONE
     one.close()
+
+
+def test_while_no_other_client_can_be_made_the_broken_one_counts_its_messages_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    offer = Offer("test.out", {"bootstrap.servers": "127.0.0.1:1"}, lambda _value, _topic: b"")
+    outlet = KafkaOutlet("out", offer, lambda: None)
+    outlet.send("t", b"first", None, None)
+    outlet._mail.broken = True
+    made = outlet._made
+
+    def unable() -> NoReturn:
+        raise AppError("producer 'out' cannot be made")
+
+    monkeypatch.setattr(outlet, "_made", unable)
+    for _ in range(2):
+        with pytest.raises(AppError):
+            outlet.send("t", b"second", None, {"partition": 0})
+        assert outlet._left == []
+    monkeypatch.setattr(outlet, "_made", made)
+    outlet.send("t", b"second", None, {"partition": 0})
+    assert len(outlet._left) == 1
+    outlet.close()

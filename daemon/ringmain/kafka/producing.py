@@ -280,11 +280,12 @@ class KafkaOutlet:
 
     def _renew(self) -> None:
         """A client that is beyond repair serves its last reports; another takes its place."""
-        self._broken = False
         assert not isinstance(self._mail, Orphan)
+        made = self._made()
+        self._broken = False
         self._left.append(self._mail)
         _log.warning("producer is made anew", extra={"producer": self.name})
-        self._use(self._made())
+        self._use(made)
 
     def _use(self, mail: Mail | Orphan) -> None:
         self._mail, self._sender.letters = mail, mail.letters
