@@ -74,11 +74,6 @@ def ready(shell: Shell) -> bool:
     return True
 
 
-def staff(daemon: Daemon) -> set[int]:
-    """Who is there to stay: a scout comes and goes."""
-    return {pid for title, pid in daemon.children().items() if title != "scout"}
-
-
 def _replace(scenario: Scenario, old: str, new: str) -> None:
     """In its config file."""
     path = scenario.folder / "ringmain.toml"
@@ -159,9 +154,9 @@ def test_a_picture_over_http_is_that_of_the_socket(at_work: tuple[Scenario, Daem
 def test_a_bad_file_changes_nothing_and_is_said(at_work: tuple[Scenario, Daemon, Shell]) -> None:
     scenario, daemon, shell = at_work
     eventually(lambda: ready(shell), PATIENCE_S)
-    pids = staff(daemon)
+    pids = set(daemon.staff().values())
     _replace(scenario, '"order" = "none"', '"order" = "nonne"')
     done = shell.run("reload")
     assert done.returncode == 1
     assert "routes.r.order" in done.stderr
-    assert pids <= staff(daemon)
+    assert pids <= set(daemon.staff().values())

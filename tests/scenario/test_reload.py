@@ -203,17 +203,12 @@ def test_new_code_is_seen_without_a_change_of_the_file(scenario: Scenario) -> No
     daemon.stop()
 
 
-def staff(daemon: Daemon) -> dict[str, int]:
-    """Who is there to stay: a scout comes and goes."""
-    return {title: pid for title, pid in daemon.children().items() if title != "scout"}
-
-
 def test_a_bad_file_and_what_needs_a_restart_change_nothing(scenario: Scenario) -> None:
     scenario.produce_numbers(10)
     scenario.app(BUSY)
     daemon = scenario.start()
     scenario.wait_for_settled()
-    before = staff(daemon)
+    before = daemon.staff()
     scenario.config({"handlers": 4, "order": "key"}, commit={"intervall_s": 1})
     said = reload(scenario)
     assert said.returncode == 1
@@ -226,7 +221,7 @@ def test_a_bad_file_and_what_needs_a_restart_change_nothing(scenario: Scenario) 
     said = reload(scenario)
     assert said.returncode == 1
     assert "fetch.min.bytes" in said.stderr
-    assert staff(daemon) == before
+    assert daemon.staff() == before
     assert len(daemon.log(REFUSED)) == 3
     scenario.produce_numbers(10)
     scenario.wait_for_settled()

@@ -89,6 +89,15 @@ class Daemon:
                 found[title] = pid
         return found
 
+    def staff(self) -> dict[str, int]:
+        """The children that stay, once the last of them is there: the admin's worker. A scout does not."""
+
+        def complete() -> dict[str, int]:
+            children = self.children()
+            return children if "admin worker 1" in children else {}
+
+        return {title: pid for title, pid in eventually(complete).items() if title != "scout"}
+
     def kafka_feeders(self, route: str = ROUTE) -> dict[str, int]:
         """The feeders over Kafka; the one over the queues sits in the last seat."""
         feeders = self.children("feeder", route)
