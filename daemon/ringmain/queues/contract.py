@@ -124,7 +124,7 @@ class Taker(Pumped, Protocol):
         """From now on hold at most so many at once, prefetched ones included; held already may be more."""
 
     def ack(self, tags: Sequence[Tag]) -> None:
-        """These are settled and may be forgotten: said by pump(), perhaps a moment later, or by close().
+        """These are settled and may be forgotten: said now, by a pump() a moment later, or by close().
 
         Kept and said again by pump() while away.
         """

@@ -91,8 +91,9 @@ class RabbitTaker:
         return bool(self._waiting)
 
     def ack(self, tags: Sequence[Tag]) -> None:
-        """Said by pump(), together with what follows; void for what an earlier connection delivered."""
+        """Said together with what follows soon; void for what an earlier connection delivered."""
         self._settled += tags
+        self._say_due_acks()
 
     def give_back(self, tags: Sequence[Tag]) -> None:
         """Said at once."""
@@ -103,8 +104,7 @@ class RabbitTaker:
         """Hear what came, and see to it that every queue is there and consumed as it should be."""
         for event in self._connection.pump():
             self._take_in(event)
-        if self._acks_wait_s(monotonic_s()) == 0.0:
-            self._say_acks()
+        self._say_due_acks()
         if self._connection.is_open:
             if self._is_idle():
                 self._let_go()
@@ -156,6 +156,10 @@ class RabbitTaker:
         if 4 * len(self._settled) >= sum(consumer.prefetch for consumer in self._consumers.values()):
             return 0.0
         return max(0.0, self._acked_s + ACKS_APART_S - now_s)
+
+    def _say_due_acks(self) -> None:
+        if self._acks_wait_s(monotonic_s()) == 0.0:
+            self._say_acks()
 
     def _say_acks(self) -> None:
         """In as few frames as it takes."""
@@ -252,12 +256,16 @@ class RabbitTaker:
         return 0 if self._is_idle() else 1 << share.bit_length() >> 1
 
     def _consume(self, queue: str, prefetch: int) -> Script:
+        """ORDER: a channel that the broker closes meanwhile is another life: the last one's tags are void."""
         old = self._consumers.pop(queue, None)
-        if old is not None:
-            yield spec.Basic.Cancel(old.tag)
-        if prefetch == 0:
+        before = [spec.Basic.Cancel(old.tag)] if old is not None else []
+        before += [spec.Basic.Qos(prefetch_count=prefetch)] if prefetch else []
+        for method in before:
+            if isinstance((yield method), spec.Channel.Close):
+                self._begin_anew()
+                return
+        if not prefetch:
             return
-        yield spec.Basic.Qos(prefetch_count=prefetch)
         self._subscriptions += 1
         tag = f"{queue}-{self._subscriptions}"
         self._queue_of[tag.encode()] = queue
