@@ -94,8 +94,9 @@ class JsonFormatter(_Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """`{"time":…,"level":…,"event":…,"logger":…, bound…, fields…, error…}`."""
+        second, micros = divmod(round(record.created * 1e6), 1_000_000)
         line: dict[str, object] = {
-            "time": f"{_second(int(record.created))}.{int(record.created % 1 * 1000):03}Z",
+            "time": f"{_second(second)}.{micros // 1000:03}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             "logger": record.name,

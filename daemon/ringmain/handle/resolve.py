@@ -174,8 +174,11 @@ class Resolver:
             texts = {"error_message": failure.error_message, "traceback": failure.traceback}
             said |= {name: text for name, text in texts.items() if text}
         event = "message is dead" if code == DEAD else "call failed, will be tried again"
-        # PERF: not _log.log(), which walks the stack for the line of code that says it: always this one.
-        _log.handle(_log.makeRecord(_log.name, level, __file__, 0, event, (), None, extra=said))
+        # PERF: not _log.log(), which walks the stack for the line of code that says it: always the same.
+        _log.handle(_log.makeRecord(_log.name, level, __file__, _SAID_AT, event, (), None, "_say", said))
+
+
+_SAID_AT = Resolver._say.__code__.co_firstlineno
 
 
 def is_counted(error: BaseException) -> bool:
