@@ -41,6 +41,36 @@ def publish_one_by_one(url: str, queue: str, bodies: Sequence[bytes]) -> float:
     return seconds
 
 
+def paced(
+    url: str, delay: str, ready: str, bodies: Sequence[bytes], pace: float, patience_s: float
+) -> list[float]:
+    """Seconds from each publish into `delay`, unconfirmed, to its delivery from `ready`; `pace` a second."""
+    opened = connection(url)
+    channel = opened.channel()
+    channel.basic_qos(prefetch_count=PREFETCH)
+    sent_s: list[float] = []
+    took_s: list[float] = []
+
+    def handle(
+        _channel: object, method: pika.spec.Basic.Deliver, mine: pika.BasicProperties, _body: bytes
+    ) -> None:
+        if mine.message_id:
+            took_s.append(time.monotonic() - sent_s[int(mine.message_id)])
+        channel.basic_ack(method.delivery_tag)
+
+    channel.basic_consume(ready, handle)
+    began_s = time.monotonic()
+    while len(took_s) < len(bodies) and time.monotonic() - began_s < len(bodies) / pace + patience_s:
+        due = min(len(bodies), int((time.monotonic() - began_s) * pace))
+        for number in range(len(sent_s), due):
+            properties = pika.BasicProperties(delivery_mode=2, message_id=str(number))
+            sent_s.append(time.monotonic())
+            channel.basic_publish("", delay, bodies[number], properties)
+        opened.process_data_events(time_limit=0.001)
+    opened.close()
+    return took_s
+
+
 def delete(url: str, queue: str) -> None:
     opened = connection(url)
     opened.channel().queue_delete(queue)
