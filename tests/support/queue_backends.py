@@ -74,7 +74,8 @@ def bring(publisher: Publisher, queue: str, messages: Iterable[Envelope | Packed
     def confirmed() -> bool:
         publisher.pump()
         news = publisher.settled()
-        assert not news.refused
+        if news.refused:
+            raise ValueError(f"the queues refuse it: {news.refused}")
         for ticket in news.confirmed:
             del under_way[ticket]
         send([under_way.pop(ticket) for ticket in news.lost])
@@ -144,7 +145,7 @@ def _is_served(taker: Taker) -> bool:
 
 
 def settle(taker: Taker, deliveries: Iterable[Delivery]) -> None:
-    """Ack, and see it said."""
+    """Ack; said now, or soon with what follows."""
     taker.ack([delivery.tag for delivery in deliveries])
     taker.pump()
 
