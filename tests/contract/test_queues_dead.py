@@ -208,18 +208,19 @@ def page_within_s(dead_set: DeadSet, chosen: Filter, longest_s: float) -> float:
 def test_of_100_000_the_first_page_comes_within_a_second(
     publisher: Publisher, dead_set: DeadSet, backend: str
 ) -> None:
-    """RabbitMQ has no index: what is filtered there is read through, 100,000 in a few seconds."""
+    """What no index serves is read through, 100,000 in seconds: SQLite's texts and fields, RabbitMQ's all."""
     many = many_of(publisher, backend)
     last = many - 1
-    in_one_read = [
+    indexed = [
         Filter(route="orders", error="KeyError"),
         Filter(topic="orders", partition=0, since_ms=2_000_000 + many - 10),
-        Filter(text=f"no {last}"),
-        Filter(where=(Where(("id",), str(last)),)),
+        Filter(key=b"k%d" % last),
     ]
-    read_through = [Filter(key=b"k%d" % last), *([] if backend in RABBIT else in_one_read)]
-    for chosen in (Filter(), *read_through):
-        longest_s = 30.0 if chosen != Filter() and backend in RABBIT else 1.0
+    read_through = [Filter(text=f"no {last}"), Filter(where=(Where(("id",), str(last)),))]
+    if backend in RABBIT:
+        indexed, read_through = [], [Filter(key=b"k%d" % last)]
+    for chosen in (Filter(), *indexed, *read_through):
+        longest_s = 30.0 if chosen in read_through else 1.0
         took_s = page_within_s(dead_set, chosen, longest_s)
         print(f"{backend}: first page of {many}, {chosen}: {took_s:.2f} s")
         assert took_s < longest_s, chosen
