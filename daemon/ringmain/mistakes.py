@@ -18,9 +18,9 @@ def noted() -> Iterator[None]:
     try:
         yield
     except AppError as error:
-        if (gathered := _gathered.get()) is None:
+        if (lines := _gathered.get()) is None:
             raise
-        gathered.append(str(error))
+        lines.append(str(error))
 
 
 @contextmanager
