@@ -169,7 +169,8 @@ def test_what_makes_no_sense_is_refused_and_pausing_twice_is_not(scenario: Scena
     assert "was not paused" in operator.done(Resume("r", operator="bob")).text
     assert "no node elsewhere" in operator.done(Pause("r", node="elsewhere")).lines[0]
     assert "has no topic" in operator.refused(Pause("r", topic="another", partition=0)).reason
-    operator.done(Resume("r", topic="another", partition=0))
+    resumed = operator.done(Resume("r", topic="another", partition=0))
+    assert resumed.lines == ["still paused: r on node elsewhere"]
     assert operator.done(Pause("r", partition=0)).lines == []
     assert "nobody is known to own partition 99" in operator.done(Pause("r", partition=99)).lines[0]
     operator.done(Resume("r", partition=0))

@@ -152,6 +152,28 @@ def test_a_code_that_crashes_at_its_start_is_named_with_how_it_ended(scenario: S
     assert lost >= 2
 
 
+def test_an_app_that_cannot_start_is_named_with_what_its_hook_said(scenario: Scenario) -> None:
+    scenario.app(
+        """
+        @app.on_start
+        def begin() -> None:
+            if is_open("broken"):
+                raise ConnectionError("db:5432 refuses")
+
+        @app.route("r")
+        def handle(number: int, message: Message) -> None:
+            tell("done", message)
+        """
+    )
+    scenario.produce_numbers(10)
+    operator = at_work(scenario)
+    scenario.open_gate("broken")
+    for pid in scenario.daemons[0].children("handler").values():
+        signals.send(pid, signal.SIGKILL)
+    said = says(operator, "db:5432 refuses", deadline_s=PATIENCE_S).reason
+    assert "on_start failed: ConnectionError" in said
+
+
 def test_lag_is_true_at_work_idle_and_behind(waiting: Scenario) -> None:
     operator = at_work(waiting)
     idle = eventually(lambda: (one := operator.partition(0)).committed == one.end == 10 and one, SOON_S)

@@ -115,7 +115,7 @@ class Ledger:
         return Slip(self.folder, record)
 
     def all(self) -> list[Record]:
-        """Every record."""
+        """Every record, the newest last: ids tell the second only."""
         try:
             names = sorted(os.listdir(self.folder))
         except FileNotFoundError:
@@ -125,7 +125,7 @@ class Ledger:
                 f"the records of jobs in {self.folder} cannot be read: {error.strerror}"
             ) from None
         found = [self._read(self.folder / name) for name in names if name.endswith(".json")]
-        return [record for record in found if record is not None]
+        return sorted((one for one in found if one is not None), key=lambda one: (one.began_at, one.id))
 
     def get(self, job_id: str) -> Record | None:
         """The record of this id."""

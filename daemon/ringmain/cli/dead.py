@@ -88,7 +88,7 @@ def list_(config: str, overrides: tuple[str, ...], limit: int, as_json: bool, **
 def show(config: str, overrides: tuple[str, ...], limit: int | None, as_json: bool, **options: Any) -> None:
     """All of a dead message: its history and its value. With --json one document a message.
 
-    Each message that an --id names, or the oldest that passes the filters; --limit shows more of these.
+    Each message that an --id names, or the oldest that passes another filter; --limit shows more of these.
     """
     meant = chosen(**options)
     if meant == Filter():

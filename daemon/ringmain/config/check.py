@@ -107,7 +107,13 @@ def _producers(config: Config, report: Report) -> None:
             )
         if not producer.kafka.get("bootstrap.servers"):
             key = f"{path}.kafka.bootstrap.servers"
-            report.clash([key, "kafka", path], "is required, here or as kafka.bootstrap.servers")
+            report.clash([key, "kafka", path], _required("bootstrap.servers", producer.kafka))
+
+
+def _required(name: str, given: Iterable[str]) -> str:
+    """Kafka's own keys are looked at only once the rest is right: a slip in this one is seen here."""
+    near = nearest(name, given, 0.8)
+    return f"is required, here or as kafka.{name}" + (f"; {near} is none of Kafka's" if near else "")
 
 
 def _route(config: Config, route: Route, tree: Tree, report: Report) -> None:
@@ -207,7 +213,7 @@ def _kafka(config: Config, route: Route, report: Report) -> None:
     path = f"routes.{route.name}.kafka"
     for name in ("bootstrap.servers", "group.id"):
         if not route.kafka.get(name) and not (name == "group.id" and len(config.routes) > 1):
-            report.clash([f"{path}.{name}", "kafka", path], f"is required, here or as kafka.{name}")
+            report.clash([f"{path}.{name}", "kafka", path], _required(name, route.kafka))
     interval_ms = route.kafka.get("max.poll.interval.ms", MAX_POLL_INTERVAL_MS)
     if interval_ms.isdecimal() and config.revoke_s * 1000 >= int(interval_ms):
         report.clash(

@@ -17,7 +17,7 @@ from ringmain.handle.concurrent import GRACE_S, Calls, Terms
 from ringmain.handle.concurrent_batches import BatchCalls
 from ringmain.handle.limits import Limits
 from ringmain.handle.work import Work, be_deaf
-from ringmain.lifecycle import Booted
+from ringmain.lifecycle import Booted, GaveUp
 from ringmain.loading import load_app
 from ringmain.logging import speak_of
 from ringmain.seat import Seat
@@ -36,6 +36,7 @@ def run(seat: Seat) -> int:
         hooks.start(app.start_hooks, events)
         work.leave_if_forked()
     except AppError as error:
+        seat.link.send(GaveUp(str(error)))
         _log.error("the app cannot be started", extra={"reason": str(error)})
         return lifecycle.CANNOT_BOOT
     seat.link.send(Booted())

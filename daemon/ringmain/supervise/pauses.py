@@ -84,8 +84,11 @@ class Pauses:
 
     def paused(self, route: str, node: str) -> list[Word]:
         """What is paused of a pool on a node."""
-        words = self._words.values()
-        return [one for one in words if one.paused and one.route == route and one.node in ("", node)]
+        return [one for one in self.paused_anywhere(route) if one.node in ("", node)]
+
+    def paused_anywhere(self, route: str) -> list[Word]:
+        """The same, also of what is paused on other nodes alone."""
+        return [one for one in self._words.values() if one.paused and one.route == route]
 
     def forget(self, before_ms: int) -> None:
         """Drop what was resumed before: whoever was away for so long has heard it since."""

@@ -118,7 +118,7 @@ class Pausing:
         return pool not in self._memory.overseers
 
     def _still(self, pool: str) -> list[str]:
-        words = self._pauses.paused(pool, self._node)
+        words = self._pauses.paused_anywhere(pool)
         return [f"still paused: {_subject(word)}" for word in words]
 
     def paused(self, pool: str) -> list[control.PausedBy]:

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from ringmain.clerk.orders import Order
 from ringmain.clerk.records import KEPT, Ledger, begun
@@ -72,6 +73,15 @@ def test_a_job_whose_process_is_gone_has_died(tmp_path: Path) -> None:
     assert record.state == "died"
     with pytest.raises(JobRefused, match="died"):
         Ledger(str(tmp_path)).cancel(record.id)
+
+
+def test_the_newest_of_one_second_is_last(tmp_path: Path) -> None:
+    ledger = Ledger(str(tmp_path))
+    times = [f"2026-01-31T12:00:00.{ms}Z" for ms in ("900", "100", "500")]
+    for number, began_at in enumerate(times):
+        record = replace(begun(ORDER, 1), id=f"20260131T120000-{number}", began_at=began_at, state="done")
+        ledger.open(record).close()
+    assert [one.began_at for one in ledger.all()] == sorted(times)
 
 
 def test_old_records_make_room(tmp_path: Path) -> None:

@@ -108,6 +108,11 @@ def test_required_keys_are_asked_for_with_their_meaning(refuse: Refuse) -> None:
     }
 
 
+def test_a_slip_in_the_one_kafka_key_that_everybody_writes_is_named(refuse: Refuse) -> None:
+    said = refuse(text=SMALLEST.replace("bootstrap.servers", "bootstrap.server"))
+    assert [line for line in said if "bootstrap.server is none of Kafka's" in line]
+
+
 def test_a_top_level_key_under_a_table_is_told_so(refuse: Refuse) -> None:
     assert refuse("stop_s = 3") == [
         'ringmain.toml:11: routes.orders.stop_s: unknown key; "stop_s" is a top-level key and stands under '
