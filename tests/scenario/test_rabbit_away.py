@@ -111,6 +111,7 @@ def test_rabbitmq_that_goes_in_the_middle_costs_nothing_but_time(
     daemon = scenario.start()
     scenario.wait_for("done", half)
     scenario.wait_for_settled()
+    eventually(lambda: not brittle_rabbit.unacknowledged(), SAID_S, "what is done is acknowledged")
     getattr(brittle_rabbit, how)()
     scenario.produce_numbers(half)
     eventually(lambda: said(daemon, "queues are away"), SAID_S)

@@ -158,6 +158,11 @@ class RabbitServer:
         listed = self.control("list_queues", "--quiet", "--no-table-headers", *columns)
         return [line.split("\t") for line in listed.splitlines()]
 
+    def unacknowledged(self) -> int:
+        """Deliveries that no consumer has acknowledged so far."""
+        listed = self.control("list_channels", "--quiet", "--no-table-headers", "messages_unacknowledged")
+        return sum(map(int, listed.split()))
+
     def control(self, *arguments: str) -> str:
         """`rabbitmqctl` on this node; what it printed."""
         done = subprocess.run(
