@@ -184,9 +184,19 @@ def _responder(site: Site, endpoint: Endpoint, modes: tuple[str, ...]) -> Callab
             site.gate.admit(req)
         if endpoint.mode is not None and endpoint.mode not in modes:
             raise falcon.HTTPNotFound(description=f"this node has no {endpoint.mode}: it is not in its modes")
+        _refuse_strangers(req, endpoint)
         answer(req, resp, places)
 
     return respond
+
+
+def _refuse_strangers(req: falcon.Request, endpoint: Endpoint) -> None:
+    """A filter that is spelt wrong would list what it was to leave out."""
+    known = [query.name for query in endpoint.query]
+    strangers = [name for name in req.params if name not in known] if known else []
+    if strangers:
+        said = f"there is no parameter {strangers[0][:50]!r} here, but {', '.join(known)}"
+        raise falcon.HTTPBadRequest(description=said)
 
 
 def _answer_of(site: Site, endpoint: Endpoint) -> Callable[[falcon.Request, falcon.Response, Places], None]:
@@ -220,9 +230,13 @@ def _say_begun(resp: falcon.Response, bulk: Any) -> None:
 
 
 # -- errors ----------------------------------------------------------------------------------------------
-def serialize(_req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
+def serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
     """Errors as JSON, whatever is accepted."""
     reason = error.description or error.title or error.status
+    if isinstance(error, falcon.HTTPRouteNotFound):
+        reason = f"there is nothing at {req.path[:100]}; /openapi.json says what there is"
+    elif isinstance(error, falcon.HTTPMethodNotAllowed):
+        reason = f"{req.path[:100]} takes {resp.get_header('Allow') or 'other methods'}, not {req.method}"
     _refuse(resp, Refusal(printable(str(reason)), error.status_code))
 
 

@@ -5,7 +5,9 @@ committed or joined, and no queue is made that stays.
 """
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 
 import click
 import msgspec
@@ -19,6 +21,8 @@ from ringmain.kafka.properties import DEFAULTS, group_protocol
 from ringmain.queues.connect import connect
 
 STRATEGY = "partition.assignment.strategy"
+ASKED_AT_ONCE = 16
+"""Routes: a broker that is away takes seconds to be known as such, for each of them."""
 
 
 class Beginning(msgspec.Struct, frozen=True):
@@ -49,8 +53,12 @@ def connect_to_all(config: Config, as_json: bool) -> int:
     findings = Findings()
     _ask_queues(config, findings)
     # A node that takes the queues alone need not reach the brokers.
-    for route in config.routes.values() if "stream-worker" in config.modes else ():
-        _ask_kafka(config, route, findings)
+    routes = list(config.routes.values()) if "stream-worker" in config.modes else []
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        for found in pool.map(partial(_ask_kafka, config), routes):
+            findings.partitions += found.partitions
+            findings.remarks += found.remarks
+            findings.problems += found.problems
     if as_json:
         print_json({"ok": not findings.problems, **msgspec.structs.asdict(findings)})
     else:
@@ -72,13 +80,15 @@ def _named(config: Config) -> str:
     return f"rabbitmq, {', '.join(map(without_userinfo, config.queues.url))}"
 
 
-def _ask_kafka(config: Config, route: Route, findings: Findings) -> None:
+def _ask_kafka(config: Config, route: Route) -> Findings:
+    findings = Findings()
     try:
         with closing(Lookup(route.kafka)) as lookup:
             _look(lookup, config, route, findings)
     except RingmainError as error:
         servers = route.kafka["bootstrap.servers"]
         findings.problems.append(f"route {route.name}: {servers}: {error}")
+    return findings
 
 
 def _look(lookup: Lookup, config: Config, route: Route, findings: Findings) -> None:

@@ -29,7 +29,7 @@ from ringmain.cli.deadtext import messages
 from ringmain.cli.editing import EDITOR, STDIN, edit_of
 from ringmain.cli.operator import operator
 from ringmain.cli.watching import watching
-from ringmain.errors import JobRefused
+from ringmain.errors import JobRefused, RingmainError
 from ringmain.queues.filters import Filter
 
 _DONE = {"replay": "replayed", "delete": "deleted"}
@@ -118,6 +118,9 @@ def _bulk(
         mark, total = here.dead_set.mark(), counted(here.dead_set, order)
         if how.get("edit") is not None:
             order = _with_edit(order, here, None if how["dry_run"] else how["edit"])
+        if order.chosen.ids and not total:
+            named = ", ".join(sorted(order.chosen.ids))
+            raise RingmainError(f"no dead message with the id {named} passes these filters")
         if how["dry_run"] or not total:
             _say_count(order, total, as_json, "dry-run" if how["dry_run"] else "done")
             return 0

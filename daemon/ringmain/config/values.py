@@ -119,7 +119,7 @@ def _consumers(key: Key, value: object) -> Any:
 def _strings(value: object) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not value:
         return None
-    return tuple(map(str, value)) if all(isinstance(item, str) and item for item in value) else None
+    return tuple(map(str, value)) if all(isinstance(item, str) for item in value) else None
 
 
 def _topics(_key: Key, value: object) -> Any:

@@ -1,6 +1,8 @@
 """`ringmain check --connect` against a real Kafka."""
 
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,35 @@ def test_a_broker_that_is_away_is_one_line_that_names_it(call: Ringmain) -> None
     assert done.returncode == 1
     assert done.stderr.startswith("ringmain: route orders: 127.0.0.1:1: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_brokers_that_do_not_answer_are_waited_for_at_once_not_one_after_another(
+    call: Ringmain, folder: Path
+) -> None:
+    """Each route's broker takes its connection and says nothing: while the first waits the second is asked."""
+    app = (folder / "orders.py").read_text()
+    (folder / "orders.py").write_text(f"{app}\n\n@app.route('refunds')\ndef refund(value: dict) -> None: ...\n")
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
+        table = "{{topics=['t'],order='none',kafka={{'group.id'='{}','bootstrap.servers'='127.0.0.1:{}'}}}}"
+        routes = [
+            f"routes.{name}={table.format(name, server.getsockname()[1])}"
+            for name, server in {"orders": first, "refunds": second}.items()
+        ]
+        with ThreadPoolExecutor(1) as pool:
+            words = [word for route in routes for word in ("--set", route)]
+            done = pool.submit(call, "check", "shop.toml", "--connect", *words)
+            for server in (first, second):
+                server.settimeout(60)
+            lines = [server.accept()[0] for server in (first, second)]
+            lines[0].settimeout(60)
+            assert lines[0].recv(1000), "the first one is asked"
+            lines[0].setblocking(False)
+            with pytest.raises(BlockingIOError):
+                lines[0].recv(1000)
+            for line in lines:
+                line.close()
+            said = done.result().stderr.splitlines()
+    assert [line.split(":")[1] for line in said] == [" route orders", " route refunds"]
 
 
 def test_a_node_that_takes_the_queues_alone_asks_no_broker(call: Ringmain, folder: Path) -> None:

@@ -232,6 +232,14 @@ def test_jobs_are_listed_and_one_is_cancelled_by_its_id(shop: Shop) -> None:
     assert (done.returncode, "runs no more" in done.stderr) == (1, True)
 
 
+@pytest.mark.parametrize("action", ["replay", "delete"])
+def test_an_id_of_nothing_is_an_error_and_does_nothing(shop: Shop, action: str) -> None:
+    done = shop.call("dead", action, "CONFIG", "--id", "nothing", "--yes")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no dead message with the id nothing" in done.stderr
+    assert len(shop.dead()) == 10
+
+
 def test_a_job_that_was_killed_has_died_and_frees_the_dead_set(shop: Shop) -> None:
     command = shop.command("dead", "replay", "CONFIG", "--all", "--yes", "--rate", "1")
     with subprocess.Popen(

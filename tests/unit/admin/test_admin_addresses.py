@@ -119,6 +119,14 @@ def test_every_refusal_is_json(client: Client, method: str, path: str, status: i
     assert answer.json["status"] == status
 
 
+def test_what_is_not_there_is_said_with_what_is(client: Client) -> None:
+    assert "nothing at /api/nothing; /openapi.json" in client.get("/api/nothing").json["error"]
+    said = client.ask("DELETE", "/api/status").json["error"]
+    assert said.startswith("/api/status takes ")
+    assert "GET" in said
+    assert said.endswith("not DELETE")
+
+
 def test_every_answer_has_the_headers_that_a_browser_is_kept_in_check_with(client: Client) -> None:
     for path in ("/ping", "/metrics", "/api/status", "/nothing", "/"):
         headers = client.get(path).headers

@@ -121,6 +121,7 @@ def test_a_summary_counts_by_axes(client: Client) -> None:
     [
         "partition=x", "partition=99999999999", "where=id", "where==7", "since=yesterday", "until=99999999w",
         "limit=0", "limit=1001", "limit=x", "route=a&route=b", "brief=perhaps", "by=colour",
+        "eror=KeyError", "limt=5",
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_400_with_the_reason(client: Client, query: str) -> None:

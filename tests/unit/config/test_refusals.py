@@ -78,6 +78,7 @@ def test_a_key_of_a_route_that_is_wrong(refuse: Refuse, line: str, said: str) ->
         ("commit.window=0", "commit.window: expected a whole number from 1 to 1,000,000,000, found 0"),
         ("revoke_s=300", "revoke_s: 300 s is not below max.poll.interval.ms = 300000 of route orders"),
         ("routes.orders.topics=[]", "routes.orders.topics: expected a list of topics"),
+        ('routes.orders.topics=[""]', "routes.orders.topics: expected topics of at most 249"),
         ('routes.orders.topics=["a b"]', "routes.orders.topics: expected topics of at most 249"),
         ('routes.orders.topics=["^("]', "routes.orders.topics: expected a topic that starts with ^"),
         ('routes.orders.topics=["a", "a"]', "routes.orders.topics: expected each topic once"),
