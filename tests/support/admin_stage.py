@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -88,7 +88,8 @@ class Supervisor:
             threading.Thread(target=self._answer, args=(client,), daemon=True).start()
 
     def _answer(self, client: socket.socket) -> None:
-        with client, client.makefile("rb") as lines:
+        # Who asked may be gone before its answer, or before it asks again.
+        with client, client.makefile("rb") as lines, suppress(ConnectionError):
             for line in lines:
                 reply = self._reply_to(msgspec.json.decode(line, type=Request))
                 if reply is None:

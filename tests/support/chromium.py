@@ -23,7 +23,7 @@ from support.sources import CHECKOUT
 from support.waiting import eventually
 
 T = TypeVar("T")
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 ALBUM = CHECKOUT / ".cache" / "pictures"
 FAILED = ALBUM / "failed.png"
 """What was to be seen when a test had waited in vain."""

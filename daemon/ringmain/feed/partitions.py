@@ -6,7 +6,6 @@ given away only after its last commit or the deadline.
 """
 
 import logging
-import math
 
 from ringmain import clock, verdict
 from ringmain._fastpath import PartitionQueue, keep_freed_memory
@@ -17,7 +16,7 @@ from ringmain.feed.diverting import diverter
 from ringmain.feed.loop import BEAT_S, LOOK_S, OVERSIZE, Feeder
 from ringmain.feed.owned import Owned
 from ringmain.feed.seeking import target
-from ringmain.feed.sparing import Sparing
+from ringmain.feed.sparing import Sparing, gives_away_by_s
 from ringmain.feed.standstill import Standstill
 from ringmain.feed.transacting import Transacting
 from ringmain.kafka.assignment import UNKNOWN, Partition
@@ -70,7 +69,6 @@ class Partitions:
         self._owned: dict[Partition, Owned] = {}
         self._quiet = False
         self._leaves: Sparing | None = None
-        self._leave_by_s = math.inf
         self._paused = Paused()
         self._told_s, self._told = 0.0, True
         self._standstill = Standstill()
@@ -257,7 +255,7 @@ class Partitions:
         now_s = clock.monotonic_s()
         if self._leaves is None:
             self._leaves = Sparing(now_s, deadline_s)
-        self._leave_by_s = deadline_s
+        self._leaves.deadline_s = deadline_s
         self._withdraw_all(self._owned, self._leaves)
         waited = now_s >= deadline_s
         if self._side.busy and not waited:
@@ -314,8 +312,8 @@ class Partitions:
             if self._route.order != "none":
                 self._end_ordered(going)  # there may be calls of the same keys elsewhere already
         else:
-            # ORDER: what leave() waited for is not waited for again: soon after its deadline we are killed.
-            self._let_finish(going, min(began_s + self._seat.config.revoke_s, self._leave_by_s))
+            limits = self._seat.config.revoke_s, self._route.poll_interval_s
+            self._let_finish(going, gives_away_by_s(began_s, *limits, self._leaves))
             self._commits.last(going)
         for (topic, partition), owned in going.items():
             low, late = self._side.close_partition(owned.index)

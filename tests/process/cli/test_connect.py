@@ -44,9 +44,9 @@ def test_a_broker_that_is_away_is_one_line_that_names_it(call: Ringmain) -> None
 def test_brokers_that_do_not_answer_are_waited_for_at_once_not_one_after_another(
     call: Ringmain, folder: Path
 ) -> None:
-    """Each route's broker takes its connection and says nothing: while the first waits the second is asked."""
-    app = (folder / "orders.py").read_text()
-    (folder / "orders.py").write_text(f"{app}\n\n@app.route('refunds')\ndef refund(value: dict) -> None: ...\n")
+    """Each route's broker takes its connection and is silent: the second is asked while the first waits."""
+    with (folder / "orders.py").open("a") as app:
+        app.write("\n\n@app.route('refunds')\ndef refund(value: dict) -> None: ...\n")
     with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
         table = "{{topics=['t'],order='none',kafka={{'group.id'='{}','bootstrap.servers'='127.0.0.1:{}'}}}}"
         routes = [

@@ -499,6 +499,22 @@ def test_a_revocation_on_the_way_out_waits_no_longer_than_the_way_out(make_rig: 
     assert clock.monotonic_s() - began_s < 10, "revoke_s is a minute"
 
 
+@pytest.mark.parametrize("poll_ms", ["300000", "1000"])
+def test_on_the_way_out_a_call_has_longer_than_revoke_s_but_nobody_is_evicted_for_it(
+    make_rig: Callable[..., Rig], poll_ms: str
+) -> None:
+    rig = make_rig(revoke_s=0.1, kafka={"max.poll.interval.ms": poll_ms})
+    handler = rig.handler()
+    rig.push(1)
+    rig.partitions.take()
+    assert handler.claim(1)
+    began_s = clock.monotonic_s()
+    assert not rig.partitions.leave(began_s + (2.0 if poll_ms == "300000" else 60.0))
+    rig.partitions.revoked([PAIR], lost=False)
+    took_s = clock.monotonic_s() - began_s
+    assert (1.9 if poll_ms == "300000" else 0.4) < took_s < 30
+
+
 def test_a_retry_in_place_that_is_far_away_keeps_nobody_from_leaving() -> None:
     now_s = clock.monotonic_s()
     sparing = Sparing(now_s, now_s + 60)
