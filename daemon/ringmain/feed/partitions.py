@@ -314,7 +314,8 @@ class Partitions:
         else:
             limits = self._seat.config.revoke_s, self._route.poll_interval_s
             self._let_finish(going, gives_away_by_s(began_s, *limits, self._leaves))
-            self._commits.last(going)
+            # The rest as well of who leaves: it may have no time left for a commit of its own.
+            self._commits.last(going if self._leaves is None else self._owned | going)
         for (topic, partition), owned in going.items():
             low, late = self._side.close_partition(owned.index)
             _log.info(

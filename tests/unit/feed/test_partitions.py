@@ -1,6 +1,7 @@
 """What a Kafka feeder does with its partitions when it has to give them away; Kafka itself is left out."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -497,6 +498,19 @@ def test_a_revocation_on_the_way_out_waits_no_longer_than_the_way_out(make_rig: 
     began_s = clock.monotonic_s()
     rig.partitions.revoked([PAIR], lost=False)
     assert clock.monotonic_s() - began_s < 10, "revoke_s is a minute"
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_on_the_way_out_what_is_kept_is_committed_with_what_is_given_away(rig: Rig, leaves: bool) -> None:
+    with closing(PartitionQueue(Drain(), "orders", 1)) as kept:
+        rig.partitions.assigned("orders", 1, kept, 0)
+        for offset in range(3):
+            kept.push(b"other", b"1", b"", offset, 0)
+        rig.do(2)
+        if leaves:
+            rig.partitions.leave(clock.monotonic_s() + 60)
+        rig.partitions.revoked([PAIR], lost=False)
+        assert rig.kafka.asked[-1] == ({PAIR: 2, ("orders", 1): 3} if leaves else {PAIR: 2})
 
 
 @pytest.mark.parametrize("poll_ms", ["300000", "1000"])

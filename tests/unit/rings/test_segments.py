@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ringmain.rings import Board, Geometry, Segment, bell
+from support.descriptors import descriptors
 
 
 @pytest.fixture
@@ -58,12 +59,12 @@ def test_a_seat_that_does_not_exist_is_refused(segment: Segment) -> None:
 
 
 def test_closing_leaves_no_descriptor_behind() -> None:
-    before = set(os.listdir("/proc/self/fd"))
+    before = descriptors()
     courier_bell = bell()
     made = Segment.create(Geometry.for_pool(1, 1, 16, 1 << 16), courier_bell)
     made.close()
     os.close(courier_bell)
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
 
 
 def test_a_board_tells_how_long_ago_each_row_beat() -> None:
@@ -94,7 +95,7 @@ def test_an_arena_grows_to_four_of_the_largest_messages_and_keeps_what_stands_in
 
 def test_a_ring_that_is_refused_for_want_of_descriptors_keeps_none() -> None:
     courier_bell = bell()
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = descriptors()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     os.close(lowest := os.dup(courier_bell))
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 10, hard))
@@ -103,5 +104,5 @@ def test_a_ring_that_is_refused_for_want_of_descriptors_keeps_none() -> None:
             Segment.create(Geometry.for_pool(2, 40, 100, 1 << 20), courier_bell)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
     os.close(courier_bell)

@@ -1,7 +1,6 @@
 """The config of a Harness: a file, a dict of what matters, or nothing."""
 
 import gc
-import os
 from pathlib import Path
 
 import msgspec
@@ -11,6 +10,7 @@ from ringmain import App
 from ringmain.errors import AppError, ConfigError
 from ringmain.testing import Harness
 from ringmain.testing.plugin import MakeHarness
+from support.descriptors import descriptors
 
 
 class Order(msgspec.Struct):
@@ -98,9 +98,6 @@ def test_an_app_that_does_not_fit_is_refused_as_by_check(harness: MakeHarness) -
 
 
 def test_a_harness_leaves_no_descriptor_behind_closed_or_not() -> None:
-    def descriptors() -> int:
-        return len(os.listdir("/proc/self/fd"))
-
     Harness(app_of()).close()
     gc.collect()
     before = descriptors()
