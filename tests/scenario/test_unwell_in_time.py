@@ -128,24 +128,28 @@ def test_a_feeder_that_is_stopped_by_a_signal_is_named(waiting: Scenario) -> Non
     is_well(operator)
 
 
-def test_a_code_that_crashes_at_its_start_is_named_with_how_it_ended(scenario: Scenario) -> None:
-    scenario.app(
-        """
+def breaks_at_its_start(scenario: Scenario, deed: str) -> Operator:
+    """A node at work whose handlers have just been killed, and do this `deed` in on_start from now on."""
+    scenario.app(f"""
         @app.on_start
         def begin() -> None:
             if is_open("broken"):
-                os._exit(9)
+                {deed}
 
         @app.route("r")
         def handle(number: int, message: Message) -> None:
             tell("done", message)
-        """
-    )
+    """)
     scenario.produce_numbers(10)
     operator = at_work(scenario)
     scenario.open_gate("broken")
     for pid in scenario.daemons[0].children("handler").values():
         signals.send(pid, signal.SIGKILL)
+    return operator
+
+
+def test_a_code_that_crashes_at_its_start_is_named_with_how_it_ended(scenario: Scenario) -> None:
+    operator = breaks_at_its_start(scenario, "os._exit(9)")
     says(operator, "no handler is alive")
     assert "exited with code 9" in says(operator, "crash loop", deadline_s=PATIENCE_S).reason
     lost = operator.look().restarts["handler r crashed"]
@@ -153,23 +157,7 @@ def test_a_code_that_crashes_at_its_start_is_named_with_how_it_ended(scenario: S
 
 
 def test_an_app_that_cannot_start_is_named_with_what_its_hook_said(scenario: Scenario) -> None:
-    scenario.app(
-        """
-        @app.on_start
-        def begin() -> None:
-            if is_open("broken"):
-                raise ConnectionError("db:5432 refuses")
-
-        @app.route("r")
-        def handle(number: int, message: Message) -> None:
-            tell("done", message)
-        """
-    )
-    scenario.produce_numbers(10)
-    operator = at_work(scenario)
-    scenario.open_gate("broken")
-    for pid in scenario.daemons[0].children("handler").values():
-        signals.send(pid, signal.SIGKILL)
+    operator = breaks_at_its_start(scenario, 'raise ConnectionError("db:5432 refuses")')
     said = says(operator, "db:5432 refuses", deadline_s=PATIENCE_S).reason
     assert "on_start failed: ConnectionError" in said
 
