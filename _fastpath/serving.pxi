@@ -4,7 +4,7 @@ cdef uint32_t serve_run(HandlerSide side, CallPlan plan, uint32_t f, uint32_t sl
     """Execute a claimed slot and the run behind it."""
     cdef Slot *s
     cdef uint32_t code, executed = 0, following
-    cdef uint64_t seq
+    cdef uint64_t seq, began_ns = side.hs.busy_since_ns
     while True:
         s = &side.ring.slots(f)[slot]
         seq = word_seq(word)
@@ -39,11 +39,18 @@ cdef uint32_t serve_run(HandlerSide side, CallPlan plan, uint32_t f, uint32_t sl
             side.returning = True
         if not following:
             return executed
-        if code == V_RETRY or code == V_PAUSE or side.probing:
+        # PERF: as of the last call that was timed: no look at the clock of its own.
+        if (code == V_RETRY or code == V_PAUSE or side.probing
+                or (side.hs.busy_since_ns - began_ns > RUN_NS and is_others_turn(side))):
             return_run(side, f, following - 1)
             return executed
         slot = following - 1
         word = pack(next_seq(seq), side.seat, side.incarnation, CLAIMED)
+
+
+cdef bint is_others_turn(HandlerSide side) noexcept nogil:
+    """A long run keeps other keys waiting, and is far ahead of what lies below it when its partition goes away."""
+    return load_relaxed_32(&side.h.run_limit) == 0 and work_waits(side, False)
 
 
 cdef void return_run(HandlerSide side, uint32_t f, uint32_t slot) noexcept nogil:

@@ -321,6 +321,31 @@ def test_a_returned_message_is_published_again_as_it_was(ring: Rig) -> None:
 
 
 # -- slow and dead -----------------------------------------------------------------------------------------
+def test_a_run_of_slow_calls_lets_other_keys_in_between_and_goes_on_alone_when_none_waits(ring: Rig) -> None:
+    feeder, handler, got = ring.feeder(order="key", run_limit=64), ring.handler(), list[int]()
+    index = opened(feeder)
+    for offset in range(12):
+        feeder.place(index, offset, b"%d" % offset, key=b"hot" if offset < 9 else b"other")
+    feeder.flush()
+
+    def slow(value: bytes | None) -> None:
+        got.append(int(value or b""))
+        end_s = clock.monotonic_s() + 0.006
+        while clock.monotonic_s() < end_s:
+            pass
+
+    rounds = []
+    while executed := serve_all(handler, slow):
+        rounds.append(executed)
+        feeder.settle()
+        feeder.flush()
+    assert got[:2] == [0, 9], "the heads"
+    assert got[2:6] == [1, 2, 10, 11], "12 ms of the hot key, then the other one's"
+    assert got[6:] == [3, 4, 5, 6, 7, 8]
+    assert rounds == [2, 4, 6], "36 ms in one go: nobody waited"
+    assert feeder.low_water(index) == 12
+
+
 def test_what_waits_behind_a_slow_call_goes_to_another_handler(ring: Rig) -> None:
     feeder, slow, other = ring.feeder(), ring.handler(), ring.handler()
     index, done = opened(feeder), []

@@ -1,13 +1,12 @@
 """A partition is taken away while a call of it goes on: it goes in time, and late work moves nothing."""
 
-import signal
 from collections.abc import Callable
 
 import pytest
 
 from support.nodes import owned, partitions_of, start_node
 from support.scenario import Daemon, Scenario
-from support.waiting import eventually, never
+from support.waiting import eventually
 
 REVOKE_S = 2.0
 JOINED_S = 60.0
@@ -101,30 +100,6 @@ def test_with_an_order_the_handler_is_killed_before_the_partition_is_given_away(
     scenario.assert_all()
     for daemon in (second, first):
         daemon.stop()
-
-
-def test_a_node_that_stops_gives_a_partition_away_when_its_work_is_done_however_long_a_rebalance_may_take(
-    scenario: Scenario,
-) -> None:
-    first = given(scenario, "key")
-    first.signal(signal.SIGTERM)
-    eventually(lambda: first.log("stopping"))
-    second = start_node(scenario, "second")
-    eventually(lambda: taken_back(scenario), JOINED_S, "the broker asks the first node for a partition")
-    never(lambda: first.log("revoked"), REVOKE_S + ROOM_S)
-    scenario.open_gate("long")
-    assert first.ended(JOINED_S) == 0
-    assert {line["cause"] for line in first.log("child ended")} == {"ended"}
-    scenario.wait_for_settled()
-    scenario.assert_each_once()
-    second.stop()
-
-
-def taken_back(scenario: Scenario) -> bool:
-    """Whether the group has two members, and partitions that neither of them is to have for now."""
-    members = scenario.kafka.members(scenario.group)
-    given_out = [one for member in members for one in member.assignment.topic_partitions]
-    return len(members) == 2 and scenario.kafka.is_stable(scenario.group) and len(given_out) < PARTITIONS
 
 
 def test_the_other_partitions_of_a_member_are_served_while_one_is_given_away(scenario: Scenario) -> None:

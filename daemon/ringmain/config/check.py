@@ -21,6 +21,7 @@ CONSUMER_TIMEOUT_S = 1800.0
 WITHOUT_SCHEMA = ("json", "msgpack", "protobuf", "raw")
 SENT_WITHOUT_SCHEMA = ("json", "msgpack", "raw")
 """Of protobuf a producer may say the text that it registers."""
+MAX_POLL_INTERVAL_MS = "300000"
 _LOOPBACK = re.compile(r"(127(\.\d{1,3}){3}|localhost|\[::1\]):\d+")
 
 Tree = Mapping[str, Any]
@@ -111,7 +112,7 @@ def _producers(config: Config, report: Report) -> None:
 
 def _required(name: str, given: Iterable[str]) -> str:
     """Kafka's own keys are looked at only once the rest is right: a slip in this one is seen here."""
-    near = nearest(name, given, 0.8)
+    near = nearest(name, (one for one in given if one != name), 0.8)
     return f"is required, here or as kafka.{name}" + (f"; {near} is none of Kafka's" if near else "")
 
 
@@ -213,11 +214,11 @@ def _kafka(config: Config, route: Route, report: Report) -> None:
     for name in ("bootstrap.servers", "group.id"):
         if not route.kafka.get(name) and not (name == "group.id" and len(config.routes) > 1):
             report.clash([f"{path}.{name}", "kafka", path], _required(name, route.kafka))
-    if config.revoke_s >= route.poll_interval_s:
+    interval_ms = route.kafka.get("max.poll.interval.ms", MAX_POLL_INTERVAL_MS)
+    if interval_ms.isdecimal() and config.revoke_s * 1000 >= int(interval_ms):
         report.clash(
             ["revoke_s", f"{path}.max.poll.interval.ms"],
-            f"{config.revoke_s:g} s is not below max.poll.interval.ms = {route.poll_interval_s * 1000:.0f} "
-            f"of route {route.name}: "
+            f"{config.revoke_s:g} s is not below max.poll.interval.ms = {interval_ms} of route {route.name}: "
             "the group would evict the consumer that waits",
         )
 

@@ -4,7 +4,6 @@ The loader, the reference (`ringmain settings`) and README's table are made from
 read or checked here. What a struct holds is ready for use: bytes, seconds, absolute paths.
 """
 
-from math import inf
 from typing import Annotated
 
 import msgspec
@@ -171,12 +170,6 @@ class Route(Table, frozen=True, kw_only=True):
         dict[str, str], about("Confluent's keys over [schema_registry]", reads="properties")
     ] = {}
     membership: Annotated[Membership, derived("what `membership` and `group.protocol` come to")] = "static"
-
-    @property
-    def poll_interval_s(self) -> float:
-        """The group evicts a consumer that does not poll for so long; inf for what Kafka will not take."""
-        said = self.kafka.get("max.poll.interval.ms", "300000")
-        return int(said) / 1000 if said.isdecimal() else inf
 
 
 class Tls(Table, frozen=True, kw_only=True):

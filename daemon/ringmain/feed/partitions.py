@@ -6,6 +6,7 @@ given away only after its last commit or the deadline.
 """
 
 import logging
+import math
 
 from ringmain import clock, verdict
 from ringmain._fastpath import PartitionQueue, keep_freed_memory
@@ -16,7 +17,7 @@ from ringmain.feed.diverting import diverter
 from ringmain.feed.loop import BEAT_S, LOOK_S, OVERSIZE, Feeder
 from ringmain.feed.owned import Owned
 from ringmain.feed.seeking import target
-from ringmain.feed.sparing import Sparing, gives_away_by_s
+from ringmain.feed.sparing import Sparing
 from ringmain.feed.standstill import Standstill
 from ringmain.feed.transacting import Transacting
 from ringmain.kafka.assignment import UNKNOWN, Partition
@@ -69,6 +70,7 @@ class Partitions:
         self._owned: dict[Partition, Owned] = {}
         self._quiet = False
         self._leaves: Sparing | None = None
+        self._leave_by_s = math.inf
         self._paused = Paused()
         self._told_s, self._told = 0.0, True
         self._standstill = Standstill()
@@ -255,7 +257,7 @@ class Partitions:
         now_s = clock.monotonic_s()
         if self._leaves is None:
             self._leaves = Sparing(now_s, deadline_s)
-        self._leaves.deadline_s = deadline_s
+        self._leave_by_s = deadline_s
         self._withdraw_all(self._owned, self._leaves)
         waited = now_s >= deadline_s
         if self._side.busy and not waited:
@@ -312,10 +314,9 @@ class Partitions:
             if self._route.order != "none":
                 self._end_ordered(going)  # there may be calls of the same keys elsewhere already
         else:
-            limits = self._seat.config.revoke_s, self._route.poll_interval_s
-            self._let_finish(going, gives_away_by_s(began_s, *limits, self._leaves))
-            # The rest as well of who leaves: it may have no time left for a commit of its own.
-            self._commits.last(going if self._leaves is None else self._owned | going)
+            # ORDER: what leave() waited for is not waited for again: soon after its deadline we are killed.
+            self._let_finish(going, min(began_s + self._seat.config.revoke_s, self._leave_by_s))
+            self._commits.last(going)
         for (topic, partition), owned in going.items():
             low, late = self._side.close_partition(owned.index)
             _log.info(

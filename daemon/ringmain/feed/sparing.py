@@ -1,4 +1,4 @@
-"""For how long what was begun, and what lies below it, is executed while its partition is given away: policy.
+"""For how long what lies below something begun is still executed while its partition is given away: policy.
 
 Partitions enters, at a revocation and when the feeder leaves. Withdrawn instead, it would be a gap: nothing
 above it counts as committed, and the next owner does all of that again. No slot is touched here.
@@ -14,7 +14,6 @@ class Sparing:
     """One giving away, from `now_s` on: for the first half of the time until `deadline_s`."""
 
     def __init__(self, now_s: float, deadline_s: float) -> None:
-        self.deadline_s = deadline_s
         self._until_s = (now_s + deadline_s) / 2
         self._retries_until_s = min(self._until_s, now_s + RETRY_S)
 
@@ -22,16 +21,3 @@ class Sparing:
         """Whether it is still worth it. `in_hand`: a handler has something of it, or could take it now."""
         soon = next_retry_s is not None and next_retry_s < self._retries_until_s
         return clock.monotonic_s() < self._until_s and (in_hand or soon)
-
-
-def gives_away_by_s(began_s: float, revoke_s: float, poll_interval_s: float, leaves: Sparing | None) -> float:
-    """When a revocation that began at `began_s` ends at the latest.
-
-    Who `leaves` anyway has as long as without a rebalance: given up before, its work would be repeated. But
-    not so long that the group evicts it: nobody polls meanwhile.
-
-    ORDER: what `leaves` waited for is not waited for again: soon after its deadline we are killed.
-    """
-    if leaves is None:
-        return began_s + revoke_s
-    return min(began_s + max(revoke_s, poll_interval_s / 2), leaves.deadline_s)

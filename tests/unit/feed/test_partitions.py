@@ -1,7 +1,6 @@
 """What a Kafka feeder does with its partitions when it has to give them away; Kafka itself is left out."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -498,35 +497,6 @@ def test_a_revocation_on_the_way_out_waits_no_longer_than_the_way_out(make_rig: 
     began_s = clock.monotonic_s()
     rig.partitions.revoked([PAIR], lost=False)
     assert clock.monotonic_s() - began_s < 10, "revoke_s is a minute"
-
-
-@pytest.mark.parametrize("leaves", [True, False])
-def test_on_the_way_out_what_is_kept_is_committed_with_what_is_given_away(rig: Rig, leaves: bool) -> None:
-    with closing(PartitionQueue(Drain(), "orders", 1)) as kept:
-        rig.partitions.assigned("orders", 1, kept, 0)
-        for offset in range(3):
-            kept.push(b"other", b"1", b"", offset, 0)
-        rig.do(2)
-        if leaves:
-            rig.partitions.leave(clock.monotonic_s() + 60)
-        rig.partitions.revoked([PAIR], lost=False)
-        assert rig.kafka.asked[-1] == ({PAIR: 2, ("orders", 1): 3} if leaves else {PAIR: 2})
-
-
-@pytest.mark.parametrize("poll_ms", ["300000", "1000"])
-def test_on_the_way_out_a_call_has_longer_than_revoke_s_but_nobody_is_evicted_for_it(
-    make_rig: Callable[..., Rig], poll_ms: str
-) -> None:
-    rig = make_rig(revoke_s=0.1, kafka={"max.poll.interval.ms": poll_ms})
-    handler = rig.handler()
-    rig.push(1)
-    rig.partitions.take()
-    assert handler.claim(1)
-    began_s = clock.monotonic_s()
-    assert not rig.partitions.leave(began_s + (2.0 if poll_ms == "300000" else 60.0))
-    rig.partitions.revoked([PAIR], lost=False)
-    took_s = clock.monotonic_s() - began_s
-    assert (1.9 if poll_ms == "300000" else 0.4) < took_s < 30
 
 
 def test_a_retry_in_place_that_is_far_away_keeps_nobody_from_leaving() -> None:
