@@ -266,6 +266,17 @@ def test_the_last_minutes_are_drawn(page: Browser) -> None:
     page.see("figure.chart", "orders 7,680")
 
 
+def test_charts_whose_code_does_not_come_are_said_and_the_rest_is_there(
+    browser: Browser, stage: Stage
+) -> None:
+    with browser.without("*/charts.js"):
+        browser.open(stage.url)
+        browser.see("#charts", "No charts")
+        assert len(browser.rows("Partitions")) == 64
+    browser.open(stage.url)
+    browser.wait(lambda: len(browser.all("figure.chart canvas")) == 3, "charts")
+
+
 def test_the_keyboard_is_enough(page: Browser, stage: Stage) -> None:
     page.key("?")
     page.see("dialog .keys", "narrow the partitions")

@@ -6,7 +6,8 @@ the page's security policy refused, is a failure of the test that was looking on
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -90,6 +91,15 @@ class Browser:
     def all(self, selector: str) -> list[WebElement]:
         """What is there and to be seen."""
         return [one for one in self.driver.find_elements(By.CSS_SELECTOR, selector) if one.is_displayed()]
+
+    @contextmanager
+    def without(self, *urls: str) -> Iterator[None]:
+        """As if these could not be reached; * stands for anything."""
+        self._command("Network.enable")
+        self._command("Network.setCacheDisabled", cacheDisabled=True)
+        self._command("Network.setBlockedURLs", urls=urls)
+        yield
+        self._command("Network.disable")
 
     def see(self, selector: str, text: str = "") -> WebElement:
         """Wait until there is one to be seen, holding `text`."""

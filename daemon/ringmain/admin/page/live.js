@@ -50,9 +50,12 @@ async function drawLater(place) {
   await new Promise((done) => {
     window.requestIdleCallback ? requestIdleCallback(done, { timeout: 500 }) : setTimeout(done, 100);
   });
-  const { Charts } = await import("./charts.js");
-  const charts = new Charts(place);
-  parts.push(charts);
+  const loaded = await import("./charts.js").catch((error) => error);
+  if (loaded instanceof Error) {
+    place.append(el("p", { class: "note" }, "No charts: their code did not come. Load the page again."));
+    return;
+  }
+  parts.push(new loaded.Charts(place));
   document.dispatchEvent(new Event("ringmain:again"));
 }
 
