@@ -330,7 +330,7 @@ def test_a_run_of_slow_calls_lets_other_keys_in_between_and_goes_on_alone_when_n
 
     def slow(value: bytes | None) -> None:
         got.append(int(value or b""))
-        end_s = clock.monotonic_s() + 0.006
+        end_s = clock.monotonic_s() + 0.011
         while clock.monotonic_s() < end_s:
             pass
 
@@ -340,9 +340,11 @@ def test_a_run_of_slow_calls_lets_other_keys_in_between_and_goes_on_alone_when_n
         feeder.settle()
         feeder.flush()
     assert got[:2] == [0, 9], "the heads"
-    assert got[2:6] == [1, 2, 10, 11], "12 ms of the hot key, then the other one's"
-    assert got[6:] == [3, 4, 5, 6, 7, 8]
-    assert rounds == [2, 4, 6], "36 ms in one go: nobody waited"
+    assert got[2:5] == [1, 10, 11], (
+        "11 ms of the hot key, then the other one's: what came back is not ready yet"
+    )
+    assert got[5:] == [2, 3, 4, 5, 6, 7, 8]
+    assert rounds == [2, 3, 7], "77 ms in one go: nobody waited"
     assert feeder.low_water(index) == 12
 
 
