@@ -98,8 +98,10 @@ class Browser:
         self._command("Network.enable")
         self._command("Network.setCacheDisabled", cacheDisabled=True)
         self._command("Network.setBlockedURLs", urls=urls)
-        yield
-        self._command("Network.disable")
+        try:
+            yield
+        finally:
+            self._command("Network.disable")
 
     def see(self, selector: str, text: str = "") -> WebElement:
         """Wait until there is one to be seen, holding `text`."""

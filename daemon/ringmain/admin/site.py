@@ -151,7 +151,7 @@ def make(site: Site, modes: tuple[str, ...]) -> "falcon.App[falcon.Request, falc
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App(media_type=JSON)
     app.req_options.strip_url_path_trailing_slash = False
     app.req_options.auto_parse_qs_csv = False
-    app.set_error_serializer(serialize)
+    app.set_error_serializer(_serialize_own)
     app.add_error_handler(RingmainError, _say_error)
     app.add_error_handler(Exception, _say_crash)
     if "api-server" in modes:
@@ -233,11 +233,16 @@ def _say_begun(resp: falcon.Response, bulk: Any) -> None:
 def serialize(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
     """Errors as JSON, whatever is accepted."""
     reason = error.description or error.title or error.status
-    if isinstance(error, falcon.HTTPRouteNotFound):
-        reason = f"there is nothing at {req.path[:100]}; /openapi.json says what there is"
-    elif isinstance(error, falcon.HTTPMethodNotAllowed):
-        reason = f"{req.path[:100]} takes {resp.get_header('Allow') or 'other methods'}, not {req.method}"
+    if isinstance(error, falcon.HTTPMethodNotAllowed):
+        reason = f"{req.path[:100]} takes {resp.get_header('Allow')}, not {req.method}"
     _refuse(resp, Refusal(printable(str(reason)), error.status_code))
+
+
+def _serialize_own(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError) -> None:
+    """The same where the document is: the app's routes alone have none to point to."""
+    if isinstance(error, falcon.HTTPRouteNotFound):
+        error.description = f"there is nothing at {req.path[:100]}; /openapi.json says what there is"
+    serialize(req, resp, error)
 
 
 def _say_error(

@@ -117,7 +117,7 @@ class Ledger:
     def all(self) -> list[Record]:
         """Every record, the newest last: ids tell the second only."""
         try:
-            names = sorted(os.listdir(self.folder))
+            names = os.listdir(self.folder)
         except FileNotFoundError:
             return []
         except OSError as error:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ringmain.cli.arguments import config_argument, examples, json_option, print_json, set_option
-from ringmain.cli.deadfilters import chosen, filter_options, limit_option, opened, refuse_unknown
+from ringmain.cli.deadfilters import chosen, filter_options, limit_option, opened, refuse_unknown, without
 from ringmain.cli.deadtext import died_at, print_counts, print_entries, print_entry
 from ringmain.cli.deadwork import delete, replay
 from ringmain.errors import RingmainError
@@ -103,7 +103,7 @@ def show(config: str, overrides: tuple[str, ...], limit: int | None, as_json: bo
     if page.cursor is not None and limit is None:
         click.echo("ringmain: there are more that pass these filters: --limit", err=True)
     if gone := set(meant.ids) - {entry.id for entry in page.entries} if limit is None else set():
-        raise RingmainError(f"no dead message with the id {', '.join(sorted(gone))} passes these filters")
+        raise without(gone)
 
 
 def _count(axes: list[str], count: Count) -> dict[str, Any]:

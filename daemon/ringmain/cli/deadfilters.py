@@ -14,6 +14,7 @@ from ringmain.clerk.acting import stranger
 from ringmain.clock import wall_ms
 from ringmain.config.load import find, load_for_queues
 from ringmain.config.schema import Config
+from ringmain.errors import RingmainError
 from ringmain.queues import filters
 from ringmain.queues.connect import connect
 from ringmain.queues.contract import DeadSet
@@ -119,6 +120,11 @@ def opened(name: str, overrides: Iterable[str], also: Iterable[str] = ()) -> Ite
         if missing := dead_set.missing():
             click.echo(f"ringmain: {missing}", err=True)
         yield Opened(config, dead_set)
+
+
+def without(ids: Iterable[str]) -> RingmainError:
+    """What to raise where none of these is to be found."""
+    return RingmainError(f"no dead message with the id {', '.join(sorted(ids))} passes these filters")
 
 
 def refuse_unknown(known: Opened, chosen: Filter) -> None:

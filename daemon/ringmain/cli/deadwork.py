@@ -24,12 +24,13 @@ from ringmain.cli.deadfilters import (
     opened,
     refuse_unknown,
     split,
+    without,
 )
 from ringmain.cli.deadtext import messages
 from ringmain.cli.editing import EDITOR, STDIN, edit_of
 from ringmain.cli.operator import operator
 from ringmain.cli.watching import watching
-from ringmain.errors import JobRefused, RingmainError
+from ringmain.errors import JobRefused
 from ringmain.queues.filters import Filter
 
 _DONE = {"replay": "replayed", "delete": "deleted"}
@@ -119,8 +120,7 @@ def _bulk(
         if how.get("edit") is not None:
             order = _with_edit(order, here, None if how["dry_run"] else how["edit"])
         if order.chosen.ids and not total:
-            named = ", ".join(sorted(order.chosen.ids))
-            raise RingmainError(f"no dead message with the id {named} passes these filters")
+            raise without(order.chosen.ids)
         if how["dry_run"] or not total:
             _say_count(order, total, as_json, "dry-run" if how["dry_run"] else "done")
             return 0

@@ -113,6 +113,8 @@ def test_the_apps_routes_have_a_server_of_their_own_where_the_config_says_so(sta
 
     eventually(answered, START_S)
     assert node.get("/hello").status == 404
+    assert b"openapi" in node.get("/hello").body
+    assert b"openapi" not in node.ask("GET", "/nothing", port=port).body, "there is none"
     eventually(lambda: len(node.processes("http")) == 3)
     assert node.ask("POST", "/hello", {}, port=port).status == 500
     assert answered()
